@@ -149,3 +149,7 @@ class DiskFull(WriteError):
 
 class MissingPart(FootagefitError):
     """An optional package, file or device that this job needs is not there."""
+
+
+class FootagefitWarning(UserWarning):
+    """Something was assumed or used instead; the message names what."""

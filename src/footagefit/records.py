@@ -133,6 +133,8 @@ class Native:
         sample: As in `ClipInfo.sample`.
         data: The frame's own data window (interleaved arrays cover just that).
         attributes: The file's header, by its own names, for passing through.
+        others: The other parts of a multi-part file, in file order.
+        position: This part's place among all of them.
     """
 
     planes: tuple[np.ndarray, ...]
@@ -141,6 +143,8 @@ class Native:
     sample: str
     data: Box
     attributes: dict[str, object] = field(default_factory=dict)
+    others: tuple[Native, ...] = ()
+    position: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,164 @@
+"""The console script: `footagefit <verb> key=value ...`.
+
+Nothing heavy is imported before a verb runs, so that help answers at once. A verb is one module
+in `commands/` with a keyword-only function of the verb's name, and one file in `configs/`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TextIO
+
+from footagefit import __version__, config
+from footagefit.errors import FootagefitError, FootagefitWarning, UnknownName, UsageError
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What a person can run.
+
+    Attributes:
+        name: As typed.
+        summary: One line for the table.
+        positional: The key that a bare word fills, if any.
+        examples: Lines that work as they stand.
+    """
+
+    name: str
+    summary: str
+    positional: str | None = None
+    examples: tuple[str, ...] = ()
+
+
+VERBS = (
+    Verb(
+        "init",
+        "look at a folder of dailies and write its show YAML",
+        positional="folder",
+        examples=("footagefit init /mnt/dailies", "footagefit init /mnt/dailies out=film.yaml"),
+    ),
+    Verb(
+        "convert",
+        "move a readable clip to any writable form",
+        examples=(
+            "footagefit convert in=A001C003.mov out=plate.####.exr space=logc3",
+            "footagefit convert in=plate.####.exr out=review.mov frames=1001-1010 "
+            "output.space=g24_rec709",
+        ),
+    ),
+    Verb("doctor", "say what this machine can do, and how to get the rest"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code (0 done, 2 something to mend, 130 stopped)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if words[0] in ("-V", "--version", "version"):
+        print(f"footagefit {__version__}")
+        return 0
+    warnings.showwarning = _show_warning
+    try:
+        return _run(words[0], words[1:])
+    except KeyboardInterrupt:
+        print("\nstopped; what is written is kept, the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except FootagefitError as error:
+        return _fail(error, str(error), error.exit_code)
+    except Exception as error:
+        line = " ".join(str(error).split()) or "no message"
+        hint = "Run again with FOOTAGEFIT_DEBUG=1 and report what it prints"
+        return _fail(error, f"unexpected {type(error).__name__}: {line}. {hint}.", 1)
+
+
+def _fail(error: Exception, line: str, code: int) -> int:
+    if os.environ.get("FOOTAGEFIT_DEBUG") == "1":
+        raise error
+    print(f"footagefit: {line}", file=sys.stderr)
+    return code
+
+
+def _run(name: str, words: list[str]) -> int:
+    verbs = {verb.name: verb for verb in VERBS}
+    if name not in verbs:
+        raise UnknownName("verb", name, verbs, hint="`footagefit --help` says what each does")
+    verb = verbs[name]
+    if any(word in ("-h", "--help") for word in words):
+        print(_verb_help(verb))
+        return 0
+    overrides = [_override(verb, word) for word in words]
+    composed = config.compose(verb.name, overrides)
+    function = getattr(import_module(f"footagefit.commands.{verb.name}"), verb.name)
+    return int(function(**config.bind(function, composed)) or 0)
+
+
+def _override(verb: Verb, word: str) -> str:
+    """A bare word fills the verb's positional key; an existing path wins over `key=value`."""
+    if word.startswith("--"):
+        raise UsageError(
+            f"{word!r} is not a key", hint=f"Say key=value; `footagefit {verb.name} --help`"
+        )
+    if verb.positional is None:
+        return word
+    names = {key.name for key in config.keys(verb.name)}
+    if "=" in word and (word.partition("=")[0] in names or not Path(word).exists()):
+        return word
+    return f"{verb.positional}={word}"
+
+
+def _overview() -> str:
+    width = max(len(verb.name) for verb in VERBS)
+    table = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
+    return (
+        f"footagefit {__version__}: learn one film from its own dailies, "
+        "and make its problem shots sit in the cut\n\n"
+        f"usage: footagefit <verb> key=value ...\n\n{table}\n\n"
+        "footagefit <verb> --help   every key of a verb, with its default\n"
+        "FOOTAGEFIT_DEBUG=1         a traceback where an error is one line"
+    )
+
+
+def _verb_help(verb: Verb) -> str:
+    bare = f" <{verb.positional}>" if verb.positional else ""
+    lines = [f"footagefit {verb.name}{bare}: {verb.summary}", ""]
+    for example in verb.examples:
+        lines.append(f"  {example}")
+    lines += ["", "keys:"] if verb.examples else ["keys:"]
+    for key in config.keys(verb.name):
+        default = "required" if key.default == "???" else key.default
+        lines.append(f"  {key.name}={default if default != 'required' else ''}".ljust(30))
+        if default == "required":
+            lines[-1] = f"  {key.name}=  (required)".ljust(30)
+        lines += textwrap.wrap(key.help, 88, initial_indent="      ", subsequent_indent="      ")
+    return "\n".join(lines)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print our own warnings as one line; leave a library's to those who debug."""
+    if issubclass(category, FootagefitWarning):
+        print(f"footagefit: warning: {message}", file=file or sys.stderr)
+    elif os.environ.get("FOOTAGEFIT_DEBUG") == "1":
+        print(f"{filename}:{lineno}: {category.__name__}: {message}", file=file or sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""Hydra configs: where they lie, what their keys mean, and how values reach a function.
+
+Each verb has one root file, `configs/<verb>.yaml`. The comment above a key documents it and is
+what `--help` prints; it may open with `[path]`, `[paths]` or `[text]`, which declares that the
+value is taken exactly as typed, whatever Hydra's grammar would make of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from footagefit.errors import FootagefitError, MissingPart, UnknownName, UsageError, WrongValue
+
+ALLOWED_TARGETS = ("footagefit.", "torch.optim.", "pytorch_lightning.")
+_VERBATIM = ("path", "paths", "text")
+_KEY_LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w.]*):(?P<value> .*|)$")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One documented setting of a verb.
+
+    Attributes:
+        name: Dotted, as typed on the command line.
+        default: The value in the file, as text; `???` means that it must be given.
+        kind: `path`, `paths`, `text`, or empty where Hydra's grammar applies.
+        help: What it means.
+    """
+
+    name: str
+    default: str
+    kind: str
+    help: str
+
+
+@lru_cache(maxsize=1)
+def config_dir() -> Path:
+    """Where the configs lie: inside an installed wheel, else beside `src/` in a checkout."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "configs", package.parent.parent / "configs"):
+        if folder.is_dir():
+            return folder
+    raise MissingPart("no configs folder", path=package, hint="Install footagefit again")
+
+
+@lru_cache(maxsize=32)
+def keys(verb: str) -> tuple[Key, ...]:
+    """The documented keys of a verb's root file, in file order; nested ones dotted."""
+    found: list[Key] = []
+    parents: list[tuple[int, str]] = []
+    comment: list[str] = []
+    for line in (config_dir() / f"{verb}.yaml").read_text(encoding="utf-8").splitlines():
+        bare = line.strip()
+        if bare.startswith("#"):
+            comment.append(bare.lstrip("#").strip())
+            continue
+        match = _KEY_LINE.match(line)
+        if match and comment:
+            indent = len(match["indent"])
+            parents = [p for p in parents if p[0] < indent]
+            name = ".".join([p[1] for p in parents] + [match["key"]])
+            if match["value"].strip():
+                found.append(_key(name, match["value"].strip(), " ".join(comment)))
+            else:
+                parents.append((indent, match["key"]))
+        comment = []
+    return tuple(found)
+
+
+def _key(name: str, default: str, comment: str) -> Key:
+    match = re.match(r"\[(path|paths|text)\]\s*", comment)
+    kind = match[1] if match else ""
+    return Key(name, default.strip("'\""), kind, comment[match.end() :] if match else comment)
+
+
+def quote(argument: str, verbatim: Mapping[str, str]) -> str:
+    """Quote the value of a key that is taken as typed, so that Hydra's grammar leaves it alone.
+
+    Args:
+        argument: One command-line word, `key=value`.
+        verbatim: Kinds of the keys that are taken as typed, by name.
+    """
+    name, equals, value = argument.partition("=")
+    kind = verbatim.get(name.lstrip("+~"))
+    if not equals or kind not in _VERBATIM or value in ("null", "???"):
+        return argument
+    if kind == "paths":
+        inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+        return f"{name}=[{','.join(_quoted(item.strip()) for item in inner.split(','))}]"
+    return f"{name}={_quoted(value)}"
+
+
+def _quoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+        return value
+    escaped = re.sub(r"(\\*)'", lambda m: m[1] * 2 + r"\'", value)
+    escaped = re.sub(r"(\\+)$", lambda m: m[1] * 2, escaped)
+    return "'" + escaped.replace("${", r"\${") + "'"
+
+
+def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Compose a verb's config from its root file and the command line.
+
+    Args:
+        verb: Name of the root file.
+        overrides: Words as typed, `key=value`.
+
+    Returns:
+        Plain containers; interpolations resolved, nothing instantiated yet.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    kinds = {key.name: key.kind for key in keys(verb)}
+    words = [quote(word, kinds) for word in overrides]
+    _check_words(verb, words)
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
+            cfg = hydra_compose(config_name=verb, overrides=words)
+        missing = sorted(OmegaConf.missing_keys(cfg))
+        if missing:
+            helps = {key.name: key.help for key in keys(verb)}
+            raise UsageError(
+                f"{missing[0]} is not set ({helps.get(missing[0], 'required')})",
+                hint=f"Say {missing[0]}=...; `footagefit {verb} --help` lists every key",
+            )
+        plain = OmegaConf.to_container(cfg, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(
+            f"{verb}: {_first_sentence(error)}",
+            hint=f"`footagefit {verb} --help` lists every key",
+        ) from error
+    return typing.cast(dict[str, Any], plain)
+
+
+def _check_words(verb: str, words: Sequence[str]) -> None:
+    """Reject unknown keys early, naming the known ones; Hydra's own message names none."""
+    known = [key.name for key in keys(verb)]
+    roots = {name.partition(".")[0] for name in known}
+    groups = {folder.name for folder in config_dir().iterdir() if folder.is_dir()}
+    for word in words:
+        name, equals, _ = word.partition("=")
+        name = name.lstrip("+~")
+        if not equals and not word.startswith("~"):
+            raise UsageError(f"{word!r} is not key=value", hint=f"Say for example {known[0]}=...")
+        root = name.partition(".")[0].partition("@")[0]
+        if root not in roots | groups | {"hydra"} or (root in roots and not _fits(name, known)):
+            raise UnknownName("key", name, known, hint=f"See `footagefit {verb} --help`")
+
+
+def _fits(name: str, known: Sequence[str]) -> bool:
+    """Whether a dotted name is a known key, a parent of one, or a child of an open one."""
+    return any(
+        name == key or key.startswith(name + ".") or name.startswith(key + ".") for key in known
+    )
+
+
+def _first_sentence(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def bind(function: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for `function` from a composed config, nested `_target_`s built, types checked.
+
+    Args:
+        function: Keyword-only; its parameters are the schema. `in_` takes the key `in`.
+        config: As `compose` returns it.
+    """
+    hints = typing.get_type_hints(function)
+    parameters = inspect.signature(function).parameters
+    names = {name.rstrip("_"): name for name in parameters}
+    bound: dict[str, Any] = {}
+    for key, value in config.items():
+        if key not in names:
+            raise UnknownName("key", key, names)
+        hint = hints.get(names[key], Any)
+        bound[names[key]] = checked(key, instantiate(value, key), hint)
+    for key, name in names.items():
+        if name not in bound and parameters[name].default is inspect.Parameter.empty:
+            raise UsageError(f"{key} is not set", hint=f"Say {key}=...")
+    return bound
+
+
+def instantiate(value: Any, where: str = "") -> Any:
+    """Build nested `_target_`s, innermost first; only targets of the allowed packages."""
+    if isinstance(value, list):
+        return [instantiate(item, where) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    if "_target_" not in value:
+        return {key: instantiate(item, f"{where}.{key}") for key, item in value.items()}
+    target = str(value["_target_"])
+    if not target.startswith(ALLOWED_TARGETS):
+        raise UsageError(
+            f"{where}._target_ {target!r} is not allowed",
+            hint=f"Targets start with {', '.join(ALLOWED_TARGETS)}",
+        )
+    from hydra.utils import get_object
+
+    factory = get_object(target)
+    arguments = {key: item for key, item in value.items() if key != "_target_"}
+    try:
+        return factory(**bind(factory, arguments))
+    except FootagefitError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise WrongValue(f"{where}: {_first_sentence(error)}") from error
+
+
+def checked(key: str, value: Any, hint: Any) -> Any:
+    """`value` as the annotation wants it, or a `WrongValue` that says what was expected."""
+    options = (
+        typing.get_args(hint)
+        if typing.get_origin(hint) in (typing.Union, types.UnionType)
+        else (hint,)
+    )
+    if value is None and type(None) in options:
+        return None
+    for option in options:
+        fitted = _fitted(value, option)
+        if fitted is not _NO_FIT:
+            return fitted
+    names = " or ".join(_name(o) for o in options if o is not type(None))
+    raise WrongValue(f"{key}: expected {names}, got {value!r}", hint=f"Say {key}=<{names}>")
+
+
+_NO_FIT = object()
+
+
+def _fitted(value: Any, option: Any) -> Any:
+    base = typing.get_origin(option) or option
+    if option is Any:
+        return value
+    if base is typing.Literal:
+        return value if value in typing.get_args(option) else _NO_FIT
+    if base is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    if base is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    if base is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if base in (list, Sequence, typing.Sequence) or base.__name__ == "Sequence":
+        return value if isinstance(value, list) else _NO_FIT
+    if base is int and isinstance(value, bool):
+        return _NO_FIT
+    try:
+        return value if isinstance(value, base) else _NO_FIT
+    except TypeError:
+        return value
+
+
+def _name(option: Any) -> str:
+    if typing.get_origin(option) is typing.Literal:
+        return "|".join(str(choice) for choice in typing.get_args(option))
+    words = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+    return words.get(option, getattr(option, "__name__", str(option)).lower())

@@ -1,0 +1,1 @@
+"""Pixels in and out, colour, timelines. Frames go by the number the file gives them."""

@@ -1,0 +1,187 @@
+"""The only place that converts colour: stored pixels to scene-linear ACEScg and back, by OCIO.
+
+The config is `$OCIO` where it is set, else a built-in studio config pinned by name, so that the
+same show gives the same numbers next year. Pixels are float32 arrays (H,W,3), converted in place
+in row bands, one per thread. Values above 1 and below 0 pass; nothing clamps here but `preview`.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from footagefit.errors import MissingPart, UnknownName
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BUILTIN = "ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
+WORKING = "lin_ap1"  # alias of ACEScg in every ACES config since 2021
+LOG = "acescct"
+PREVIEW = ("sRGB - Display", "ACES 2.0 - SDR 100 nits (Rec.709)")
+_MIN_BAND_ROWS = 64
+
+# CIE xy of red, green, blue, white: what an EXR's `chromaticities` hold, by config alias.
+CHROMATICITIES = {
+    "lin_ap1": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767),
+    "lin_ap0": (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767),
+    "lin_rec709": (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
+    "lin_rec2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, 0.3127, 0.3290),
+    "lin_p3d65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
+}
+
+
+def source() -> str:
+    """The config in use: `$OCIO`, or the built-in one's address."""
+    return os.environ.get("OCIO") or BUILTIN
+
+
+@lru_cache(maxsize=4)
+def _config(path: str) -> Any:
+    import PyOpenColorIO as ocio
+
+    try:
+        return ocio.Config.CreateFromFile(path)
+    except ocio.Exception as error:
+        raise MissingPart(
+            f"the OCIO config does not load ({_line(error)})",
+            path=path,
+            hint="Mend or unset $OCIO; without it the built-in studio config is used",
+        ) from error
+
+
+def names() -> list[str]:
+    """Names of the config's colour spaces."""
+    return [space.getName() for space in _config(source()).getColorSpaces()]
+
+
+def resolve(name: str) -> str:
+    """The config's own name of a colour space, from a name, alias or role in any letter case.
+
+    Raises:
+        UnknownName: The config has no such space; the message lists those it has.
+    """
+    config = _config(source())
+    space = config.getColorSpace(name)
+    if space is None:
+        loose = _squeezed(name)
+        for candidate in config.getColorSpaces():
+            if loose in map(_squeezed, [candidate.getName(), *candidate.getAliases()]):
+                space = candidate
+                break
+    if space is None:
+        raise UnknownName("colour space", name, names(), path=source())
+    return str(space.getName())
+
+
+def known(name: str) -> str | None:
+    """Like `resolve`, but None where the config has no such space."""
+    try:
+        return resolve(name)
+    except UnknownName:
+        return None
+
+
+def encoding(name: str) -> str:
+    """`scene-linear`, `log`, `sdr-video`, `hdr-video` or `data`, as the config says."""
+    return str(_config(source()).getColorSpace(resolve(name)).getEncoding())
+
+
+def interop_id(name: str) -> str:
+    """The space's id across applications (`colorInteropID`), or empty."""
+    space = _config(source()).getColorSpace(resolve(name))
+    return str(space.getInteropID()) if hasattr(space, "getInteropID") else ""
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two names mean the same space."""
+    return resolve(one) == resolve(other)
+
+
+@lru_cache(maxsize=64)
+def _processor(path: str, origin: str, target: str) -> Any:
+    import PyOpenColorIO as ocio
+
+    try:
+        processor = _config(path).getProcessor(origin, target)
+    except ocio.Exception as error:
+        raise UnknownName("colour space", f"{origin} or {target}", names(), path=path) from error
+    return None if processor.isNoOp() else processor.getDefaultCPUProcessor()
+
+
+def convert(pixels_HWC: np.ndarray, origin: str, *, target: str) -> None:
+    """Convert float32 pixels in place from one colour space to another."""
+    processor = _processor(source(), resolve(origin), resolve(target))
+    if processor is not None:
+        _apply(processor, pixels_HWC)
+
+
+def to_working(pixels_HWC: np.ndarray, space: str) -> None:
+    """Convert stored pixels in place to scene-linear ACEScg."""
+    convert(pixels_HWC, space, target=WORKING)
+
+
+def from_working(pixels_HWC: np.ndarray, space: str) -> None:
+    """Convert scene-linear ACEScg in place to a space to be stored in."""
+    convert(pixels_HWC, WORKING, target=space)
+
+
+@lru_cache(maxsize=16)
+def _view_processor(path: str, display: str, view: str) -> Any:
+    import PyOpenColorIO as ocio
+
+    config = _config(path)
+    if display not in list(config.getDisplays()):
+        display = config.getDefaultDisplay()
+    if view not in list(config.getViews(display)):
+        view = config.getDefaultView(display)
+    transform = ocio.DisplayViewTransform(src=resolve(WORKING), display=display, view=view)
+    return config.getProcessor(transform).getDefaultCPUProcessor()
+
+
+def preview(pixels_HWC: np.ndarray, *, exposure_ev: float = 0.0) -> np.ndarray:
+    """8-bit sRGB picture of scene-linear ACEScg pixels, for eyes only; the one place that clamps.
+
+    Args:
+        pixels_HWC: Left as they are.
+        exposure_ev: Stops added before the view transform.
+    """
+    import numpy as np
+
+    shown = np.ascontiguousarray(pixels_HWC, dtype=np.float32) * np.float32(2.0**exposure_ev)
+    _apply(_view_processor(source(), *PREVIEW), shown)
+    np.nan_to_num(shown, copy=False)
+    return (shown.clip(0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _pool(pid: int) -> ThreadPoolExecutor:
+    """One pool per process: threads do not survive a fork."""
+    return ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+
+
+def _apply(processor: Any, pixels_HWC: np.ndarray) -> None:
+    import PyOpenColorIO as ocio
+
+    height, width, channels = pixels_HWC.shape
+
+    def band(rows: slice) -> None:
+        part = pixels_HWC[rows]
+        processor.apply(ocio.PackedImageDesc(part, width, part.shape[0], channels))
+
+    bands = max(1, min(os.cpu_count() or 1, 8, height // _MIN_BAND_ROWS))
+    if bands == 1:
+        band(slice(None))
+        return
+    step = -(-height // bands)
+    list(_pool(os.getpid()).map(band, [slice(y, y + step) for y in range(0, height, step)]))
+
+
+def _squeezed(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
