@@ -122,5 +122,3 @@ def _describe(clip: Clip, out: Path, form: OutputForm, wanted: list[int]) -> Non
     )
     how = form.codec if out.suffix.lower() in MOVIES else f"{form.depth}, {form.compression}"
     print(f"{out}: {how}, {form.space}")
-
-

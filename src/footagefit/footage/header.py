@@ -1,4 +1,4 @@
-"""Headers of pictures to be written: windows, formats, colour tags, timecode, what passes through."""
+"""Headers of pictures to be written: windows, formats, colour tags, timecode, pass-through."""
 
 from __future__ import annotations
 
@@ -30,6 +30,20 @@ def formats_of(native: Native) -> list[str]:
     """Storage of each channel of stored values."""
     kinds = native.sample.split(",")
     return kinds if len(kinds) > 1 else kinds * len(native.channels)
+
+
+def colour_names(native: Native | None) -> tuple[str, ...]:
+    """Stored channels that R, G, B (and alpha) were read from."""
+    names = () if native is None else native.attributes.get("colour", ())
+    return tuple(str(n) for n in names) if isinstance(names, tuple) else ()
+
+
+def written_names(native: Native | None, *, alpha: bool) -> list[str]:
+    """What the colour channels are called in the output: a layer keeps its own names."""
+    names = list(colour_names(native))
+    if len(set(names[:3])) == 3:
+        return names if len(names) == 3 + alpha else [*names[:3], *(["A"] if alpha else [])]
+    return ["R", "G", "B", *(["A"] if alpha else [])]
 
 
 def exact(native: Native, form: OutputForm, info: ClipInfo, file: Path) -> bool:
@@ -106,6 +120,8 @@ def spec_for(
     else:
         _describe(spec, info, number)
     _store_as(spec, form, info)
+    if spec.getattribute("DateTime") is None:
+        spec.attribute("DateTime", "")  # else the clock gets in, and no render repeats to the bit
     return spec
 
 
@@ -145,10 +161,7 @@ def _describe(spec: Any, info: ClipInfo, number: int) -> None:
         pair = (info.rate.numerator, info.rate.denominator)
         spec.attribute("FramesPerSecond", oiio.TypeDesc("rational"), pair)
     if info.timecode and info.rate is not None:
-        start = timecode.to_frames(info.timecode, rate=info.rate)
-        text = timecode.from_frames(
-            start + number - info.first_frame, rate=info.rate, drop=";" in info.timecode
-        )
+        text = timecode.shifted(info.timecode, number - info.first_frame, info.rate)
         spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), (tags.pack_timecode(text), 0))
 
 

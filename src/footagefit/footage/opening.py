@@ -133,5 +133,3 @@ def _near(pattern: Pattern | None, folder: Path) -> str:
     found = [p.name for p in in_folder(folder)][:4]
     found += [p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in MOVIES][:4]
     return f"There is {', '.join(found)}" if found else "The folder holds no footage"
-
-

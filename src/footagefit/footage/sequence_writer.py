@@ -17,7 +17,7 @@ from footagefit.errors import AlreadyThere, WriteError, WrongValue
 from footagefit.footage import alpha as coverage
 from footagefit.footage import colour, header, picture
 from footagefit.footage.manifest import Manifest
-from footagefit.footage.pattern import Pattern, of_file
+from footagefit.footage.pattern import Pattern
 from footagefit.footage.writing import Existing, OutputForm, Writer
 from footagefit.records import Box, ClipInfo, Native
 
@@ -172,18 +172,15 @@ class _Frame:
         rgb = np.array(rgb_HWC[rows, columns], dtype=np.float32, order="C")
         a = None if alpha_HW is None else alpha_HW[rows, columns]
         self._to_stored(rgb, a)
-        names = ["R", "G", "B"]
-        columns_ = [rgb[..., i] for i in range(3)]
-        if a is not None:
-            names.append("A")
-            columns_.append(a)
-        for layer, values in layers.items():
-            for i, suffix in enumerate(_suffixes(layer, values.shape[-1])):
-                names.append(suffix)
-                columns_.append(values[rows, columns][..., i])
-        stored = [self._quantised(c) for c in columns_]
+        sources = header.colour_names(native)
+        names = header.written_names(native if same_type else None, alpha=a is not None)
+        values = [rgb[..., 0], rgb[..., 1], rgb[..., 2], *([] if a is None else [a])]
+        for layer, extra in layers.items():
+            names += _suffixes(layer, extra.shape[-1])
+            values += list(np.moveaxis(extra[rows, columns], -1, 0))
+        stored = [self._quantised(v) for v in values]
         if native is not None and keep_HW is not None:
-            self._put_back(stored, names, native, keep_HW[rows, columns])
+            self._put_back(stored, sources, native, keep_HW[rows, columns])
         main = self._main(names, stored, native if same_type else None, window)
         if native is None or not same_type or not native.others:
             return [main]
@@ -219,19 +216,20 @@ class _Frame:
         return codes if bits == 16 else (codes << (16 - bits)) | (codes >> (2 * bits - 16))
 
     def _put_back(
-        self, stored: list[np.ndarray], names: list[str], native: Native, keep: np.ndarray
+        self,
+        stored: list[np.ndarray],
+        sources: tuple[str, ...],
+        native: Native,
+        keep: np.ndarray,
     ) -> None:
         """Where `keep` is true the source's stored values stand, bit for bit."""
-        from footagefit.footage.header import exact
-
-        exact(native, self.form, self.info, self.file)
+        header.exact(native, self.form, self.info, self.file)
         plane = native.planes[0]
-        for name, values in zip(names, stored, strict=True):
-            if name in native.channels and plane.shape[:2] == keep.shape:
-                source = plane[..., native.channels.index(name)]
-                values[keep] = source.astype(values.dtype)[keep]
-            elif name in "RGB" and len(native.channels) == 1:
-                values[keep] = plane[..., 0].astype(values.dtype)[keep]
+        if plane.shape[:2] != keep.shape or native.layout != "interleaved":
+            return
+        for name, values in zip(sources, stored, strict=False):
+            source = plane[..., native.channels.index(name)]
+            values[keep] = source.astype(values.dtype)[keep]
 
     def _main(
         self, names: list[str], stored: list[np.ndarray], native: Native | None, window: Box
@@ -239,9 +237,9 @@ class _Frame:
         if native is not None:  # layers and channels that were not touched pass through
             plane = native.planes[0]
             formats = header.formats_of(native)
-            prefix = str(native.attributes.get("layer", ""))
+            passing = set(native.channels) - set(names) - set(header.colour_names(native))
             for i, name in enumerate(native.channels):
-                if name not in names and name.removeprefix(prefix) not in names:
+                if name in passing:
                     names.append(name)
                     stored.append(plane[..., i].astype(header.DTYPES[formats[i]]))
         spec = header.spec_for(names, stored, native, window, self.form, self.info, self.number)
@@ -267,5 +265,3 @@ def _suffixes(layer: str, count: int) -> list[str]:
     if letters is None:
         return [f"{layer}.{i}" for i in range(count)]
     return [f"{layer}.{letter}" for letter in letters]
-
-

@@ -10,6 +10,7 @@ import numpy as np
 from footagefit.errors import UnknownSpace, WrongValue
 from footagefit.footage import colour
 from footagefit.footage.picture import Part
+from footagefit.footage.timecode import film_rate
 
 # Our name for a thing, and the header entries it goes by, surest first.
 COMMON = {
@@ -74,14 +75,6 @@ def rate_of(part: Part) -> Fraction | None:
     if isinstance(value, int | float) and 0 < value < 1000:
         return film_rate(float(value))
     return None
-
-
-def film_rate(value: float) -> Fraction:
-    """The rate film people mean: 23.976 is 24000/1001."""
-    for base in (24, 30, 48, 60, 120):
-        if abs(value - base * 1000 / 1001) < 0.002:
-            return Fraction(base * 1000, 1001)
-    return Fraction(value).limit_denominator(1000)
 
 
 def parse_rate(text: str) -> Fraction:

@@ -1,8 +1,8 @@
 """What goes out and in which form: the contract every writer keeps, and which writer makes what.
 
-    with open_writer("matched.####.exr", form=OutputForm(depth="half"), info=clip.info) as out:
-        for frames in clip:
-            out.write(frames.numbers[0], frames.rgb_TCHW[0])
+with open_writer("matched.####.exr", form=OutputForm(depth="half"), info=clip.info) as out:
+    for frames in clip:
+        out.write(frames.numbers[0], frames.rgb_TCHW[0])
 """
 
 from __future__ import annotations
