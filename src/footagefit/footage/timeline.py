@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from footagefit.errors import AlreadyThere, UnreadableClip, WrongValue
+from footagefit.footage.timecode import film_rate
 
 if TYPE_CHECKING:
     import opentimelineio as otio
 
 SUFFIXES = (".ale", ".edl", ".otio", ".otioz", ".otiod", ".xml", ".aaf", ".fcpxml")
 
-_DROP_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?")
 
 
@@ -157,21 +157,12 @@ def write_timeline(
     return path
 
 
-def true_rate(rate: float | str | Fraction) -> Fraction:
-    """The exact rate that a log's rounded number means: 23.98 is 24000/1001."""
-    value = Fraction(rate).limit_denominator(1001)
-    for whole in (24, 30, 48, 60, 120):
-        if abs(float(value) - whole * 1000 / 1001) < 0.006 * whole / 24:
-            return Fraction(whole * 1000, 1001)
-    return value
-
-
 def _reading(path: Path, rate: Fraction | float | None) -> tuple[str | None, dict[str, float]]:
     suffix = path.suffix.lower()
     if suffix == ".edl":
-        return "cmx_3600", {"rate": _smpte(true_rate(rate or 24))}
+        return "cmx_3600", {"rate": _smpte(film_rate(rate or 24))}
     if suffix == ".ale":
-        return "ale", {"fps": _smpte(true_rate(rate or 24))}
+        return "ale", {"fps": _smpte(film_rate(rate or 24))}
     return None, {}
 
 
@@ -217,7 +208,7 @@ def _event(clip: otio.schema.Clip, made: otio.core.SerializableObject) -> Event:
     source_in = source_out = record_in = record_out = None
     rate = Fraction(24)
     if source is not None:
-        rate = true_rate(source.start_time.rate)
+        rate = film_rate(source.start_time.rate)
         source_in = source.start_time.to_frames()
         source_out = source_in + source.duration.to_frames()
     if isinstance(made, otio.schema.Timeline):
