@@ -23,7 +23,6 @@ from footagefit.records import ClipInfo, Native
 THUMB_PX = 192
 _TAPS = 6  # samples across one cell of the tiny picture
 _MOST_THUMBS = 64
-_BT709 = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass
@@ -71,11 +70,10 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
                 break
             continue
         if native.layout == "interleaved":
-            rgb = _rgb_grid(native, clip.info, _TAPS)
-            linear.append(_small(rgb).astype(np.float16))
+            linear.append(_small(_rgb_grid(native, clip.info)).astype(np.float16))
             small.append(codes_of(linear[-1].astype(np.float32)))
             sharp.append(_sharpness(_luma_rows(native.planes[0])))
-            thumbs.offer(number, lambda n=native: _rgb_grid(n, clip.info, 1, wide=THUMB_PX))
+            thumbs.offer(number, lambda n=native: _rgb_grid(n, clip.info, wide=THUMB_PX))
             continue
         matrix = str(native.attributes.get("matrix", matrix))
         full = native.attributes.get("levels") == "full"
@@ -142,7 +140,7 @@ def rgb_of(ycc_THWC: np.ndarray, matrix: str, full: bool) -> np.ndarray:
 def codes_of(linear_HWC: np.ndarray) -> np.ndarray:
     """8-bit Y, Cb, Cr that stand for scene-linear pixels: a soft curve keeps highlights apart."""
     curved = np.clip(np.maximum(linear_HWC, 0.0) / 4.0, 0.0, 1.0) ** (1 / 2.8)
-    y = curved @ _BT709
+    y = curved[..., 0] * 0.2126 + curved[..., 1] * 0.7152 + curved[..., 2] * 0.0722
     cb = (curved[..., 2] - y) / 1.8556
     cr = (curved[..., 0] - y) / 1.5748
     ycc = np.stack([16 + 219 * y, 128 + 224 * cb, 128 + 224 * cr], -1)
@@ -211,34 +209,27 @@ def _most(plane: np.ndarray, sample: str = "") -> float:
 
 
 def _thin(plane_HW: np.ndarray) -> np.ndarray:
-    """A plane with every so many rows and columns left: enough samples for each tiny pixel."""
+    """A plane thinned out to `_TAPS` x `_TAPS` samples for each tiny pixel."""
     plane = plane_HW[..., 0] if plane_HW.ndim == 3 else plane_HW
-    down = max(1, plane.shape[0] // (HEIGHT * _TAPS))
-    across = max(1, plane.shape[1] // (WIDTH * _TAPS))
-    return plane[down // 2 :: down, across // 2 :: across].astype(np.float32)
+    rows, columns = _taps(plane.shape[0], HEIGHT), _taps(plane.shape[1], WIDTH)
+    return np.take(plane[rows], columns, axis=1)
 
 
-def _small(plane: np.ndarray) -> np.ndarray:
-    """Mean of each of 27 x 48 cells; (H,W) or (H,W,C)."""
-    down = _cells(plane.shape[0], HEIGHT)
-    across = _cells(plane.shape[1], WIDTH).T
-    if plane.ndim == 2:
-        return down @ plane @ across
-    return np.stack([down @ plane[..., c] @ across for c in range(plane.shape[2])], -1)
+def _small(taps: np.ndarray) -> np.ndarray:
+    """Mean of each tiny pixel's samples; (27 x taps, 48 x taps) or with channels behind."""
+    kind = np.uint32 if np.issubdtype(taps.dtype, np.integer) else np.float32
+    shape = taps.shape[2:]
+    rows = taps.reshape(HEIGHT, _TAPS, WIDTH * _TAPS, *shape).sum(1, dtype=kind)
+    cells = rows.reshape(HEIGHT, WIDTH, _TAPS, *shape).sum(2, dtype=kind)
+    return cells.astype(np.float32) / (_TAPS * _TAPS)
 
 
 @lru_cache(maxsize=64)
-def _cells(length: int, count: int) -> np.ndarray:
-    """(count, length) weights that average a line of samples into cells."""
-    edges = np.linspace(0, length, count + 1)
-    at = np.arange(length)
-    low = np.maximum(at[None], edges[:-1, None])
-    high = np.minimum(at[None] + 1, edges[1:, None])
-    weights = np.maximum(0.0, high - low)
-    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+def _taps(length: int, cells: int) -> np.ndarray:
+    return ((np.arange(cells * _TAPS) + 0.5) * length / (cells * _TAPS)).astype(int)
 
 
-def _rgb_grid(native: Native, info: ClipInfo, taps: int, *, wide: int = 0) -> np.ndarray:
+def _rgb_grid(native: Native, info: ClipInfo, *, wide: int = 0) -> np.ndarray:
     """Stored RGB thinned out and converted to ACEScg: strided, or picked at `wide` columns."""
     stored = native.planes[0]
     picks = [native.channels.index(c) for c in _rgb_names(native.channels)]
@@ -280,9 +271,10 @@ def _sharpness(plane_HW: np.ndarray) -> float:
     """Finest detail over coarse detail along a few rows: falls when focus goes."""
     plane = plane_HW[..., 0] if plane_HW.ndim == 3 else plane_HW
     step = max(1, plane.shape[0] // 24)
-    rows = plane[step // 2 :: step].astype(np.float32)
+    rows = plane[step // 2 :: step]
     if rows.shape[1] < 16:
         return 0.0
+    rows = rows.astype(np.int16 if rows.dtype == np.uint8 else np.float32)
     fine = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2]
     coarse = rows[:, 8:] - rows[:, :-8]
     over = float(np.abs(coarse).mean())

@@ -19,7 +19,7 @@ from footagefit.records import ClipInfo
 
 VERSION = 1
 CURVES = ("exposure_ev", "white_k", "tint_duv", "motion_px", "focus", "jump")
-_LUMA = np.array([0.2722287, 0.6740818, 0.0536895], np.float32)  # ACEScg (AP1) to Y
+_LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg (AP1) to Y
 
 
 def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
     if total == 0:
         return out
     linear = linear_of(look, info)
-    luminance = linear @ _LUMA
+    luminance = sum(linear[..., c] * _LUMA[c] for c in range(3))
     flat = np.log2(np.maximum(luminance, 2.0**-14).reshape(total, -1))
     out["exposure_ev"] = flat.mean(1) - np.log2(0.18).astype(np.float32)
     ratios = _grey_ratios(linear.reshape(total, -1, 3), luminance.reshape(total, -1))

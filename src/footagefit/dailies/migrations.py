@@ -122,6 +122,7 @@ _FIRST = [
         what TEXT NOT NULL,
         PRIMARY KEY (path, kind, what)
     ) WITHOUT ROWID""",
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE log (at TEXT NOT NULL, what TEXT NOT NULL)",
 ]
 
