@@ -128,8 +128,8 @@ def numbers(text: str) -> list[int]:
     Raises:
         WrongValue: The text is not a frame range.
     """
-    from fileseq import FrameSet
     from fileseq.exceptions import ParseException
+    from fileseq.frameset import FrameSet
 
     try:
         return [int(n) for n in FrameSet(str(text).replace(" ", ""))]
