@@ -9,7 +9,7 @@ import pytest
 from footagefit.errors import MissingPart, UnknownName
 from footagefit.footage import colour
 
-LIN = np.array([0.0, 0.01, 0.18, 0.9, 4.0], np.float32)
+LIN = np.array([0.001, 0.01, 0.18, 0.9, 4.0], np.float32)
 
 
 def decoded(codes, space, target="ACEScg"):

@@ -45,7 +45,7 @@ def _config(path: str) -> Any:
 
     try:
         return ocio.Config.CreateFromFile(path)
-    except ocio.Exception as error:
+    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
         raise MissingPart(
             f"the OCIO config does not load ({_line(error)})",
             path=path,
