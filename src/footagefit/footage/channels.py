@@ -32,7 +32,9 @@ def colour_channels(part: Part, layer: str, path: Path) -> ColourChannels:
         for trio in _COLOUR:
             picked = [names.get(candidates + c) for c in trio]
             if all(i is not None for i in picked):
-                alpha = next((names[candidates + a] for a in _ALPHA if candidates + a in names), None)
+                alpha = next(
+                    (names[candidates + a] for a in _ALPHA if candidates + a in names), None
+                )
                 return ColourChannels([int(i or 0) for i in picked], alpha)
     own = [n for n in part.channels if n.startswith(prefix)]
     if len(own) == 1:

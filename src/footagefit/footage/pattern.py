@@ -64,7 +64,9 @@ class Pattern:
             if not hit:
                 continue
             digits = hit["number"].lstrip("-")
-            if len(digits) == self.pad or (self.pad == 1 or len(digits) > self.pad > 0 != digits[0]):
+            if len(digits) == self.pad or (
+                self.pad == 1 or len(digits) > self.pad > 0 != digits[0]
+            ):
                 number = int(hit["number"])
                 kept = found.get(number)
                 if kept is None or self.path(number).name == name:
