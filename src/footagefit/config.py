@@ -63,14 +63,14 @@ def keys(verb: str) -> tuple[Key, ...]:
             comment.append(bare.lstrip("#").strip())
             continue
         match = _KEY_LINE.match(line)
-        if match and comment:
+        if match:
             indent = len(match["indent"])
             parents = [p for p in parents if p[0] < indent]
             name = ".".join([p[1] for p in parents] + [match["key"]])
-            if match["value"].strip():
-                found.append(_key(name, match["value"].strip(), " ".join(comment)))
-            else:
+            if not match["value"].strip():
                 parents.append((indent, match["key"]))
+            elif comment:
+                found.append(_key(name, match["value"].strip(), " ".join(comment)))
         comment = []
     return tuple(found)
 

@@ -62,7 +62,7 @@ class Clip(ABC):
     def __len__(self) -> int:
         return self.info.length
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most readers keep nothing open)
         """Let go of open files; reading again opens them again."""
 
     def __enter__(self) -> Clip:

@@ -7,6 +7,7 @@ in row bands, one per thread. Values above 1 and below 0 pass; nothing clamps he
 
 from __future__ import annotations
 
+import difflib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -72,7 +73,9 @@ def resolve(name: str) -> str:
                 space = candidate
                 break
     if space is None:
-        raise UnknownName("colour space", name, names(), path=source())
+        aliases = [a for s in config.getColorSpaces() for a in s.getAliases()]
+        near = difflib.get_close_matches(name, aliases, n=3, cutoff=0.6)
+        raise UnknownName("colour space", name, [*near, *names()], hint=f"From {source()}")
     return str(space.getName())
 
 
@@ -107,7 +110,9 @@ def _processor(path: str, origin: str, target: str) -> Any:
     try:
         processor = _config(path).getProcessor(origin, target)
     except ocio.Exception as error:
-        raise UnknownName("colour space", f"{origin} or {target}", names(), path=path) from error
+        raise UnknownName(
+            "colour space", f"{origin} or {target}", names(), hint=f"From {path}"
+        ) from error
     return None if processor.isNoOp() else processor.getDefaultCPUProcessor()
 
 

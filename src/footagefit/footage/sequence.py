@@ -61,7 +61,6 @@ class SequenceClip(Clip):
         self._main = channels.main_part(self._parts, layer, self._files[first])
         self._rgb = channels.colour_channels(self._parts[self._main], layer, self._files[first])
         self.info = self._describe(headers, pattern, space, rate)
-        self._warned = False
 
     def _headers(self) -> dict[int, list[Part]]:
         """Headers of the frames that set the raster: all of an EXR sequence, else the first.
@@ -100,13 +99,8 @@ class SequenceClip(Clip):
             if len(parts) > self._main and parts[self._main].display == part.display:
                 raster = raster.union(parts[self._main].data)
         path = Path(str(pattern)) if pattern is not None else self._files[numbers[0]]
-        expected = range(numbers[0], numbers[-1] + 1)
-        if pattern is not None and pattern.frames:
-            expected = range(pattern.frames[0], pattern.frames[-1] + 1)
-            wanted = set(pattern.frames)
-        else:
-            wanted = set(expected)
-        gone = tuple(n for n in expected if n not in self._files and n in wanted)
+        asked = pattern.frames if pattern is not None and pattern.frames else tuple(numbers)
+        expected = range(asked[0], asked[-1] + 1)
         first = next(iter(self._files.values()))
         return ClipInfo(
             path=path,
@@ -123,7 +117,7 @@ class SequenceClip(Clip):
             channels=tuple(name for p in self._parts for name in p.channels),
             layers=channels.layers(self._parts),
             alpha=self._rgb.alpha is not None,
-            missing=tuple(n for n in expected if n not in self._files) if not gone else gone,
+            missing=tuple(n for n in expected if n not in self._files),
             codec=first.suffix.lower().lstrip("."),
             metadata=tags.common(part),
         )
@@ -158,8 +152,7 @@ class SequenceClip(Clip):
         pixels[:] = picked
         self._count_odd(pixels, frame)
         a = None if self._rgb.alpha is None else stored[..., self._rgb.alpha]
-        straight = part.value("oiio:UnassociatedAlpha", 0) == 1 or self.info.codec == "png"
-        if a is not None and not straight:
+        if a is not None and not self._straight:
             alpha.divide(pixels, a)
         colour.to_working(pixels, self.info.space)
         if a is not None and coverage is not None:
@@ -260,14 +253,17 @@ class SequenceClip(Clip):
         natives = [_native(path, part, source) for part in found]
         main = min(self._main, len(natives) - 1)
         others = tuple(n for i, n in enumerate(natives) if i != main)
-        return replace(natives[main], others=others, position=main)
+        picks = [*self._rgb.indices, *([] if self._rgb.alpha is None else [self._rgb.alpha])]
+        names = tuple(natives[main].channels[i] for i in picks)
+        attributes = {**natives[main].attributes, "colour": names}
+        return replace(natives[main], others=others, position=main, attributes=attributes)
 
     def path_of(self, frame: int) -> Path:
         """The file of one frame."""
         return self._files[frame]
 
     @property
-    def straight(self) -> bool:
+    def _straight(self) -> bool:
         """Whether the files hold straight (not premultiplied) colour."""
         part = self._parts[self._main]
         return part.value("oiio:UnassociatedAlpha", 0) == 1 or self.info.codec == "png"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from footagefit.errors import UnknownSpace
+from footagefit.errors import UnknownSpace, WrongValue
 from footagefit.footage import colour
 from footagefit.footage.picture import Part
+from footagefit.footage.timecode import film_rate
 
 # Our name for a thing, and the header entries it goes by, surest first.
 COMMON = {
@@ -76,12 +77,15 @@ def rate_of(part: Part) -> Fraction | None:
     return None
 
 
-def film_rate(value: float) -> Fraction:
-    """The rate film people mean: 23.976 is 24000/1001."""
-    for base in (24, 30, 48, 60, 120):
-        if abs(value - base * 1000 / 1001) < 0.002:
-            return Fraction(base * 1000, 1001)
-    return Fraction(value).limit_denominator(1000)
+def parse_rate(text: str) -> Fraction:
+    """`24`, `23.976` or `24000/1001` as the rate film people mean."""
+    try:
+        value = Fraction(text) if "/" in text else film_rate(float(text))
+    except (ValueError, ZeroDivisionError) as error:
+        raise WrongValue(f"rate: {text!r} is not a rate", hint="Say rate=23.976") from error
+    if value <= 0:
+        raise WrongValue(f"rate: {text!r} is not above 0", hint="Say rate=24")
+    return value
 
 
 def timecode_of(part: Part) -> str | None:

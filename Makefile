@@ -1,0 +1,53 @@
+# make demo and make test each do all their set-up, on a machine with Python 3.11+, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO ?= demo
+WORKERS ?= 2
+
+.PHONY: help setup demo test check format bench wheel extras clean
+
+help:
+	@echo "make demo    set up and run the main job end to end on made-up dailies"
+	@echo "make test    set up and pass the tests"
+	@echo "make check   lint, types, import rule"
+	@echo "make bench   every benchmark, each beside its baselines"
+	@echo "make setup   the environment only, in $(VENV)"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'footagefit needs Python 3.11 or newer; say make PYTHON=<it>')"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $(STAMP)
+
+demo: setup
+	@$(BIN)/python benchmarks/demo.py out=$(DEMO)
+
+test: setup
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
+	@$(BIN)/python -m pytest tests/test_imports.py
+
+format: setup
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+wheel: setup
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
+
+extras: setup
+	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts]"
+
+clean:
+	rm -rf $(VENV) dist build $(DEMO)

@@ -1,0 +1,13 @@
+"""Take a shot through a fit; the same as `footagefit infer`.
+
+    python infer.py fit=fits/film_match plate=shot.####.exr reference=hero.1001.exr
+    python infer.py fit=fits/film_match plate=shot.####.exr out=matched.####.exr mask=roto.####.exr
+    python infer.py --help
+"""
+
+import sys
+
+from footagefit.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["infer", *sys.argv[1:]]))
