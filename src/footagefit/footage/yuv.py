@@ -11,6 +11,7 @@ spaces: matrix and range only.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -277,8 +278,8 @@ def _pool(pid: int, workers: int) -> ThreadPoolExecutor:
 
 def _in_bands(height: int, band: Callable[[int, int], None]) -> None:
     """Call `band(first, end)` for all rows, on several threads where there is enough to do."""
-    edges = list(range(0, height, _BAND_ROWS)) + [height]
-    bands = list(zip(edges[:-1], edges[1:], strict=True))
+    edges = [*range(0, height, _BAND_ROWS), height]
+    bands = list(itertools.pairwise(edges))
     workers = min(8, os.cpu_count() or 1)
     if workers == 1 or len(bands) < 4:
         for first, end in bands:
