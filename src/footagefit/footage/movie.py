@@ -46,6 +46,13 @@ class MovieClip(Clip):
         start: Number of the first frame, to overrule its timecode.
         rate: Frames a second, to overrule the container's.
 
+    Attributes:
+        form: How its planes hold the picture.
+        matrix: The matrix in use.
+        full: Whether its codes are taken for full range.
+        tags: What it says of its colour.
+        tagged_full: Whether it says that its codes are full range.
+
     Raises:
         UnreadableClip: It is missing, empty, cut off or not a movie.
         UnknownSpace: `auto`, and the tags are not certain.
@@ -68,13 +75,17 @@ class MovieClip(Clip):
             form = _form(path, stream)
             tags = movie_tags.container_tags(container, stream)
             codec = stream.codec_context
-            self._matrix, self._full = _meaning(path, codec, form, matrix, levels)
+            self.tags = movie_tags.ColourTags(
+                int(codec.color_primaries), int(codec.color_trc), int(codec.colorspace)
+            )
+            self.tagged_full = codec.color_range == _FULL_RANGE or "yuvj" in form.name
+            self.matrix, self.full = _meaning(path, codec, form, matrix, levels)
             space = _space(path, space, codec, tags)
             self._index = build_index(path, container, stream)
             self.info = _describe(
                 path, container, stream, form, tags, space, rate, start, self._index
             )
-        self._form = form
+        self.form = form
         self._decoder: MovieDecoder | None = None
 
     def read(self, frames: Sequence[int]) -> Frames:
@@ -113,14 +124,14 @@ class MovieClip(Clip):
         """The stored planes of one frame; read-only views of the decoder's memory."""
         self.require([frame])
         decoded = self._decoded(frame)
-        planes = yuv.planes_of(decoded, self._form)
+        planes = yuv.planes_of(decoded, self.form)
         return Native(
             planes=planes,
-            layout=self._form.name,
+            layout=self.form.name,
             channels=self.info.channels,
             sample=self.info.sample,
             data=self.info.data,
-            attributes={"matrix": self._matrix, "levels": "full" if self._full else "limited"},
+            attributes={"matrix": self.matrix, "levels": "full" if self.full else "limited"},
         )
 
     def _codes(self, frames: Sequence[int], *, alpha: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -130,10 +141,10 @@ class MovieClip(Clip):
         rgb = np.empty((len(frames), height, width, 3), np.float32)
         coverage = np.empty((len(frames), 1, height, width), np.float32) if alpha else None
         for slot in sorted(range(len(frames)), key=lambda s: frames[s]):
-            planes = yuv.planes_of(self._decoded(frames[slot]), self._form)
-            yuv.to_rgb(planes, rgb[slot], form=self._form, matrix=self._matrix, full=self._full)
+            planes = yuv.planes_of(self._decoded(frames[slot]), self.form)
+            yuv.to_rgb(planes, rgb[slot], form=self.form, matrix=self.matrix, full=self.full)
             if coverage is not None:
-                yuv.alpha_of(planes, coverage[slot, 0], form=self._form)
+                yuv.alpha_of(planes, coverage[slot, 0], form=self.form)
         return rgb, coverage
 
     def _decoded(self, frame: int) -> Any:
@@ -146,11 +157,11 @@ class MovieClip(Clip):
         decoded = decoder.frame(frame - self.info.first_frame)
         name = decoded.format.name
         if (decoded.width, decoded.height) != (self.info.width, self.info.height) or (
-            name != self._form.name and yuv.plane_format(name) != self._form
+            name != self.form.name and yuv.plane_format(name) != self.form
         ):
             raise UnreadableFrame(
                 f"{decoded.width}x{decoded.height} {name} in a movie of "
-                f"{self.info.width}x{self.info.height} {self._form.name}",
+                f"{self.info.width}x{self.info.height} {self.form.name}",
                 path=self.info.path,
                 frame=frame,
                 hint="Cut the movie where it changes",

@@ -147,8 +147,11 @@ class MovieDecoder:
         )
 
     def close(self) -> None:
-        """Let go of the file. What a parent process opened is left to it: its decoding threads
-        did not come along, and closing here would wait for them for ever."""
+        """Let go of the file.
+
+        What a parent process opened is left to it: its decoding threads did not come along, and
+        closing here would wait for them for ever.
+        """
         held = (self._container, self._stream, self._frames, self._frame)
         self._container = self._stream = self._frames = self._frame = None
         self._position = -1

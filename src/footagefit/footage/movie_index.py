@@ -123,7 +123,7 @@ def _from_table(stream: Any) -> MovieIndex | None:
 
 
 def _from_packets(container: Any, stream: Any) -> tuple[list[int | None], list[bool], int, bool]:
-    """Time stamps and key flags of the packets that are shown; how many there are; if one is cut."""
+    """Time stamps and key flags of packets that are shown; how many are stored; if one is cut."""
     import av
 
     pts: list[int | None] = []

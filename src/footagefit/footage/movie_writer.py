@@ -301,7 +301,8 @@ class MovieWriter(Writer):
 
         frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], form.name)
         for target, codes in zip(frame.planes, planes, strict=True):
-            rows = np.frombuffer(target, codes.dtype).reshape(target.height, -1)
+            buffer: Any = target
+            rows = np.frombuffer(buffer, codes.dtype).reshape(target.height, -1)
             rows[:, : target.width] = codes
         stored = self._stored_format(form)
         if stored != form.name:
