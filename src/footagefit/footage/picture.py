@@ -190,6 +190,25 @@ def write(path: Path, planes: list[tuple[Any, np.ndarray]], *, frame: int | None
             temporary.unlink(missing_ok=True)
 
 
+def clear_abandoned(folder: Path) -> None:
+    """Remove temporary files that a killed process of this machine left in a folder."""
+    for left in folder.glob(".*.part"):
+        number = left.name.split(".")[-2]
+        if number.isdigit() and not _alive(int(number)):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _check_room(path: Path, need_bytes: int, frame: int | None) -> None:
     try:
         free = shutil.disk_usage(path.parent).free
