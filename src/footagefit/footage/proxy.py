@@ -99,7 +99,7 @@ class ProxyClip(Clip):
         path, position = self.info.path, frame - self.info.first_frame
         try:
             picture = _reader(path)[position].asnumpy()
-        except (RuntimeError, IndexError, OSError) as error:
+        except _refusals() as error:
             _forget(path)
             raise self._unreadable(frame, "decord does not decode it") from error
         if picture.shape != (self.info.height, self.info.width, 3):
@@ -129,8 +129,7 @@ def agrees(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
         samples: How many frames to ask for out of order.
         seed: Which frames, in which order.
     """
-    import decord
-
+    decord = _decord()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FootagefitWarning)
         clip = ProxyClip(path, space="lin_ap1")
@@ -153,7 +152,7 @@ def agrees(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
                 hashlib.sha256(clip._picture(first + position)).digest() == wanted[position]
                 for position in picked
             )
-    except (UnreadableFrame, RuntimeError, IndexError):
+    except (UnreadableFrame, *_refusals()):
         return False
 
 
@@ -180,15 +179,26 @@ def _reader(path: Path) -> Any:
         held = None
         while len(_readers) >= _KEPT:
             _readers.popitem(last=False)
-        try:
-            import decord
-        except ImportError as error:
-            raise MissingPart("decord is not installed", hint="Say reader=pyav") from error
+        decord = _decord()
         decord.logging.set_level(decord.logging.ERROR)
         _readers[key] = [decord.VideoReader(str(path), num_threads=1), 0]
     _readers.move_to_end(key)
     _readers[key][1] += 1
     return _readers[key][0]
+
+
+def _decord() -> Any:
+    try:
+        import decord
+    except ImportError as error:
+        raise MissingPart("decord is not installed", hint="Say reader=pyav") from error
+    return decord
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What decord raises where it cannot open or decode."""
+    decord = _decord()
+    return (decord.DECORDError, RuntimeError, IndexError, OSError)
 
 
 def _forget(path: Path) -> None:
