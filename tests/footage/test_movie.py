@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from footage.movies_made import GAMMA, make_movie, native_hash, quiet, sequential_hashes
 
+from footage.movies_made import GAMMA, make_movie, native_hash, quiet, sequential_hashes
 from footagefit.errors import (
     FootagefitWarning,
     MissingFrames,
@@ -267,7 +267,7 @@ def test_cut_off_movies_are_found_out_on_opening(movies, tmp_path, name, share):
     whole = movies(name).read_bytes()
     path = tmp_path / f"cut{movies(name).suffix}"
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(UnreadableClip, match="cut off|its index says"):
+    with pytest.raises(UnreadableClip, match=r"cut off|its index says"):
         quiet(path)
 
 
@@ -291,7 +291,7 @@ def test_cut_off_movies_with_the_index_in_front(tmp_path):
     assert len(quiet(front)) == 8
     data = front.read_bytes()
     front.write_bytes(data[: len(data) * 2 // 3])
-    with pytest.raises(UnreadableClip, match="its index says 8 frames, the file holds [3-6]"):
+    with pytest.raises(UnreadableClip, match=r"its index says 8 frames, the file holds [3-6]"):
         quiet(front)
 
 
