@@ -59,7 +59,7 @@ def _read_in_worker(clip, answers):
         answers.put(clip.data([5], "rgb").numpy())
 
 
-@pytest.mark.parametrize("method", ["spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_read_what_the_parent_has_open(movie, method):
     context = multiprocessing.get_context(method)
     with ProxyClip(movie, space=GAMMA) as clip:

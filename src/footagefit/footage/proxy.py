@@ -32,7 +32,8 @@ from footagefit.records import Frames, Native
 _KEPT = 2  # open readers a process
 _READS = 256  # frames until a reader is opened anew
 _NEAR = 5.0  # mean 8-bit codes that decord's conversion to RGB may lie beside ours
-_LAYERS = {"R": [0], "G": [1], "B": [2], "mask": [0], "rgb": [0, 1, 2]}
+# Slices, not lists: gathering would start torch's threads, which hang in a fork.
+_LAYERS = {"R": slice(1), "G": slice(1, 2), "B": slice(2, 3), "mask": slice(1), "rgb": slice(3)}
 
 _readers: OrderedDict[tuple[int, str], list[Any]] = OrderedDict()
 _used_in: list[int] = []  # the process that decord first ran in: it does not work in its forks
