@@ -187,7 +187,7 @@ def test_odd_sizes_are_padded_not_refused(tmp_path):
 def test_nothing_half_written_stays(tmp_path):
     path = tmp_path / "out.mov"
     _, linear = ramp()
-    with pytest.raises(RuntimeError, match="stop"):
+    with pytest.raises(RuntimeError, match="stop"):  # noqa: SIM117
         with MovieWriter(path, form=OutputForm(space=GAMMA), info=info()) as out:
             out.write(1001, linear)
             assert not path.exists()
@@ -218,7 +218,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
 
 def test_frames_come_in_order(tmp_path):
     _, linear = ramp()
-    with pytest.raises(WriteError, match="1002 is next"):
+    with pytest.raises(WriteError, match="1002 is next"):  # noqa: SIM117
         with MovieWriter(tmp_path / "o.mov", form=OutputForm(space=GAMMA), info=info()) as out:
             out.write(1001, linear)
             out.write(1003, linear)

@@ -1,9 +1,10 @@
 """8-bit proxies through decord, for training: fast, never for a final render.
 
-decord decodes ahead as soon as it is opened (half a gigabyte for one 720p clip was measured), and
-its threads do not survive a fork: so readers are opened at the first read, per process (the fork
-of a process that has used decord reads through PyAV instead), a few are kept, and each is opened anew after some hundreds of frames. On some files its random access
-returns wrong frames without a word: `agrees` finds out before a clip is trusted to it.
+decord decodes ahead as soon as it is opened (half a gigabyte for one 720p clip was measured), so
+readers are opened at the first read, per process, a few are kept, and each is opened anew after
+some hundreds of frames. Its threads do not survive a fork: the fork of a process that has used
+decord reads through PyAV instead. On some files its random access returns wrong frames without a
+word: `agrees` finds out before a clip is trusted to it.
 """
 
 from __future__ import annotations
@@ -151,10 +152,11 @@ def agrees(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
                 if position in picked:
                     if not _is_frame(clip, picture, first + position):
                         return False
-                    wanted[position] = hashlib.sha256(picture).digest()
+                    wanted[position] = hashlib.sha256(picture.tobytes()).digest()
             del in_sequence
             return all(
-                hashlib.sha256(clip._picture(first + position)).digest() == wanted[position]
+                hashlib.sha256(clip._picture(first + position).tobytes()).digest()
+                == wanted[position]
                 for position in picked
             )
     except (UnreadableFrame, *_refusals()):
