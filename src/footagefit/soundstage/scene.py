@@ -27,6 +27,7 @@ class Scene:
     heads: g.Heads
     materials: Materials
     stand: g.Occluders
+    tint: Tensor  # (B,1,3) mean reflectance of the set: what a bounce takes with it
 
 
 def scene(sets: Sequence[Set], time_s: float | Sequence[float] = 0.0, *,
@@ -40,9 +41,11 @@ def scene(sets: Sequence[Set], time_s: float | Sequence[float] = 0.0, *,
     planes = _planes(sets)
     parts = [g.moved(part, torch.device(device)) for part in (planes, boxes, blobs, heads)]
     planes, boxes, blobs, heads = parts  # pyright: ignore[reportAssignmentType]
+    tint = [np.mean([r["base"] for r in made.table], 0) for made in sets]
     return Scene(
         planes, boxes, blobs, heads, _materials(sets, torch.device(device)),
         g.occluders(boxes, blobs, heads),
+        torch.tensor(np.asarray(tint, np.float32))[:, None].to(device),
     )  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def _planes(sets: Sequence[Set]) -> g.Planes:
     count = max(1, *(len(s.planes) for s in sets))
     away = np.array([0.0, 1.0, 0.0])
     offsets = [
-        [np.float32(p[1]) for p in s.planes] + [-900.0] * (count - len(s.planes)) for s in sets
+        [np.float32(p[1]) for p in s.planes] + [-1.0e9] * (count - len(s.planes)) for s in sets
     ]
     return g.Planes(
         _stack([[p[0] for p in s.planes] for s in sets], count, away),
