@@ -10,12 +10,19 @@ from footagefit.soundstage.script import Script, write_script
 
 
 def stage(
-    *, out: Path, preset: str, seed: int, import_: Path | None, workers: int | None, dry_run: bool
+    *,
+    out: Path,
+    preset: str,
+    seed: int,
+    import_: Path | None,
+    space: str,
+    workers: int | None,
+    dry_run: bool,
 ) -> int:
     """Shoot `preset` into `out`, or import a light stage; see configs/stage.yaml for each key."""
     out = out.expanduser()
     if import_ is not None:
-        return _import(import_.expanduser(), out, dry_run=dry_run)
+        return _import(import_.expanduser(), out, space=space, dry_run=dry_run)
     script = write_script(preset, seed)
     _describe(script, out)
     if dry_run:
@@ -30,14 +37,14 @@ def stage(
     return 0
 
 
-def _import(folder: Path, out: Path, *, dry_run: bool) -> int:
+def _import(folder: Path, out: Path, *, space: str, dry_run: bool) -> int:
     from footagefit.soundstage.light_stage import import_lights, subjects
 
     found = subjects(folder)
     for subject in found:
         print(f"{subject.name}: {len(subject.pictures)} pictures, one light each")
     if not dry_run:
-        for _ in track(import_lights(found, out), total=len(found), label="import",
+        for _ in track(import_lights(found, out, space=space), total=len(found), label="import",
                        unit="subjects"):  # fmt: skip
             pass
         print(f"truth of {len(found)} subjects written to {out / 'truth'}")
