@@ -53,6 +53,11 @@ VERBS = (
             "output.space=g24_rec709",
         ),
     ),
+    Verb(
+        "stage",
+        "shoot a show with known truth, to try everything on",
+        examples=("footagefit stage out=show", "footagefit stage out=show preset=small seed=7"),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 

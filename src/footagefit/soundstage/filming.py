@@ -141,7 +141,7 @@ class Filming:
 
     def frame(self, time_s: float, *, truth: bool = True) -> Filmed:
         """The picture of a moment, and its truth unless that is not wanted."""
-        hidden = self.setup.obstacle is not None
+        hidden = truth and self.setup.obstacle is not None
         shown = self._shot(time_s, obstacle=True, truth=truth or hidden)
         if not hidden:
             return shown
