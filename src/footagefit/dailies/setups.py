@@ -15,7 +15,7 @@ from footagefit.dailies import cuts
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import Shot
 
-_SAME = 0.42  # unlikeness under which two takes are one framing
+_SAME = 0.35  # unlikeness under which two takes are one framing
 _MOST_COMPARED = 6
 
 
@@ -86,5 +86,6 @@ def _fits(shots: list[Shot], cluster: list[int], index: int, looks: Looks) -> bo
 
 
 def framing_unlike(one_3HW: np.ndarray, other_3HW: np.ndarray) -> float:
-    """The least unlikeness of any of three moments of one take to any of the other's."""
-    return min(cuts.unlike(a[..., None], b[..., None]) for a in one_3HW for b in other_3HW)
+    """The middle one of how unlike three moments of one take are to three of another."""
+    pairs = [cuts.unlike(a[..., None], b[..., None]) for a in one_3HW for b in other_3HW]
+    return float(np.median(pairs))
