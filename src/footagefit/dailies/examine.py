@@ -76,7 +76,9 @@ def examine(item: Found, content: str, settings: Settings) -> Exam:
             warnings.simplefilter("ignore")  # what had to be assumed is kept in the metadata
             return _examined(item, base, settings)
     except FootagefitError as error:
-        flags = (TRUNCATED,) if "index says" in error.what or "cut off" in error.what else (CORRUPT,)
+        flags = (
+            (TRUNCATED,) if "index says" in error.what or "cut off" in error.what else (CORRUPT,)
+        )
         problem = f"{error.what}. {error.hint}" if error.hint else error.what
         return Exam(replace(base, state="bad", problem=problem, flags=flags))
 

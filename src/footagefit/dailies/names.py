@@ -33,7 +33,9 @@ _CAMERA_ROLL = [
 ]
 _SCENE = r"(?P<scene>[A-Z]{0,2}\d{1,4}[A-Za-z]{0,3}(?:[_-]\d{1,3})?)"
 _START = r"(?:^|(?<=[/_\-. ]))"
-_CAMERA = r"(?:[_\-. ]*(?:cam(?:era)?[_\-. ]?)?(?P<camera>[A-Za-z])(?:[_\-. ]?cam)?(?![A-Za-z0-9]))?"
+_CAMERA = (
+    r"(?:[_\-. ]*(?:cam(?:era)?[_\-. ]?)?(?P<camera>[A-Za-z])(?:[_\-. ]?cam)?(?![A-Za-z0-9]))?"
+)
 _SLATES = [
     # 42A_T3_A, sc042_tk03_camA, Scene 42A Take 3, 12_3_T2_B
     re.compile(
@@ -52,7 +54,9 @@ _FOLDERS = [
     re.compile(r"^(?P<roll>(?P<camera>[A-Z])\d{3})(?:[A-Z0-9]{0,4})?$"),
 ]
 _LOOSE = [
-    re.compile(_START + r"(?:sc|scene)[_\-. ]?(?P<scene>\d{1,4}[A-Za-z]{0,2})(?![A-Za-z0-9])", re.I),
+    re.compile(
+        _START + r"(?:sc|scene)[_\-. ]?(?P<scene>\d{1,4}[A-Za-z]{0,2})(?![A-Za-z0-9])", re.I
+    ),
     re.compile(_START + r"(?:tk|take)[_\-. ]?(?P<take>\d{1,3})(?![0-9])", re.I),
     re.compile(_START + r"cam(?:era)?[_\-. ]?(?P<camera>[A-Za-z])(?![A-Za-z0-9])", re.I),
     re.compile(_START + r"(?P<camera>[A-Za-z])[_\-. ]?cam(?![A-Za-z0-9])", re.I),

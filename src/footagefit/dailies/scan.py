@@ -135,7 +135,9 @@ def _note_what_is_there(
             catalogue.put_medium(db, found)
             todo.append((item, content))
         gone = [m.id for m in known.values() if m.path not in there]
-        still = {r["id"] for r in db.execute("SELECT id, path FROM media") if r["path"] not in there}
+        still = {
+            r["id"] for r in db.execute("SELECT id, path FROM media") if r["path"] not in there
+        }
         for row in gone:
             if row in still:
                 db.execute("UPDATE media SET state = 'gone' WHERE id = ?", (row,))

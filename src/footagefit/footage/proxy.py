@@ -147,7 +147,7 @@ def agrees(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
                 if position in picked:
                     if not _is_frame(clip, picture, first + position):
                         return False
-                    wanted[position] = hashlib.sha256(picture).digest()
+                    wanted[position] = hashlib.sha256(picture.tobytes()).digest()
             del in_sequence
             return all(
                 hashlib.sha256(clip._picture(first + position)).digest() == wanted[position]

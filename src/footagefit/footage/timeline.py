@@ -240,9 +240,9 @@ def _event(clip: otio.schema.Clip, made: otio.core.SerializableObject) -> Event:
 
 
 _SAYS = re.compile(r"^\s*\*?\s*(SCENE|TAKE|CAMERA|SOURCE FILE)\s*[:=]\s*(.+)$", re.IGNORECASE)
-_SLATE = set("name start end duration tape scene take camera asc_sop asc_sat".split()) | {
-    "source file"
-}
+_SLATE = set(
+    ["name", "start", "end", "duration", "tape", "scene", "take", "camera", "asc_sop", "asc_sat"]
+) | {"source file"}
 _REEL = ("reel", "tape", "reel name", "camroll", "reel_name")
 
 

@@ -1,0 +1,1 @@
+"""Is it better, and than what: metrics, baselines, comparison. Knows no film and no task."""
