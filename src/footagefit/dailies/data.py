@@ -10,7 +10,9 @@ open; they read frames with plain file reads, so they neither deadlock nor grow.
 from __future__ import annotations
 
 import multiprocessing
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from footagefit.dailies.entries import TRAIN, VAL, Medium, Shot
 from footagefit.dailies.sampling import Sampling
 from footagefit.dailies.show import Show, load_show
 from footagefit.dailies.windows import Provider, Reader, Window, Windows
-from footagefit.errors import UsageError
+from footagefit.errors import FootagefitWarning, UsageError
 
 Example = Callable[[Window, torch.Generator], Any]
 Collate = Callable[[list[Any]], Any]
@@ -107,20 +109,42 @@ class Dailies(LightningDataModule):
                 print(f"cache: {total} clips ready in {self.cache.folder}")
 
     def prepare(self) -> Iterator[tuple[int, int]]:
-        """Check readers and fill the cache clip by clip; yields how many of how many are done."""
-        shots = self.shots(TRAIN) + self.shots(VAL)
-        trust_decord(self.show)
-        reader = self._reader(shots)
-        spans: dict[str, set[int]] = {}
-        for shot in shots:
-            link = reader.link(shot)
-            spans.setdefault(link.path, set()).update(range(link.first, link.last + 1))
-        keep = [reader.key(reader.media[path]) for path in spans]
-        for done, (path, wanted) in enumerate(sorted(spans.items()), start=1):
-            medium = reader.media[path]
-            if not self.cache.has(reader.key(medium), sorted(wanted)):
-                reader.fill(medium, sorted(wanted), keep=keep)
-            yield done, len(spans)
+        """Fill the cache clip by clip; yields how many of how many are done.
+
+        Clips that the cache has no room for are read from their files each time: 8-bit ones by
+        decord, once it was seen to read them right.
+        """
+        reader = self._reader(self.shots(TRAIN) + self.shots(VAL))
+        spans = reader.spans()
+        fits, over = self._room(reader, spans)
+        if over:
+            message = (
+                f"the cache holds {len(fits)} of {len(spans)} clips; the rest is decoded each time"
+            )
+            warnings.warn(FootagefitWarning(f"{message}. Raise cache_gb to avoid it."), stacklevel=2)
+            trust_decord(self.show, [reader.media[path].content for path in over])
+        keep = [reader.key(reader.media[path]) for path in fits]
+        for done, path in enumerate(fits, start=1):
+            wanted = spans[path]
+            if not self.cache.has(reader.key(reader.media[path]), wanted):
+                reader.fill(reader.media[path], wanted, keep=keep)
+            yield done, len(fits)
+
+    def _room(
+        self, reader: Reader, spans: dict[str, list[int]]
+    ) -> tuple[list[str], list[str]]:
+        """Which clips the cache has room for, in order, and which it has not."""
+        fits: list[str] = []
+        over: list[str] = []
+        taken = 0
+        for path in sorted(spans):
+            need = reader.cached_bytes(path, spans[path])
+            if taken + need <= self.cache.limit_bytes:
+                taken += need
+                fits.append(path)
+            else:
+                over.append(path)
+        return fits, over
 
     def windows(self, side: str) -> Windows:
         """The windows of one side."""
@@ -253,24 +277,23 @@ def usable(shot: Shot) -> bool:
     return shot.train and shot.side != OUT and TINY not in shot.flags
 
 
-def trust_decord(show: Show) -> list[Medium]:
+def trust_decord(show: Show, contents: Sequence[str]) -> list[Medium]:
     """Find out, once for each 8-bit movie, whether decord reads it right; returns those checked."""
     with Catalogue(show.catalogue) as catalogue:
         known = {r["content"] for r in catalogue.rows("SELECT content FROM checks")}
-        open_ = [
+        unsure = [
             m
             for m in catalogue.media("scanned")
-            if m.form == "movie" and m.sample == "uint8" and m.content not in known
+            if m.form == "movie"
+            and m.sample == "uint8"
+            and m.content in contents
+            and m.content not in known
         ]
-    if not open_:
-        return []
-    try:
-        import decord  # noqa: F401
-    except ImportError:
+    if not unsure or find_spec("decord") is None:
         return []
     from footagefit.footage.proxy import agrees
 
-    verdicts = [(m.content, "decord", int(agrees(show.work / m.path))) for m in open_]
+    verdicts = [(m.content, "decord", int(agrees(show.work / m.path))) for m in unsure]
     with Catalogue(show.catalogue, write=True) as catalogue, catalogue.change() as db:
         db.executemany("INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", verdicts)
-    return open_
+    return unsure
