@@ -28,8 +28,7 @@ def scan(*, show: Path, workers: int | None, again: bool) -> int:
     sides = {side: sum(s.side == side for s in shots) for side in ("train", "val", "out")}
     setups = len({s.setup for s in shots})
     print(
-        f"{done.looked_at} clips looked at, {done.kept} unchanged, {done.bad} bad, "
-        f"{done.gone} gone"
+        f"{done.looked_at} clips looked at, {done.kept} unchanged, {done.bad} bad, {done.gone} gone"
     )
     print(
         f"{len(shots)} shots in {setups} set-ups of {len({s.scene for s in shots})} scenes: "

@@ -152,7 +152,7 @@ def _clips(
         )
 
 
-def _link(shot: Shot, role: str):  # noqa: ANN202 - entries.Link
+def _link(shot: Shot, role: str):
     return shot.medium(role) or shot.primary
 
 

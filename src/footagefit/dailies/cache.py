@@ -199,7 +199,7 @@ class FrameCache:
             ) from error
 
     def _touch(self, key: str) -> None:
-        """Note that a clip is in use, now and then: what goes first is what was used longest ago."""
+        """Note that a clip is in use, now and then; what was used longest ago goes first."""
         now = time.monotonic()
         if now - self._used.get(key, -_USED_EVERY_S) >= _USED_EVERY_S:
             self._used[key] = now
@@ -244,5 +244,3 @@ def made_small(rgb_TCHW: Tensor, long_side_px: int) -> Tensor:
         return rgb_TCHW
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return F.interpolate(rgb_TCHW, size=size, mode="area")
-
-

@@ -121,7 +121,9 @@ class Dailies(LightningDataModule):
             message = (
                 f"the cache holds {len(fits)} of {len(spans)} clips; the rest is decoded each time"
             )
-            warnings.warn(FootagefitWarning(f"{message}. Raise cache_gb to avoid it."), stacklevel=2)
+            warnings.warn(
+                FootagefitWarning(f"{message}. Raise cache_gb to avoid it."), stacklevel=2
+            )
             trust_decord(self.show, [reader.media[path].content for path in over])
         keep = [reader.key(reader.media[path]) for path in fits]
         for done, path in enumerate(fits, start=1):
@@ -130,9 +132,7 @@ class Dailies(LightningDataModule):
                 reader.fill(reader.media[path], wanted, keep=keep)
             yield done, len(fits)
 
-    def _room(
-        self, reader: Reader, spans: dict[str, list[int]]
-    ) -> tuple[list[str], list[str]]:
+    def _room(self, reader: Reader, spans: dict[str, list[int]]) -> tuple[list[str], list[str]]:
         """Which clips the cache has room for, in order, and which it has not."""
         fits: list[str] = []
         over: list[str] = []
@@ -158,7 +158,9 @@ class Dailies(LightningDataModule):
                 )
             reader = self._reader(shots)
             missing = {
-                s.name: [n - reader.link(s).shift for n in reader.media[reader.link(s).path].missing]
+                s.name: [
+                    n - reader.link(s).shift for n in reader.media[reader.link(s).path].missing
+                ]
                 for s in shots
             }
             sampling = Sampling(
@@ -206,7 +208,9 @@ class Dailies(LightningDataModule):
 
     def _loader(self, side: str, total: int, start: int) -> DataLoader[Any]:
         data = WindowData(self.windows(side), total=total, seed=self.seed, example=self.example)
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        method = (
+            "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+        )
         many = self.workers > 0
         return DataLoader(
             data,
@@ -246,7 +250,7 @@ class WindowData(Dataset[Any]):
 
 
 class InOrder(Sampler[int]):
-    """Indices from `start` on; the length stays the whole run's, so that a resumed run counts on."""
+    """Indices from `start` on; the length stays the whole run's: a resumed run counts on."""
 
     def __init__(self, total: int, *, start: int = 0) -> None:
         self.total, self.start = total, start

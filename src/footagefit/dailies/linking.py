@@ -19,7 +19,7 @@ import numpy as np
 
 from footagefit.dailies import names, setups, splits
 from footagefit.dailies.database import Catalogue
-from footagefit.dailies.entries import PROXY, SHOT, SHORT, TINY, Link, Medium, Part, Shot, Slate
+from footagefit.dailies.entries import PROXY, SHORT, SHOT, TINY, Link, Medium, Part, Shot, Slate
 from footagefit.dailies.finding import Found
 from footagefit.dailies.show import Show
 from footagefit.errors import FootagefitError

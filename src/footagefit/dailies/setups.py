@@ -21,8 +21,7 @@ _MOST_COMPARED = 6
 
 @dataclass(frozen=True)
 class Looks:
-    """What shots are told apart by: tiny luma pictures, hashes, change over time; by medium and
-    part."""
+    """What shots are told apart by: tiny luma pictures, hashes and change over time."""
 
     layout: dict[tuple[int, int], np.ndarray]  # (3, 27, 48) uint8
     hashes: dict[tuple[int, int], np.ndarray]  # (9,) uint64

@@ -73,7 +73,9 @@ def _fitted(picture: bytes | Image.Image) -> Image.Image:
     opened = Image.open(io.BytesIO(picture)) if isinstance(picture, bytes) else picture
     opened = opened.convert("RGB")
     scale = min(CELL_PX / opened.width, 1.2 * CELL_PX / opened.height)
-    return opened.resize((max(1, round(opened.width * scale)), max(1, round(opened.height * scale))))
+    return opened.resize(
+        (max(1, round(opened.width * scale)), max(1, round(opened.height * scale)))
+    )
 
 
 def _short(text: str, font: object) -> str:
