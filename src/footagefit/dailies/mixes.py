@@ -17,7 +17,9 @@ from footagefit.dailies.entries import DISSOLVE, FADE
 
 _LAGS = (8, 16, 32)
 _LONGEST = 72
-_MOST_RESIDUE = 0.33
+_MOST_RESIDUE = 0.33  # of what lies between the ends, in coarse pictures
+_MOST_DETAIL, _MOST_DETAIL_UNLIKE = 0.33, 0.46  # in fine ones; more where the ends are unlike
+_UNLIKE = 0.42
 _LEAST_UNLIKE = 0.30
 _EMPTY = 3.5  # code values of spread under which a picture is empty
 _FULL = 9.0
@@ -91,29 +93,37 @@ def _fit(small_THWC: np.ndarray, start: int, end: int) -> cuts.Change | None:
     if not 4 <= end - start <= _LONGEST:
         return None
     share, residue = _shares(small_THWC, start, end)
-    line = _line(share)
-    if line is None or residue > _MOST_RESIDUE:
+    if _line(share) is None or residue > _MOST_RESIDUE:
         return None
     ends = small_THWC[start], small_THWC[end]
     if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY:
         return None
-    if cuts.unlike(*ends) < _LEAST_UNLIKE or _kept(*ends) > 0.12:
+    across = cuts.unlike(*ends)
+    if across < _LEAST_UNLIKE or _kept(*ends) > 0.12 or not _ends_hold(small_THWC, start, end):
         return None
-    if not _ends_hold(small_THWC, start, end):
+    detail = _shares(small_THWC, start, end, fine=True)[1]
+    if detail > (_MOST_DETAIL if across < _UNLIKE else _MOST_DETAIL_UNLIKE):
         return None
     return cuts.Change(DISSOLVE, start + 1, end, float(np.clip(1.2 - 2 * residue, 0.1, 1.0)))
 
 
 def _shares(
-    small_THWC: np.ndarray, start: int, end: int, *, low: int | None = None, high: int | None = None
+    small_THWC: np.ndarray,
+    start: int,
+    end: int,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    fine: bool = False,
 ) -> tuple[np.ndarray, float]:
     """How much of the end picture is in each frame, and what the blend leaves unexplained.
 
-    The frames are start..end, or low..high seen along the way from start to end.
+    The frames are start..end, or low..high seen along the way from start to end; coarse pictures
+    unless `fine`, which motion inside the blend disturbs more.
     """
     low, high = start if low is None else low, end if high is None else high
-    run = small_THWC[low : high + 1].astype(np.float32)
-    run = run.reshape(len(run), -1)
+    run = small_THWC[low : high + 1]
+    run = run.reshape(len(run), -1).astype(np.float32) if fine else _coarse(run)
     away = run[end - low] - run[start - low]
     size = float(away @ away)
     if size < 1.0:
@@ -123,6 +133,12 @@ def _shares(
     left = run - share[:, None] * away
     middle = left[len(run) // 4 : max(len(run) // 4 + 1, 3 * len(run) // 4 + 1)]
     return share, float(np.sqrt((middle * middle).sum(1) / size).mean())
+
+
+def _coarse(run_THWC: np.ndarray) -> np.ndarray:
+    """Pictures of 9 x 16 as rows of numbers: small motion inside a blend is averaged away."""
+    cells = run_THWC.reshape(len(run_THWC), 9, 3, 16, 3, 3).mean((2, 4), dtype=np.float32)
+    return cells.reshape(len(run_THWC), -1)
 
 
 def _whole(small_THWC: np.ndarray, start: int, end: int) -> tuple[int, int]:
@@ -207,7 +223,8 @@ def _climb(small_THWC: np.ndarray, spread_T: np.ndarray, inner: int, step: int) 
     """From an almost empty picture outwards to where the picture has its full contrast."""
     index = inner
     while 0 <= index + step < len(spread_T) and abs(index - inner) < _LONGEST:
-        if spread_T[index + step] < spread_T[index] * 1.012:
+        ahead = spread_T[min(len(spread_T) - 1, max(0, index + 2 * step))]
+        if spread_T[index + step] < spread_T[index] * 1.01 and ahead < spread_T[index] * 1.02:
             break
         index += step
     if spread_T[index] < _FULL:
@@ -215,4 +232,4 @@ def _climb(small_THWC: np.ndarray, spread_T: np.ndarray, inner: int, step: int) 
     full = small_THWC[index].astype(np.float32)[..., 0]
     half = small_THWC[(index + inner) // 2].astype(np.float32)[..., 0]
     alike = np.corrcoef(full.ravel(), half.ravel())[0, 1]
-    return index if alike > 0.8 else inner
+    return index if alike > 0.5 else inner
