@@ -7,6 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 
+from footagefit.dailies.entries import TRAIN, Link, Shot, Slate
+from footagefit.dailies.looking import _small, _thin
+from footagefit.dailies.show import Show
+
 HEIGHT, WIDTH = 90, 160
 
 
@@ -105,3 +109,34 @@ def write_movie(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def show_of(root: Path, work: Path) -> Show:
+    return Show(name="test", roots=(root,), work=work, space="g24_rec709")
+
+
+def shot_of(scene: str, take: str = "1", *, family: str = "", side: str = TRAIN) -> Shot:
+    name = f"{scene}_T{take}"
+    return Shot(
+        name=name,
+        slate=Slate(scene, take, "A"),
+        scene=scene,
+        setup=scene,
+        first=1,
+        last=20,
+        links=(Link(f"{name}.mov", "proxy", 1, 20),),
+        side=side,
+        family=family or name,
+    )
+
+
+def tiny(frames_THWC: np.ndarray) -> np.ndarray:
+    """Frames as the scan sees them: 48 x 27, Y, Cb, Cr."""
+    out = []
+    for frame in frames_THWC:
+        rgb = np.stack([_small(_thin(frame[..., c])) for c in range(3)], -1)
+        y = rgb @ np.array([0.2126, 0.7152, 0.0722])
+        cb, cr = (rgb[..., 2] - y) / 1.8556, (rgb[..., 0] - y) / 1.5748
+        ycc = np.stack([16 + y * 219 / 255, 128 + cb * 224 / 255, 128 + cr * 224 / 255], -1)
+        out.append(ycc.round().clip(0, 255).astype(np.uint8))
+    return np.stack(out)

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dailies_footage import card, shot
 
+from dailies_footage import card, shot, tiny
 from footagefit.dailies import cuts, leaders
 from footagefit.dailies.entries import BARS, BLACK, DISSOLVE, FADE, SHOT, SLATE
-from footagefit.dailies.looking import _small, _thin
-
-
-def tiny(frames_THWC: np.ndarray) -> np.ndarray:
-    """Frames as the scan sees them: 48 x 27, Y, Cb, Cr."""
-    out = []
-    for frame in frames_THWC:
-        rgb = np.stack([_small(_thin(frame[..., c])) for c in range(3)], -1)
-        y = rgb @ np.array([0.2126, 0.7152, 0.0722])
-        cb, cr = (rgb[..., 2] - y) / 1.8556, (rgb[..., 0] - y) / 1.5748
-        ycc = np.stack([16 + y * 219 / 255, 128 + cb * 224 / 255, 128 + cr * 224 / 255], -1)
-        out.append(ycc.round().clip(0, 255).astype(np.uint8))
-    return np.stack(out)
 
 
 def blended(one: np.ndarray, other: np.ndarray, length: int) -> np.ndarray:

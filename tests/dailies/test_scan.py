@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dailies_footage import shot, write_movie
 
+from dailies_footage import shot, show_of, write_movie
 from footagefit.dailies import database
 from footagefit.dailies.database import Catalogue, still_whole
 from footagefit.dailies.entries import SHORT, TRUNCATED, Medium
@@ -25,10 +25,6 @@ from footagefit.errors import UnreadableClip, UsageError
 from footagefit.footage.timeline import Event, write_timeline
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-
-
-def show_of(root: Path, work: Path) -> Show:
-    return Show(name="test", roots=(root,), work=work, space="g24_rec709")
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +94,14 @@ def test_proxy_original_and_plate_are_one_shot(tmp_path: Path, write_picture) ->
     write_movie(root / f"proxy/{name}.mov", frames, timecode="01:00:00:00")
     for index, frame in enumerate(frames[4:20]):
         linear = (frame.astype(np.float32) / 255) ** 2.4
-        tc = (1 << 24) | (index + 4 if index + 4 < 10 else ((index + 4) // 10 << 4) + (index - 6) % 10)
+        tc = (1 << 24) | (
+            index + 4 if index + 4 < 10 else ((index + 4) // 10 << 4) + (index - 6) % 10
+        )
         (root / "plates").mkdir(parents=True, exist_ok=True)
-        attributes = {"smpte:TimeCode": ("timecode", (tc, 0)), "FramesPerSecond": ("rational", (24, 1))}
+        attributes = {
+            "smpte:TimeCode": ("timecode", (tc, 0)),
+            "FramesPerSecond": ("rational", (24, 1)),
+        }
         path = root / f"plates/{name}.{1001 + index:04d}.exr"
         write_picture(path, linear.astype(np.float16), attributes=attributes)
     write_timeline(
@@ -173,9 +174,8 @@ def test_one_writer_many_readers(scanned: Show, tmp_path: Path) -> None:
                 with writer.change() as db:
                     writer.put_medium(db, Medium(path=f"new/{n}.mov"))
             assert all(6 <= c.result() <= 46 for c in counts)
-        with pytest.raises(UsageError, match="reading only"), Catalogue(path) as reader:
-            with reader.change():
-                pass
+        with Catalogue(path) as reader, pytest.raises(UsageError, match="reading only"):
+            reader.change().__enter__()
     with Catalogue(path, write=True):
         pass  # the lock was let go
 
@@ -228,7 +228,8 @@ from footagefit.dailies.scan import scan_show
 from footagefit.dailies.show import Show
 if __name__ == "__main__":
     root, work = map(Path, sys.argv[1:3])
-    scan_show(Show(name="t", roots=(root,), work=work, space="g24_rec709"), workers=int(sys.argv[3]))
+    show = Show(name="t", roots=(root,), work=work, space="g24_rec709")
+    scan_show(show, workers=int(sys.argv[3]))
 """
 
 
@@ -238,9 +239,7 @@ def test_a_killed_scan_ends_where_an_undisturbed_one_does(dailies: Path, tmp_pat
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     calm = show_of(dailies, tmp_path / "calm")
     began = time.monotonic()
-    subprocess.run(
-        [sys.executable, script, dailies, calm.work, "0"], env=environment, check=True
-    )
+    subprocess.run([sys.executable, script, dailies, calm.work, "0"], env=environment, check=True)
     whole_s = time.monotonic() - began
     show = show_of(dailies, tmp_path / "hurt")
     rng = random.Random(4)
