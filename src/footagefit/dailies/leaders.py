@@ -24,7 +24,11 @@ _LEAST_RUN = 2
 
 
 def parts_of(
-    small_THWC: np.ndarray, numbers: Sequence[int], *, rate: float = 24.0
+    small_THWC: np.ndarray,
+    numbers: Sequence[int],
+    *,
+    rate: float = 24.0,
+    changes: Sequence[cuts.Change] | None = None,
 ) -> tuple[Part, ...]:
     """Cut a clip into shots and what lies between them.
 
@@ -32,12 +36,14 @@ def parts_of(
         small_THWC: Tiny pictures of all its frames.
         numbers: Their frame numbers, ascending.
         rate: Frames a second.
+        changes: Transitions found by another detector; our own finds them otherwise.
     """
     total = len(small_THWC)
     if total == 0:
         return ()
     kind_T = np.full(total, SHOT, dtype=object)
-    changes = cuts.find_changes(small_THWC)
+    if changes is None:
+        changes = cuts.find_changes(small_THWC)
     kind_T[_runs(_black(small_THWC))] = BLACK
     for change in changes:
         if cuts.is_mix(change):
