@@ -109,7 +109,7 @@ class Filming:
         light = self.setup.light
         spread = math.tan(math.radians(min(light.softness_deg or 1.0, 170.0) / 2))
         key = _source(
-            "key", "far", way=self._key_world, spread=spread,
+            "key", "far", way=self._key_world.tolist(), spread=spread,
             rgb=lights.colour_of(
                 light.key_ev or 0.0, light.key_k or 5600.0, light.key_tint_duv or 0.0
             ),

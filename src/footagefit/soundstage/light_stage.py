@@ -56,7 +56,9 @@ def subjects(folder: Path) -> list[Subject]:
     found = [_subject(f) for f in sorted(folder.iterdir()) if f.is_dir() and _table(f) is not None]
     if not found:
         raise UnreadableClip(
-            "no table of lights", path=folder, hint=f"Put {' or '.join(_TABLES[:2])} by the pictures"
+            "no table of lights",
+            path=folder,
+            hint=f"Put {' or '.join(_TABLES[:2])} by the pictures",
         )
     return found
 
@@ -194,8 +196,10 @@ def _rows(table: Path, count: int) -> tuple[list[tuple[float, ...]], list[str]]:
 
 
 def _with_header(lines: list[str], table: Path) -> tuple[list[tuple[float, ...]], list[str]]:
-    entries = [{(k or "").strip().lower(): (v or "").strip() for k, v in row.items()}
-               for row in csv.DictReader(lines, delimiter=";" if ";" in lines[0] else ",")]  # fmt: skip
+    read = csv.DictReader(lines, delimiter=";" if ";" in lines[0] else ",")
+    entries = [
+        {(k or "").strip().lower(): (v or "").strip() for k, v in row.items()} for row in read
+    ]
     rows: list[tuple[float, ...]] = []
     try:
         for entry in entries:

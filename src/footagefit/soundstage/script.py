@@ -245,7 +245,7 @@ def _take(
         rng.randrange(2**31), tuple(range(size.frames)), size.slate_frames,
         tail_slate=number > 1 and rng.random() < 0.2, circled=first,
         plate=f"sc{int(scene.number):03d}_{10 * (letter + 1):04d}"
-        if first and (letter == 0 and scene.number == "12" or bool(every)) else "",
+        if first and ((letter == 0 and scene.number == "12") or bool(every)) else "",
         truth=truth,
     )  # fmt: skip
 
@@ -307,9 +307,7 @@ def _other_lens(lens: LensSpec) -> LensSpec:
     return LENSES[2] if lens is LENSES[0] else LENSES[0]
 
 
-def _changed(
-    take: Take, kind: str, amount: float, rng: random.Random
-) -> tuple[SetUp, SensorSpec]:
+def _changed(take: Take, kind: str, amount: float, rng: random.Random) -> tuple[SetUp, SensorSpec]:
     """The set-up and sensor with the fault in them."""
     asked, sensor = take.asked, take.sensor
     if kind == "exposure":
@@ -362,9 +360,12 @@ def _named(takes: tuple[Take, ...]) -> tuple[Take, ...]:
         date = f"2411{3 + day:02d}"
         made.append(
             replace(
-                take, roll=roll, clip=f"{roll}C{count[roll]:03d}_{date}_R1AB", date=date,
+                take,
+                roll=roll,
+                clip=f"{roll}C{count[roll]:03d}_{date}_R1AB",
+                date=date,
                 timecode=timecode_of(start, RATE),
-            )  # fmt: skip
+            )
         )
     return tuple(made)
 
