@@ -100,9 +100,7 @@ def _number(take: Take, moment: int) -> int:
     return PROXY_FIRST + take.first_action + take.moments.index(moment)
 
 
-def _shoot(
-    out: Path, take: Take, *, script: Script, film: Film
-) -> tuple[list[Tensor], Light]:
+def _shoot(out: Path, take: Take, *, script: Script, film: Film) -> tuple[list[Tensor], Light]:
     """Exposed frames in file order, the truth written on the way, and the light at the start."""
     camera = film(take.asked, script.size_px)
     action: list[Tensor] = []
@@ -125,7 +123,9 @@ def _shoot(
     boards = [
         expose(
             slate.held(behind.image_CHW, take, light=behind.light, place=place),
-            take.sensor, seed=take.seed, frame=10_000 + place,
+            take.sensor,
+            seed=take.seed,
+            frame=10_000 + place,
         )  # fmt: skip
         for place in range(take.slate_frames)
     ]
@@ -154,9 +154,7 @@ def _gaps(take: Take) -> tuple[int, ...]:
     return tuple(PLATE_FIRST + m for m in dropped)
 
 
-def _write(
-    path: Path, frames: list[Tensor], first: int, info: ClipInfo, codec: str
-) -> None:
+def _write(path: Path, frames: list[Tensor], first: int, info: ClipInfo, codec: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     form = OutputForm(space="g24_rec709", codec=codec, depth="8")
     with open_writer(path, info=info, form=form, existing="replace") as writer:

@@ -56,7 +56,9 @@ def subjects(folder: Path) -> list[Subject]:
     found = [_subject(f) for f in sorted(folder.iterdir()) if f.is_dir() and _table(f) is not None]
     if not found:
         raise UnreadableClip(
-            "no table of lights", path=folder, hint=f"Put {' or '.join(_TABLES[:2])} by the pictures"
+            "no table of lights",
+            path=folder,
+            hint=f"Put {' or '.join(_TABLES[:2])} by the pictures",
         )
     return found
 

@@ -307,9 +307,7 @@ def _other_lens(lens: LensSpec) -> LensSpec:
     return LENSES[2] if lens is LENSES[0] else LENSES[0]
 
 
-def _changed(
-    take: Take, kind: str, amount: float, rng: random.Random
-) -> tuple[SetUp, SensorSpec]:
+def _changed(take: Take, kind: str, amount: float, rng: random.Random) -> tuple[SetUp, SensorSpec]:
     """The set-up and sensor with the fault in them."""
     asked, sensor = take.asked, take.sensor
     if kind == "exposure":
@@ -362,7 +360,10 @@ def _named(takes: tuple[Take, ...]) -> tuple[Take, ...]:
         date = f"2411{3 + day:02d}"
         made.append(
             replace(
-                take, roll=roll, clip=f"{roll}C{count[roll]:03d}_{date}_R1AB", date=date,
+                take,
+                roll=roll,
+                clip=f"{roll}C{count[roll]:03d}_{date}_R1AB",
+                date=date,
                 timecode=timecode_of(start, RATE),
             )  # fmt: skip
         )

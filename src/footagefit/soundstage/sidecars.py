@@ -52,10 +52,18 @@ def cut_events(script: Script) -> list[Event]:
         first = frames_of(take.timecode, RATE) + take.first_action
         events.append(
             Event(
-                name=take.clip, reel=take.clip, source_in=first, source_out=first + cut.frames,
-                record_in=playhead, record_out=playhead + cut.frames, rate=RATE,
-                scene=f"{take.scene}{take.setup}", take=str(take.number), camera=take.camera,
-                source_file=f"{take.clip}.mov", cdl=grade(take, script),
+                name=take.clip,
+                reel=take.clip,
+                source_in=first,
+                source_out=first + cut.frames,
+                record_in=playhead,
+                record_out=playhead + cut.frames,
+                rate=RATE,
+                scene=f"{take.scene}{take.setup}",
+                take=str(take.number),
+                camera=take.camera,
+                source_file=f"{take.clip}.mov",
+                cdl=grade(take, script),
             )  # fmt: skip
         )
         playhead += cut.frames
