@@ -35,7 +35,7 @@ class Ramp:
         image = torch.stack([0.05 + 0.2 * x, 0.05 + 0.2 * y, 0.15 + 0 * x])
         disc = ((x - 0.2 - time_s) ** 2 + (y - 0.5) ** 2 < 0.01).float()
         layers = {"depth": 2.0 - disc[None]} if truth else {}
-        return Filmed(image * (1 - disc) + 0.3 * disc, layers, self.setup.light)
+        return Filmed(image * (1 - disc) + 0.1 * disc, layers, self.setup.light)
 
 
 def ramp(setup: SetUp, size_px: tuple[int, int]) -> Ramp:
@@ -95,6 +95,7 @@ def test_the_corrupt_file_does_not_open_and_its_neighbours_do(show):
 
 def test_exposure_on_record_is_in_the_plate(show):
     take = faulty("exposure")
+    assert take.fault is not None
     hero = SCRIPT.takes[0]
     level = []
     for one in (hero, take):
@@ -105,6 +106,7 @@ def test_exposure_on_record_is_in_the_plate(show):
 
 def test_dropped_frames_are_gaps_in_the_plate_and_on_record(show):
     take = faulty("dropped")
+    assert take.fault is not None
     with open_clip(delivery.plate_path(show, take), missing="black") as clip:
         assert list(clip.info.missing) == [1001 + m for m in take.fault.frames]
         assert clip.info.metadata["reel"] == take.clip
@@ -113,7 +115,7 @@ def test_dropped_frames_are_gaps_in_the_plate_and_on_record(show):
 def test_plate_timecode_is_the_proxys_at_the_first_action_frame(show):
     take = SCRIPT.takes[0]
     with open_clip(delivery.plate_path(show, take)) as clip:
-        start = frames_of(clip.info.timecode, RATE) - frames_of(take.timecode, RATE)
+        start = frames_of(clip.info.timecode or "", RATE) - frames_of(take.timecode, RATE)
     assert start == take.first_action
 
 

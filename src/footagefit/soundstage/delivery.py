@@ -126,7 +126,7 @@ def _shoot(out: Path, take: Take, *, script: Script, film: Film) -> tuple[list[T
             take.sensor,
             seed=take.seed,
             frame=10_000 + place,
-        )  # fmt: skip
+        )
         for place in range(take.slate_frames)
     ]
     return (action + boards if take.tail_slate else boards + action), light

@@ -64,7 +64,7 @@ def cut_events(script: Script) -> list[Event]:
                 camera=take.camera,
                 source_file=f"{take.clip}.mov",
                 cdl=grade(take, script),
-            )  # fmt: skip
+            )
         )
         playhead += cut.frames
     return events
