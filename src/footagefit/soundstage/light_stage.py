@@ -196,9 +196,9 @@ def _rows(table: Path, count: int) -> tuple[list[tuple[float, ...]], list[str]]:
 
 
 def _with_header(lines: list[str], table: Path) -> tuple[list[tuple[float, ...]], list[str]]:
-    read = csv.DictReader(lines, delimiter=";" if ";" in lines[0] else ",")
+    reader = csv.DictReader(lines, delimiter=";" if ";" in lines[0] else ",")
     entries = [
-        {(k or "").strip().lower(): (v or "").strip() for k, v in row.items()} for row in read
+        {(k or "").strip().lower(): (v or "").strip() for k, v in row.items()} for row in reader
     ]
     rows: list[tuple[float, ...]] = []
     try:

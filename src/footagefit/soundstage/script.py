@@ -5,6 +5,7 @@ A pure function of (preset, seed). No pixels, no files: `crew` shoots what is pl
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -42,7 +43,11 @@ LENSES = (
     LensSpec("65 mm", 65.0, 0.018, 0.0, 0.12, 2.2, 0.2, 0.6, 0.0, 0.03),
     LensSpec("40 mm", 40.0, -0.075, 0.012, 0.4, 1.6, 0.6, 1.8, 0.0, 0.05),
 )
-_GRAIN = (SensorSpec(grain=0.02), SensorSpec(grain=0.045, grain_size_px=0.9, grain_chroma=0.4))
+_BASE_EV = 0.8  # faces sit a little under 18% grey without it
+_GRAIN = (
+    SensorSpec(_BASE_EV, grain=0.02),
+    SensorSpec(_BASE_EV, grain=0.045, grain_size_px=0.9, grain_chroma=0.4),
+)
 
 
 @dataclass(frozen=True)
@@ -336,8 +341,6 @@ def _changed(take: Take, kind: str, amount: float, rng: random.Random) -> tuple[
 
 def _moved(light: Light, by_deg: float) -> Light:
     """The key turned about the subject by a great-circle angle, at its own height."""
-    import math
-
     height = math.radians(light.elevation_deg or 0.0)
     half = math.sin(math.radians(abs(by_deg)) / 2) / math.cos(height)
     turn = math.degrees(2 * math.asin(min(1.0, half))) * math.copysign(1, by_deg)

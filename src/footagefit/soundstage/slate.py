@@ -90,11 +90,10 @@ def _fields(draw: ImageDraw, take: Take, box: tuple[int, int, int, int]) -> None
 
     said = words(take)
     text((0.04, 0.03), SHOW, 0.15)
-    for column, (name, value) in enumerate(said[:3]):
-        x = column / 3
+    for x, (name, value) in zip((0.0, 0.34, 0.56), said[:3], strict=True):
         text((x + 0.03, 0.26), name, 0.10)
-        text((x + 0.03, 0.37), value, 0.27)
-        if column:
+        text((x + 0.03, 0.37), value, 0.25)
+        if x:
             draw.line((left + wide * x, top + tall * 0.24, left + wide * x, top + tall * 0.74),
                       fill=ink, width=line)  # fmt: skip
     for y in (0.24, 0.74):
