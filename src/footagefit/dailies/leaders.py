@@ -143,7 +143,7 @@ def _is_paper(luma: np.ndarray, chroma: np.ndarray) -> bool:
     writing = float((inside < 0.93 * bright).mean())
     edge = _edge(pale, columns)
     solid = float(box.mean()) > 0.8 and 0.25 < share < 0.92
-    return solid and around < 0.2 and writing > 0.12 and edge > 0.75
+    return solid and around < 0.2 and writing > 0.12 and edge > 0.6
 
 
 def _edge(pale: np.ndarray, columns: np.ndarray) -> float:
