@@ -18,7 +18,7 @@ import pytest
 from dailies_footage import shot, show_of, write_movie
 from footagefit.dailies import database
 from footagefit.dailies.database import Catalogue, still_whole
-from footagefit.dailies.entries import SHORT, TRUNCATED, Medium
+from footagefit.dailies.entries import DROPPED, SHORT, TRUNCATED, Medium
 from footagefit.dailies.scan import scan_show
 from footagefit.dailies.show import Show
 from footagefit.errors import UnreadableClip, UsageError
@@ -256,3 +256,19 @@ def test_a_killed_scan_ends_where_an_undisturbed_one_does(dailies: Path, tmp_pat
     scan_show(show, workers=0)
     with Catalogue(calm.catalogue) as one, Catalogue(show.catalogue) as two:
         assert one.dump() == two.dump()
+
+
+def test_a_file_with_fewer_frames_than_its_log_is_listed(tmp_path: Path) -> None:
+    root = tmp_path / "show"
+    name = "A001C003_241103_R1AB"
+    write_movie(root / f"{name}.mov", shot(5, 20), timecode="01:00:00:00")
+    start = 24 * 3600
+    write_timeline(root / "day.ale", [Event(name, "A001", start, start + 24, scene="7", take="2")])
+    show = show_of(root, tmp_path / "w")
+    scan_show(show, workers=0)
+    with Catalogue(show.catalogue) as catalogue:
+        (found,) = catalogue.shots()
+        assert found.flags == (DROPPED,)
+        (problem,) = catalogue.rows("SELECT what FROM problems")
+    assert problem["what"] == "the log counts 24 frames, it holds 20"
+    assert (found.slate.scene, found.slate.take) == ("7", "2")

@@ -104,34 +104,66 @@ def _runs(flag_T: np.ndarray) -> np.ndarray:
 def _slated(
     spans: list[tuple[str, int, int]], small_THWC: np.ndarray, rate: float
 ) -> list[tuple[str, int, int]]:
-    """Mark cards at the head and, upside down or not, at the tail."""
+    """Mark slates at the head and, upside down or not, at the tail; one shot always stays."""
     marked = list(spans)
     shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
-    if len(shots) < 2:
-        return marked
     for order in (shots, shots[::-1]):
-        for index in order[:-1]:
-            _, first, last = marked[index]
-            if last - first + 1 > _LONGEST_SLATE_S * rate or not _is_card(
-                small_THWC[first : last + 1]
-            ):
+        for index in order:
+            kind, first, last = marked[index]
+            others = sum(span[0] == SHOT for span in marked) - (kind == SHOT)
+            brief = last - first + 1 <= _LONGEST_SLATE_S * rate
+            if not others or not brief or not _is_slate(small_THWC[first : last + 1]):
                 break
             marked[index] = (SLATE, first, last)
     return marked
 
 
-def _is_card(run_THWC: np.ndarray) -> bool:
-    """A still, drawn picture: few tones, no grain of life in it."""
-    jump = cuts.jumps(run_THWC)[1:]
-    if len(jump) and float(np.median(jump)) > 1.2:
+def _is_slate(run_THWC: np.ndarray) -> bool:
+    """A board that fills much of the picture: pale paper in a scene, or light words on black."""
+    if len(run_THWC) > 2 and float(np.median(cuts.jumps(run_THWC)[1:])) > 10.0:
         return False
-    luma = run_THWC[len(run_THWC) // 2, ..., 0].ravel()
-    counts = np.bincount(luma, minlength=256).astype(np.float32)
-    near = np.convolve(counts, np.ones(9), mode="same") / len(luma)
-    ground = float(near.max())  # share of the picture that is the card's own flat tone
-    chroma = run_THWC[len(run_THWC) // 2, ..., 1:].astype(np.float32)
-    flat_chroma = float((np.abs(chroma - np.median(chroma, axis=(0, 1))).max(-1) < 6).mean())
-    return ground > 0.45 and (flat_chroma > 0.55 or ground > 0.6) and float(luma.std()) > 8
+    picture = run_THWC[len(run_THWC) // 2].astype(np.float32)
+    luma, chroma = picture[..., 0], picture[..., 1:]
+    return _is_paper(luma, chroma) or _is_black_card(luma, chroma)
+
+
+def _is_paper(luma: np.ndarray, chroma: np.ndarray) -> bool:
+    """An upright rectangle of one pale tone with writing on it, and other things around it."""
+    bright = float(np.percentile(luma, 90))
+    tone = np.median(chroma[luma > 0.9 * bright], axis=0)
+    pale = (luma > 0.62 * bright) & (np.abs(chroma - tone).max(-1) < 9)
+    rows = np.flatnonzero(pale.mean(1) > 0.4)
+    columns = np.flatnonzero(pale.mean(0) > 0.4)
+    if len(rows) < 8 or len(columns) < 16:
+        return False
+    box = pale[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    inside = luma[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    share = box.size / pale.size
+    around = float(pale.sum() - box.sum()) / max(1, pale.size - box.size)
+    writing = float((inside < 0.93 * bright).mean())
+    edge = _edge(pale, columns)
+    solid = float(box.mean()) > 0.8 and 0.25 < share < 0.92
+    return solid and around < 0.2 and writing > 0.12 and edge > 0.6
+
+
+def _edge(pale: np.ndarray, columns: np.ndarray) -> float:
+    """How straight the board's sides are: share of its rows that begin and end where it does."""
+    rows = np.flatnonzero(pale.sum(1) > 0.6 * len(columns))
+    if not len(rows):
+        return 0.0
+    starts = np.array([np.flatnonzero(pale[r])[0] for r in rows])
+    ends = np.array([np.flatnonzero(pale[r])[-1] for r in rows])
+    near = (np.abs(starts - np.median(starts)) <= 1) & (np.abs(ends - np.median(ends)) <= 1)
+    return float(near.mean())
+
+
+def _is_black_card(luma: np.ndarray, chroma: np.ndarray) -> bool:
+    """Light words on a dark ground without colour."""
+    ground = float(np.percentile(luma, 35))
+    dark = float((luma < ground + 12).mean())
+    light = float((luma > ground + 60).mean())
+    grey = float((np.abs(chroma - 128.0).max(-1) < 6).mean())
+    return ground < 60 and dark > 0.35 and 0.06 < light < 0.5 and grey > 0.95
 
 
 def _joined(spans: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:

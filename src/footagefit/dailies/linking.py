@@ -19,7 +19,18 @@ import numpy as np
 
 from footagefit.dailies import names, setups, splits
 from footagefit.dailies.database import Catalogue
-from footagefit.dailies.entries import PROXY, SHORT, SHOT, TINY, Link, Medium, Part, Shot, Slate
+from footagefit.dailies.entries import (
+    DROPPED,
+    PROXY,
+    SHORT,
+    SHOT,
+    TINY,
+    Link,
+    Medium,
+    Part,
+    Shot,
+    Slate,
+)
 from footagefit.dailies.finding import Found
 from footagefit.dailies.show import Show
 from footagefit.errors import FootagefitError
@@ -157,7 +168,7 @@ def _shot(lead: Medium, part: Part, others: Sequence[tuple[Medium, int]]) -> Sho
         last = min(part.last + shift, other.last_frame)
         if first <= last:
             links.append(Link(other.path, other.role, first, last, shift, other.id))
-    flags = list(lead.flags)
+    flags = list(dict.fromkeys(f for m in (lead, *(o for o, _ in others)) for f in m.flags))
     if part.length < FEWEST_FRAMES:
         flags.append(TINY)
     return Shot(
@@ -188,6 +199,7 @@ def _named(
             if any(_is_of(event, by_path[k.path], k) for k in shot.links):
                 said = Slate(event.scene, event.take, event.camera)
                 slate = slate.over(names.tidy(said))
+                shot = _against_the_log(shot, lead, event, problems)
         for link in shot.links:
             slate = _agreed(slate, by_path[link.path].slate, link.path, problems)
         scene = names.script_scene(slate.scene) or _folder_scene(lead.path)
@@ -196,6 +208,18 @@ def _named(
         name = stem if counts[stem] == 1 else f"{stem}#{counts[stem]}"
         named.append(replace(shot, name=name, slate=slate, scene=scene))
     return named
+
+
+def _against_the_log(shot: Shot, lead: Medium, event: Event, problems: Problems) -> Shot:
+    """Flag a file that holds fewer frames than the camera's log counted."""
+    lacks = event.length - lead.length
+    same_start = event.source_in is not None and event.source_in == start_of(lead)
+    if lacks <= 0 or not same_start or lead.role != PROXY or DROPPED in shot.flags:
+        return shot
+    problems.add(
+        lead.path, DROPPED, f"the log counts {event.length} frames, it holds {lead.length}"
+    )
+    return replace(shot, flags=(*shot.flags, DROPPED))
 
 
 def _agreed(slate: Slate, named: Slate, path: str, problems: Problems) -> Slate:

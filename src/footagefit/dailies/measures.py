@@ -36,7 +36,8 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
         return {name: np.zeros(0, np.float32) for name in CURVES}
     out: dict[str, np.ndarray] = {}
     linear = linear_of(look, info)
-    luminance = sum(linear[..., c] * _LUMA[c] for c in range(3))
+    r, g, b = (linear[..., c] * _LUMA[c] for c in range(3))
+    luminance = r + g + b
     flat = np.log2(np.maximum(luminance, 2.0**-14).reshape(total, -1))
     out["exposure_ev"] = (flat.mean(1) - np.log2(0.18)).astype(np.float32)
     seen = np.arange(0, total, _WHITE_EVERY)  # light changes slowly; medians cost
