@@ -62,8 +62,10 @@ def resampled(picture_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture at another size, averaging light where it shrinks."""
     height, width = picture_BCHW.shape[-2:]
     if (height, width) == tuple(size) or picture_BCHW.shape[1] == 0:
-        return picture_BCHW if picture_BCHW.shape[1] else picture_BCHW.new_zeros(
-            picture_BCHW.shape[0], 0, *size
+        return (
+            picture_BCHW
+            if picture_BCHW.shape[1]
+            else picture_BCHW.new_zeros(picture_BCHW.shape[0], 0, *size)
         )
     if size[0] <= height and size[1] <= width:
         return F.adaptive_avg_pool2d(picture_BCHW, size)

@@ -119,8 +119,8 @@ def _gathered(plate: Tensor, grid: Tensor, weights: tuple[Tensor, ...]) -> Tenso
         part = sum(inner[k, c] * view[:, c] for c in range(3)) + inner_offset[k]
         u = u + outer[k] * part.clamp_min(0.0)
     z = (0.5 + 0.5 * u / (1.0 + u.abs())) * (depth - 1)
-    y = ((torch.arange(height, device=plate.device) + 0.5) * (rows / height) - 0.5)
-    x = ((torch.arange(width, device=plate.device) + 0.5) * (columns / width) - 0.5)
+    y = (torch.arange(height, device=plate.device) + 0.5) * (rows / height) - 0.5
+    x = (torch.arange(width, device=plate.device) + 0.5) * (columns / width) - 0.5
     y, x = y.clamp(0, rows - 1).view(1, -1, 1), x.clamp(0, columns - 1).view(1, 1, -1)
     z0, y0, x0 = (
         z.floor().clamp(0, max(depth - 2, 0)),

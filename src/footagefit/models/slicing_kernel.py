@@ -29,7 +29,7 @@ _E1, _E2, _E3, _E4, _E5, _E6 = (
 
 
 @numba.njit(inline="always")
-def _log2(x):  # noqa: ANN001, ANN202
+def _log2(x):
     """log2 of a positive normal float32."""
     bits = np.float32(x).view(np.int32)
     exponent = (bits >> np.int32(23)) - np.int32(127)
@@ -44,7 +44,7 @@ def _log2(x):  # noqa: ANN001, ANN202
 
 
 @numba.njit(inline="always")
-def _exp2(x):  # noqa: ANN001, ANN202
+def _exp2(x):
     """2^x for -126 <= x <= 127, float32; exactly 1 at 0."""
     x = min(max(x, np.float32(-126.0)), np.float32(127.0))
     whole = np.float32(math.floor(x + _HALF))
@@ -55,14 +55,14 @@ def _exp2(x):  # noqa: ANN001, ANN202
 
 
 @numba.njit(inline="always")
-def _floor_cell(position, cells):  # noqa: ANN001, ANN202
+def _floor_cell(position, cells):
     clamped = min(max(position, np.float32(0.0)), np.float32(cells - 1))
     cell = min(np.int32(clamped), max(np.int32(cells - 2), np.int32(0)))
     return cell, np.float32(clamped - np.float32(cell))
 
 
 @numba.njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
-def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):  # noqa: ANN001, ANN201
+def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):
     """Apply a grid to one frame.
 
     Args:

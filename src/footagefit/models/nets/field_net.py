@@ -120,14 +120,13 @@ class Encoder(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(channels, width, 4, stride=4)
         self.down = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
-        self.middle = Block(2 * width)
         self.down_again = nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1)
         self.deep = Block(4 * width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,6,H,W) to (B,4 width,H/16,W/16)."""
         x = F.silu(self.stem(x))
-        x = self.middle(F.silu(self.down(x)))
+        x = F.silu(self.down(x))
         return self.deep(F.silu(self.down_again(x)))
 
 
@@ -179,6 +178,7 @@ class CrossAttention(nn.Module):
 
 def moments(view: Tensor, weight: Tensor) -> Tensor:
     """Weighted statistics of stops: mean, deviation, cumulative histogram, correlation (B,S)."""
+    view, weight = F.avg_pool2d(view, 4), F.avg_pool2d(weight, 4)
     weight = weight / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
     mean = (view * weight).sum((2, 3), keepdim=True)
     off = view - mean

@@ -1,0 +1,1 @@
+"""How good is it: metrics, classical and learned baselines, comparison, reports."""
