@@ -1,8 +1,8 @@
 """Take a shot through a fit; the same as `footagefit infer`.
 
-    python infer.py fit=fits/film_match plate=shot.####.exr reference=hero.1001.exr
-    python infer.py fit=fits/film_match plate=shot.####.exr out=matched.####.exr mask=roto.####.exr
-    python infer.py --help
+python infer.py fit=fits/film_match plate=shot.####.exr reference=hero.1001.exr
+python infer.py fit=fits/film_match plate=shot.####.exr out=matched.####.exr mask=roto.####.exr
+python infer.py --help
 """
 
 import sys

@@ -1,8 +1,8 @@
 """Train a per-show model; the same as `footagefit train`.
 
-    python train.py show=film.yaml task=match
-    python train.py show=film.yaml task=match trainer.max_minutes=5
-    python train.py --help
+python train.py show=film.yaml task=match
+python train.py show=film.yaml task=match trainer.max_minutes=5
+python train.py --help
 """
 
 import sys

@@ -1,7 +1,33 @@
-"""footagefit: train on one film's own dailies, then make its problem shots sit in the cut."""
+"""footagefit: train on one film's own dailies, then make its problem shots sit in the cut.
+
+    clip = footagefit.open_clip("plate.####.exr", space="arri_logc4")
+
+The names below are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from footagefit import torchvision_ops as _torchvision_ops
 
+if TYPE_CHECKING:
+    from footagefit.footage.opening import open_clip as open_clip
+    from footagefit.footage.writing import OutputForm as OutputForm
+    from footagefit.footage.writing import open_writer as open_writer
+
 __version__ = "0.1.0"
+__all__ = ["OutputForm", "open_clip", "open_writer"]
+
+_HOMES = {
+    "open_clip": "footagefit.footage.opening",
+    "open_writer": "footagefit.footage.writing",
+    "OutputForm": "footagefit.footage.writing",
+}
 
 _torchvision_ops.install()
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'footagefit' has no attribute {name!r}")

@@ -43,9 +43,9 @@ def convert(
         matrix=matrix,
         levels=levels,
     )
+    _refuse_own_input(clip, out, in_)
     wanted = wanted_frames(clip, frames, missing)
     form = output.resolved(clip.info, out)
-    _refuse_own_input(clip, out, in_)
     _describe(clip, out, form, wanted)
     if dry_run:
         return 0

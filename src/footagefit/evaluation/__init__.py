@@ -1,1 +1,1 @@
-"""How good is it: metrics, classical and learned baselines, comparison, reports."""
+"""Is it better, and than what: metrics, baselines, comparison. Knows no film and no task."""

@@ -65,64 +65,73 @@ def exact(native: Native, form: OutputForm, info: ClipInfo, file: Path) -> bool:
     return not reason
 
 
-def spec_like(native: Native, form: OutputForm, info: ClipInfo, number: int) -> Any:
-    """A header for stored values that pass through as they are."""
-    arrays = [native.planes[0][..., i] for i in range(len(native.channels))]
-    spec = spec_for(
-        list(native.channels), arrays, native, native.data, form, info, number, keep_formats=True
-    )
-    return spec
+STRAIGHT = (".png", ".tif", ".tiff")  # written with straight alpha; EXR and DPX premultiplied
 
 
-def spec_for(
-    names: list[str],
-    arrays: list[np.ndarray],
-    native: Native | None,
-    window: Box,
-    form: OutputForm,
-    info: ClipInfo,
-    number: int,
-    *,
-    keep_formats: bool = False,
-) -> Any:
-    """An ImageSpec for one part.
+class Headers:
+    """Makes the header of one frame's parts.
 
     Args:
-        names: Channel names, in the order of `arrays`.
-        arrays: The channels, in the types they are to be stored in.
-        native: Where the header passes through from.
-        window: Data window.
-        form: How to store it.
+        form: How the frame is to be stored.
         info: The clip's own description, for what no header says.
         number: Frame number, for the timecode.
-        keep_formats: Store each channel as the source did, whatever the arrays are.
+        suffix: Type of the file to be made.
     """
-    import OpenImageIO as oiio
 
-    formats = [_format(array) for array in arrays]
-    if keep_formats and native is not None:
-        formats = [f"uint{8 if f == 'uint8' else 16}" if f.startswith("uint") and f != "uint" else f
-                   for f in formats_of(native)]  # fmt: skip
-    spec = oiio.ImageSpec(window.width, window.height, len(names), formats[0])
-    spec.channelnames = tuple(names)
-    if len(set(formats)) > 1:
-        spec.channelformats = tuple(oiio.TypeDesc(f) for f in formats)
-    if "A" in names:
-        spec.alpha_channel = names.index("A")
-    display = info.display
-    if native is not None and isinstance(native.attributes.get("display"), Box):
-        display = native.attributes["display"]
-    spec.x, spec.y = window.x, window.y
-    spec.full_x, spec.full_y = display.x, display.y
-    spec.full_width, spec.full_height = display.width, display.height
-    if native is not None:
-        _pass_through(spec, native)
-    else:
-        _describe(spec, info, number)
-    _store_as(spec, form, info)
-    if spec.getattribute("DateTime") is None:
-        spec.attribute("DateTime", "")  # else the clock gets in, and no render repeats to the bit
-    return spec
+    def __init__(self, form: OutputForm, info: ClipInfo, number: int, suffix: str) -> None:
+        self._form, self._info, self._number = form, info, number
+        self._suffix = suffix.lower()
+
+    def through(self, native: Native) -> Any:
+        """A header for stored values that pass through as they are."""
+        kinds = ["uint16" if f in ("uint10", "uint12") else f for f in formats_of(native)]
+        spec = self._spec(list(native.channels), kinds, native, native.data)
+        stored = native.attributes.get("header")
+        if isinstance(stored, dict) and "oiio:UnassociatedAlpha" in stored:
+            spec.attribute("oiio:UnassociatedAlpha", 1)
+        return spec
+
+    def made(
+        self, names: list[str], arrays: list[np.ndarray], native: Native | None, window: Box
+    ) -> Any:
+        """A header for pixels we made.
+
+        Args:
+            names: Channel names, in the order of `arrays`.
+            arrays: The channels, in the types they are to be stored in.
+            native: Where the rest of the header passes through from.
+            window: Data window.
+        """
+        spec = self._spec(names, [_format(array) for array in arrays], native, window)
+        if self._suffix in STRAIGHT and "A" in names:
+            spec.attribute("oiio:UnassociatedAlpha", 1)  # handed over straight: no dividing there
+        return spec
+
+    def _spec(
+        self, names: list[str], formats: list[str], native: Native | None, window: Box
+    ) -> Any:
+        import OpenImageIO as oiio
+
+        spec = oiio.ImageSpec(window.width, window.height, len(names), formats[0])
+        spec.channelnames = tuple(names)
+        if len(set(formats)) > 1:
+            spec.channelformats = tuple(oiio.TypeDesc(f) for f in formats)
+        if "A" in names:
+            spec.alpha_channel = names.index("A")
+        display = self._info.display
+        if native is not None and isinstance(native.attributes.get("display"), Box):
+            display = native.attributes["display"]
+        spec.x, spec.y = window.x, window.y
+        spec.full_x, spec.full_y = display.x, display.y
+        spec.full_width, spec.full_height = display.width, display.height
+        if native is not None:
+            _pass_through(spec, native)
+        else:
+            _describe(spec, self._info, self._number)
+        _store_as(spec, self._form, self._info)
+        if spec.getattribute("DateTime") is None:
+            spec.attribute("DateTime", "")  # else the clock gets in and no render repeats
+        return spec
 
 
 def _format(array: np.ndarray) -> str:

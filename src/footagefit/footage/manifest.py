@@ -69,6 +69,10 @@ class Manifest:
         """Whether this job has finished that file and it is still there."""
         return file.name in self._done and file.exists()
 
+    def entry(self, file: Path) -> dict[str, Any] | None:
+        """What is noted of a finished file, or None where this job has not finished it."""
+        return self._done.get(file.name) if self.done(file) else None
+
     def begun(self, file: Path) -> bool:
         """Whether this job was making that file when it stopped."""
         return file.name in self._begun

@@ -64,9 +64,8 @@ class Pattern:
             if not hit:
                 continue
             digits = hit["number"].lstrip("-")
-            if len(digits) == self.pad or (
-                self.pad == 1 or len(digits) > self.pad > 0 != digits[0]
-            ):
+            longer = len(digits) > self.pad and digits[0] != "0"
+            if self.pad == 1 or len(digits) == self.pad or longer:
                 number = int(hit["number"])
                 kept = found.get(number)
                 if kept is None or self.path(number).name == name:
@@ -128,10 +127,12 @@ def numbers(text: str) -> list[int]:
     Raises:
         WrongValue: The text is not a frame range.
     """
-    from fileseq import FrameSet
     from fileseq.exceptions import ParseException
+    from fileseq.frameset import FrameSet
 
     try:
+        if not str(text).strip():
+            raise ValueError("empty")
         return [int(n) for n in FrameSet(str(text).replace(" ", ""))]
     except (ParseException, ValueError, TypeError) as error:
         raise WrongValue(

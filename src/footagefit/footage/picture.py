@@ -81,21 +81,58 @@ def _open(path: Path, frame: int | None) -> Any:
     return opened
 
 
-def parts(path: Path, *, frame: int | None = None) -> list[Part]:
-    """Headers of every part of a picture file."""
-    opened = _open(path, frame)
-    found: list[Part] = []
-    try:
-        while opened.seek_subimage(len(found), 0):
-            spec = opened.spec()
+class PictureFile:
+    """A picture file, opened once: its headers, then the pixels of any part.
+
+    Args:
+        path: The picture.
+        frame: Its number, for messages.
+    """
+
+    def __init__(self, path: Path, *, frame: int | None = None) -> None:
+        self.path, self._frame = path, frame
+        self._opened = _open(path, frame)
+        self.parts: list[Part] = []
+        count = self._opened.spec().getattribute("oiio:subimages") or 1
+        for index in range(int(count)):
+            if not self._opened.seek_subimage(index, 0):
+                break
+            spec = self._opened.spec()
             if spec.deep:
                 raise UnreadableClip(
                     "deep pixels are not read", path=path, hint="Flatten the file first"
                 )
-            found.append(_part(spec, len(found)))
-    finally:
-        opened.close()
-    return found
+            self.parts.append(_part(spec, index))
+
+    def pixels(self, part: Part, *, dtype: str | None = None) -> np.ndarray:
+        """A part's stored pixels (H,W,C) over its data window.
+
+        Args:
+            part: One of `parts`.
+            dtype: `float` for 0..1 codes or linear values; None for the stored type.
+        """
+        wanted = dtype or stored_dtype(part.formats)
+        array = self._opened.read_image(part.index, 0, 0, len(part.stored), wanted)
+        if array is None or self._opened.has_error:
+            raise UnreadableFrame(
+                f"the pixels do not decode ({_brief(self._opened.geterror())})",
+                path=self.path,
+                frame=self._frame,
+                hint="Copy or render the frame again",
+            )
+        return array.reshape(part.data.height, part.data.width, len(part.stored))
+
+    def __enter__(self) -> PictureFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+
+def parts(path: Path, *, frame: int | None = None) -> list[Part]:
+    """Headers of every part of a picture file."""
+    with PictureFile(path, frame=frame) as opened:
+        return opened.parts
 
 
 def _part(spec: Any, index: int) -> Part:
@@ -126,32 +163,6 @@ def stored_dtype(formats: tuple[str, ...]) -> str:
     if len(kinds) == 1 and (kind := next(iter(kinds))) != "uint":
         return "uint16" if kind in ("uint10", "uint12") else kind
     return "double" if "uint" in kinds else "float"
-
-
-def pixels(path: Path, part: Part, *, dtype: str | None = None, frame: int | None = None) -> Any:
-    """A part's stored pixels (H,W,C) over its data window.
-
-    Args:
-        path: The picture.
-        part: Which part, from `parts`.
-        dtype: `float` for 0..1 codes or linear values; None for the stored type.
-        frame: For the message when the file is broken.
-    """
-    opened = _open(path, frame)
-    try:
-        opened.seek_subimage(part.index, 0)
-        wanted = dtype or stored_dtype(part.formats)
-        array = opened.read_image(part.index, 0, 0, len(part.stored), wanted)
-        if array is None or opened.has_error:
-            raise UnreadableFrame(
-                f"the pixels do not decode ({_brief(opened.geterror())})",
-                path=path,
-                frame=frame,
-                hint="Copy or render the frame again",
-            )
-    finally:
-        opened.close()
-    return array.reshape(part.data.height, part.data.width, len(part.stored))
 
 
 def write(path: Path, planes: list[tuple[Any, np.ndarray]], *, frame: int | None = None) -> None:
@@ -188,6 +199,25 @@ def write(path: Path, planes: list[tuple[Any, np.ndarray]], *, frame: int | None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove temporary files that a killed process of this machine left in a folder."""
+    for left in folder.glob(".*.part"):
+        number = left.name.split(".")[-2]
+        if number.isdigit() and not _alive(int(number)):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _check_room(path: Path, need_bytes: int, frame: int | None) -> None:

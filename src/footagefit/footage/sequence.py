@@ -24,7 +24,7 @@ from footagefit.errors import (
 from footagefit.footage import alpha, channels, colour, picture, tags
 from footagefit.footage.clip import Clip
 from footagefit.footage.pattern import Pattern, ranges
-from footagefit.footage.picture import Part
+from footagefit.footage.picture import Part, PictureFile
 from footagefit.records import Box, ClipInfo, Frames, Native
 
 Missing = Literal["error", "hold", "black"]
@@ -163,16 +163,16 @@ class SequenceClip(Clip):
 
     def _decoded(self, frame: int) -> tuple[Part, np.ndarray]:
         """The main part's pixels as float: 0..1 for integer codes."""
-        part = self._part(frame)
-        path = self._files[frame]
-        bits = {"uint10": 10, "uint12": 12}.get(part.formats[0])
-        if bits is None:
-            return part, picture.pixels(path, part, dtype="float", frame=frame)
-        codes = picture.pixels(path, part, frame=frame) >> (16 - bits)
+        with PictureFile(self._files[frame], frame=frame) as opened:
+            part = self._checked(opened.parts, frame)
+            bits = {"uint10": 10, "uint12": 12}.get(part.formats[0])
+            if bits is None:
+                return part, opened.pixels(part, dtype="float")
+            codes = opened.pixels(part) >> (16 - bits)
         return part, codes.astype(np.float32) / np.float32((1 << bits) - 1)
 
-    def _part(self, frame: int) -> Part:
-        parts = picture.parts(self._files[frame], frame=frame)
+    def _checked(self, parts: list[Part], frame: int) -> Part:
+        """The main part of a frame, unless it is unlike the sequence's."""
         first = self._parts[self._main]
         part = parts[self._main] if len(parts) > self._main else parts[0]
         if part.display[2:] != first.display[2:] or not self.info.raster.holds(part.data):
@@ -234,11 +234,11 @@ class SequenceClip(Clip):
             if source is None:
                 continue
             path = self._files[source]
-            found = picture.parts(path, frame=source)
-            if len(found) <= index or max(picks) >= len(found[index].stored):
-                raise UnknownName("layer", layer, channels.layers(found), path=path)
-            part = found[index]
-            stored = picture.pixels(path, part, dtype="float", frame=source)[..., picks]
+            with PictureFile(path, frame=source) as opened:
+                if len(opened.parts) <= index or max(picks) >= len(opened.parts[index].stored):
+                    raise UnknownName("layer", layer, channels.layers(opened.parts), path=path)
+                part = opened.parts[index]
+                stored = opened.pixels(part, dtype="float")[..., picks]
             overlap(part.data, raster, stored, out[slot])
         return torch.from_numpy(out)
 
@@ -249,8 +249,8 @@ class SequenceClip(Clip):
         if source is None:
             raise MissingFrames("no stored values for a black frame", path=self.info.path)
         path = self._files[source]
-        found = picture.parts(path, frame=source)
-        natives = [_native(path, part, source) for part in found]
+        with PictureFile(path, frame=source) as opened:
+            natives = [_native(opened, part) for part in opened.parts]
         main = min(self._main, len(natives) - 1)
         others = tuple(n for i, n in enumerate(natives) if i != main)
         picks = [*self._rgb.indices, *([] if self._rgb.alpha is None else [self._rgb.alpha])]
@@ -269,9 +269,9 @@ class SequenceClip(Clip):
         return part.value("oiio:UnassociatedAlpha", 0) == 1 or self.info.codec == "png"
 
 
-def _native(path: Path, part: Part, frame: int) -> Native:
+def _native(opened: PictureFile, part: Part) -> Native:
     return Native(
-        planes=(picture.pixels(path, part, frame=frame),),
+        planes=(opened.pixels(part),),
         layout="interleaved",
         channels=part.stored,
         sample=part.formats[0] if len(set(part.formats)) == 1 else ",".join(part.formats),

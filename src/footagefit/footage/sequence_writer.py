@@ -46,6 +46,7 @@ class SequenceWriter(Writer):
         stem = path.stem if pattern is None else (pattern.before.rstrip("._- ") or "frames")
         job = {"out": path.name, "form": asdict(form), "source": str(source or info.path)}
         self._manifest = Manifest(path.parent / f"{stem}.manifest.json", job)
+        picture.clear_abandoned(path.parent)
         count = threads or min(_MAX_THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(max_workers=count)
         self._slots = threading.BoundedSemaphore(2 * count)
@@ -147,14 +148,12 @@ class _Frame:
     def __init__(self, form: OutputForm, info: ClipInfo, number: int, file: Path) -> None:
         self.form, self.info, self.number, self.file = form, info, number, file
         self.exr = file.suffix.lower() == ".exr"
+        self.headers = header.Headers(form, info, number, file.suffix)
 
     def through(self, native: Native) -> list[tuple[Any, np.ndarray]]:
         """The source's stored values as they are, every part."""
         natives = self._ordered(native)
-        return [
-            (header.spec_like(part, self.form, self.info, self.number), part.planes[0])
-            for part in natives
-        ]
+        return [(self.headers.through(part), part.planes[0]) for part in natives]
 
     def planes(
         self,
@@ -184,15 +183,12 @@ class _Frame:
         main = self._main(names, stored, native if same_type else None, window)
         if native is None or not same_type or not native.others:
             return [main]
-        others = [
-            (header.spec_like(o, self.form, self.info, self.number), o.planes[0])
-            for o in native.others
-        ]
+        others = [(self.headers.through(part), part.planes[0]) for part in native.others]
         return [*others[: native.position], main, *others[native.position :]]
 
     def _to_stored(self, rgb: np.ndarray, a: np.ndarray | None) -> None:
         linear = colour.encoding(self.form.space) == "scene-linear"
-        straight = self.file.suffix.lower() == ".png"
+        straight = self.file.suffix.lower() in header.STRAIGHT
         if a is not None and (straight or not linear):
             coverage.divide(rgb, a)
         colour.from_working(rgb, self.form.space)
@@ -242,7 +238,7 @@ class _Frame:
                 if name in passing:
                     names.append(name)
                     stored.append(plane[..., i].astype(header.DTYPES[formats[i]]))
-        spec = header.spec_for(names, stored, native, window, self.form, self.info, self.number)
+        spec = self.headers.made(names, stored, native, window)
         kinds = {array.dtype for array in stored}
         dtype = stored[0].dtype if len(kinds) == 1 else np.dtype(np.float32)
         return spec, np.stack([array.astype(dtype) for array in stored], axis=-1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -59,17 +60,38 @@ def small_size(height: int, width: int, *, long_px: int, cell_px: int) -> tuple[
 
 
 def resampled(picture_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture at another size, averaging light where it shrinks."""
+    """A picture at another size; where it shrinks, the exact mean of the light it covers.
+
+    So a frame and its half-size proxy are one and the same picture when both are made small.
+    """
+    if picture_BCHW.shape[1] == 0:
+        return picture_BCHW.new_zeros(picture_BCHW.shape[0], 0, *size)
     height, width = picture_BCHW.shape[-2:]
-    if (height, width) == tuple(size) or picture_BCHW.shape[1] == 0:
-        return (
-            picture_BCHW
-            if picture_BCHW.shape[1]
-            else picture_BCHW.new_zeros(picture_BCHW.shape[0], 0, *size)
-        )
-    if size[0] <= height and size[1] <= width:
-        return F.adaptive_avg_pool2d(picture_BCHW, size)
-    return F.interpolate(picture_BCHW, size=size, mode="bilinear", antialias=True)
+    if (height, width) == tuple(size):
+        return picture_BCHW
+    # Whole blocks first, which costs one pass over the frame; the rest is two small products.
+    block = (max(1, height // (2 * size[0])), max(1, width // (2 * size[1])))
+    if block != (1, 1):
+        picture_BCHW = F.avg_pool2d(picture_BCHW, block, ceil_mode=True, count_include_pad=False)
+    rows = _weights(height, block[0], size[0]).to(picture_BCHW)
+    columns = _weights(width, block[1], size[1]).to(picture_BCHW)
+    return rows @ (picture_BCHW @ columns.T)
+
+
+@lru_cache(maxsize=64)
+def _weights(length: int, block: int, wanted: int) -> Tensor:
+    """How much of each block of pixels each wanted pixel holds (wanted, blocks)."""
+    edges = torch.arange(0, length + block, block, dtype=torch.float64).clamp_max(length)
+    if wanted <= length:
+        bounds = torch.arange(wanted + 1, dtype=torch.float64) * (length / wanted)
+        low = torch.maximum(edges[None, :-1], bounds[:-1, None])
+        high = torch.minimum(edges[None, 1:], bounds[1:, None])
+        cover = (high - low).clamp_min(0.0)
+    else:  # growing: straight lines between pixel centres
+        place = (torch.arange(wanted, dtype=torch.float64) + 0.5) * (length / wanted) - 0.5
+        place = place.clamp(0.0, length - 1.0)
+        cover = (1.0 - (place[:, None] - torch.arange(length)[None]).abs()).clamp_min(0.0)
+    return (cover / cover.sum(1, keepdim=True)).float()
 
 
 def blended(looks: Sequence[Look], weights: Sequence[float]) -> Look:

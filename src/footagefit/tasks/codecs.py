@@ -9,8 +9,8 @@ Each takes and returns scene-linear ACEScg (3,H,W). Families are kept in a table
 from __future__ import annotations
 
 import io
-from fractions import Fraction
 from collections.abc import Mapping
+from fractions import Fraction
 
 import torch
 from torch import Tensor

@@ -57,6 +57,8 @@ class FieldNet(nn.Module):
         self.global_head = nn.Linear(deep, AFFINE)
         self.statistics_head = nn.Linear(STATISTICS, AFFINE)
         self.local_head = nn.Conv2d(2 * deep, AFFINE * depth_cells, 1)
+        self.affine = AFFINE
+        self.statistics = STATISTICS
         for layer in (self.modulate, self.global_head, self.statistics_head, self.local_head):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -94,7 +96,7 @@ class FieldNet(nn.Module):
         everywhere = self.global_head(shared) + self.statistics_head(wanted)
         both = torch.cat([x, shared[:, :, None, None].expand_as(x)], 1)
         local = self.local_head(F.silu(both))
-        cells = local.view(batch, AFFINE, self.depth_cells, local.shape[2], local.shape[3])
+        cells = local.view(batch, self.affine, self.depth_cells, local.shape[2], local.shape[3])
         return everywhere, cells
 
     def _of_references(self, reference: Tensor, batch: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,13 +105,15 @@ class FieldNet(nn.Module):
         deep = self.guide_stem.out_channels
         if count == 0:
             nothing = torch.zeros(batch, 1, deep, device=reference.device, dtype=reference.dtype)
-            none = torch.zeros(batch, STATISTICS, device=reference.device, dtype=reference.dtype)
+            none = torch.zeros(
+                batch, self.statistics, device=reference.device, dtype=reference.dtype
+            )
             return nothing, none, none[:, :1]
         view = stops(reference.flatten(0, 1))
         everywhere = torch.ones_like(view[:, :1])
         features = self.encoder(_with_place(view, everywhere))
         tokens = features.flatten(2).transpose(1, 2).reshape(batch, -1, deep)
-        statistics = moments(view, everywhere).view(batch, count, STATISTICS).mean(1)
+        statistics = moments(view, everywhere).view(batch, count, self.statistics).mean(1)
         return tokens, statistics, torch.ones_like(statistics[:, :1])
 
 
@@ -176,29 +180,29 @@ class CrossAttention(nn.Module):
         return x + self.out(answer).transpose(1, 2).reshape(batch, channels, height, width)
 
 
-def moments(view: Tensor, weight: Tensor) -> Tensor:
+def moments(view: Tensor, weight: Tensor, scale: float = _SCALE) -> Tensor:
     """Weighted statistics of stops: mean, deviation, cumulative histogram, correlation (B,S)."""
     view, weight = F.avg_pool2d(view, 4), F.avg_pool2d(weight, 4)
     weight = weight / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
     mean = (view * weight).sum((2, 3), keepdim=True)
     off = view - mean
     deviation = ((off * off * weight).sum((2, 3)) + 1e-4).sqrt()
-    parts = [mean[:, :, 0, 0] * _SCALE, torch.log2(deviation)]
-    for level in _LEVELS:
+    parts = [mean[:, :, 0, 0] * scale, torch.log2(deviation)]
+    for level in (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0):  # as _LEVELS
         parts.append((torch.sigmoid(2.0 * (view - level)) * weight).sum((2, 3)))
     across = (off * off.roll(1, 1) * weight).sum((2, 3))
     parts.append(across / (deviation * deviation.roll(1, 1)))
     return torch.cat(parts, 1)
 
 
-def _with_place(view: Tensor, mask: Tensor) -> Tensor:
+def _with_place(view: Tensor, mask: Tensor, scale: float = _SCALE) -> Tensor:
     """Stops, mask and place in the frame (-1..1) as the encoder's channels."""
     batch, _, height, width = view.shape
     y = (torch.arange(height, device=view.device, dtype=view.dtype) + 0.5) * (2.0 / height) - 1.0
     x = (torch.arange(width, device=view.device, dtype=view.dtype) + 0.5) * (2.0 / width) - 1.0
     rows = y.view(1, 1, height, 1).expand(batch, 1, height, width)
     columns = x.view(1, 1, 1, width).expand(batch, 1, height, width)
-    return torch.cat([view * _SCALE, mask, columns, rows], 1)
+    return torch.cat([view * scale, mask, columns, rows], 1)
 
 
 class Guide(nn.Module):

@@ -20,12 +20,17 @@ LOWEST_STOPS = -8.0 + 2.473931188332412  # stops of black: log2(TOE) against gre
 HIGHEST_STOPS = 6.0  # brighter light changes like light this much above grey
 
 
-def stops(light: Tensor) -> Tensor:
+# TorchScript reads no globals: the constants reach the functions as defaults, and stay at them.
+
+
+def stops(
+    light: Tensor, toe: float = TOE, grey: float = GREY_STOPS, highest: float = HIGHEST_STOPS
+) -> Tensor:
     """Stops above mid-grey, from `LOWEST_STOPS` (black and below) to `HIGHEST_STOPS`."""
-    return (torch.log2(light.clamp_min(0.0) + TOE) - GREY_STOPS).clamp_max(HIGHEST_STOPS)
+    return (torch.log2(light.clamp_min(0.0) + toe) - grey).clamp_max(highest)
 
 
-def relit(light: Tensor, delta: Tensor) -> Tensor:
+def relit(light: Tensor, delta: Tensor, toe: float = TOE) -> Tensor:
     """Light after a change of `delta` stops; 0 returns it to the bit."""
     gain = torch.exp2(delta)
-    return light * gain + TOE * (gain - 1.0)
+    return light * gain + toe * (gain - 1.0)

@@ -1,0 +1,64 @@
+"""What every benchmark prints: ours beside the baselines of the same run, and whether it holds."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Row:
+    """One number.
+
+    Attributes:
+        metric: What is measured.
+        unit: Its unit.
+        ours: Our value.
+        baselines: Others' values in the same run, by name.
+        target: What was asked for, in words; empty where nothing was.
+        holds: Whether `ours` meets the target; computed, never typed; None without a target.
+    """
+
+    metric: str
+    unit: str
+    ours: float
+    baselines: dict[str, float] = field(default_factory=dict)
+    target: str = ""
+    holds: bool | None = None
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """`--quick` for a smoke run, `--json FILE` for the rows."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a smoke run on tiny footage")
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    return parser.parse_args()
+
+
+def medians(jobs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
+    """Median seconds of each job; the jobs take turns, so that a busy machine hits all alike."""
+    taken: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, job in jobs.items():
+            begun = time.perf_counter()
+            job()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def show(title: str, rows: Sequence[Row], path: Path | None = None) -> None:
+    """Print the table; write it as JSON where asked."""
+    print(f"\n{title}\n")
+    print("| metric | unit | ours | baselines | target | holds |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        others = ", ".join(f"{name} {value:.4g}" for name, value in row.baselines.items())
+        holds = {True: "yes", False: "NO", None: ""}[row.holds]
+        print(f"| {row.metric} | {row.unit} | {row.ours:.4g} | {others} | {row.target} | {holds} |")
+    if path is not None:
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")

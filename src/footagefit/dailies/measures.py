@@ -1,0 +1,150 @@
+"""How bright, what colour of light, how much motion, how sharp: curves over a clip's frames.
+
+Here: what balances and mines a training set, from the scan's tiny pictures. Not here: the
+catalogue's finer measures (`signature` owns the light estimator).
+
+Units: stops against 18% grey, kelvin and Duv of the light against the show's white, pixels of the
+stored picture a frame. Shape suffixes: T frames, H rows, W columns, C channels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from footagefit.dailies import cuts
+from footagefit.dailies.looking import Look, linear_of
+from footagefit.records import ClipInfo
+
+VERSION = 1
+CURVES = ("exposure_ev", "white_k", "tint_duv", "motion_px", "focus", "jump")
+_LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg (AP1) to Y
+
+
+def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[str, np.ndarray]:
+    """The curves of `CURVES`, a value for each frame that was looked at.
+
+    Args:
+        look: What the scan saw.
+        info: Of the clip.
+        white_k: Colour of light that is R=G=B in this show.
+    """
+    total = len(look.numbers)
+    out = {name: np.zeros(total, np.float32) for name in CURVES}
+    if total == 0:
+        return out
+    linear = linear_of(look, info)
+    luminance = sum(linear[..., c] * _LUMA[c] for c in range(3))
+    flat = np.log2(np.maximum(luminance, 2.0**-14).reshape(total, -1))
+    out["exposure_ev"] = flat.mean(1) - np.log2(0.18).astype(np.float32)
+    ratios = _grey_ratios(linear.reshape(total, -1, 3), luminance.reshape(total, -1))
+    out["white_k"], out["tint_duv"] = light_of(ratios, white_k=white_k)
+    out["motion_px"] = _motion(look.small_THWC) * (info.width / cuts.WIDTH)
+    out["focus"] = look.sharp_T
+    out["jump"] = cuts.jumps(look.small_THWC)
+    return {name: curve.astype(np.float32) for name, curve in out.items()}
+
+
+def _grey_ratios(linear_TNC: np.ndarray, luminance_TN: np.ndarray) -> np.ndarray:
+    """log2 of R/G and B/G of what is most likely grey: middle tones, nearest to no colour.
+
+    Shades of grey in two steps: the median of the middle tones, then again of the half of them
+    that lies nearest to it.
+    """
+    low, high = np.percentile(luminance_TN, (25, 95), axis=1)
+    inside = (luminance_TN >= low[:, None]) & (luminance_TN <= high[:, None])
+    safe = np.maximum(linear_TNC, 1e-5)
+    ratio = np.log2(safe[..., (0, 2)] / safe[..., 1:2])
+    ratio = np.where(inside[..., None], ratio, np.nan)
+    middle = np.nanmedian(ratio, axis=1, keepdims=True)
+    away = np.abs(ratio - middle).sum(-1)
+    near = away <= np.nanmedian(away, axis=1, keepdims=True)
+    return np.nanmedian(np.where(near[..., None], ratio, np.nan), axis=1)
+
+
+def light_of(ratios_T2: np.ndarray, *, white_k: float) -> tuple[np.ndarray, np.ndarray]:
+    """Kelvin and Duv of light from log2 R/G and B/G of a grey under it."""
+    kelvin, locus, across = _locus(white_k)
+    away = np.linalg.norm(ratios_T2[:, None] - locus[None], axis=-1)
+    at = away.argmin(1)
+    tint = ((ratios_T2 - locus[at]) * across[at]).sum(-1)
+    return kelvin[at].astype(np.float32), (tint * 0.02).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _locus(white_k: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Planckian lights as log2 R/G and B/G in ACEScg, adapted so that `white_k` is neutral.
+
+    Chromaticities by Kim et al., US patent 7024034 (2002), good from 1667 K to 25000 K; Bradford
+    adaptation to the ACES white.
+    """
+    mired = np.linspace(1e6 / 25000, 1e6 / 1700, 549)
+    kelvin = 1e6 / mired
+    xyz = np.stack([_planckian(k) for k in kelvin])
+    bradford = np.array(
+        [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+    )
+    to_rgb = np.array(  # XYZ (ACES white) to AP1, from the ACES primaries
+        [
+            [1.6410233797, -0.3248032942, -0.2364246952],
+            [-0.6636628587, 1.6153315917, 0.0167563477],
+            [0.0117218943, -0.0082844420, 0.9883948585],
+        ]
+    )
+    aces = np.array([0.32168 / 0.33767, 1.0, (1 - 0.32168 - 0.33767) / 0.33767])
+    gain = (bradford @ aces) / (bradford @ _planckian(white_k))
+    rgb = (xyz @ bradford.T * gain) @ np.linalg.inv(bradford).T @ to_rgb.T
+    rgb = np.maximum(rgb, 1e-4)
+    locus = np.log2(rgb[:, (0, 2)] / rgb[:, 1:2])
+    along = np.gradient(locus, axis=0)
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    across = np.stack([along[:, 1], -along[:, 0]], -1)
+    across *= np.where(across.sum(1, keepdims=True) < 0, 1.0, -1.0)  # green lowers both ratios
+    return kelvin, locus, across
+
+
+def _planckian(kelvin: float) -> np.ndarray:
+    k = float(np.clip(kelvin, 1667, 25000))
+    if k <= 4000:
+        x = -0.2661239e9 / k**3 - 0.2343589e6 / k**2 + 0.8776956e3 / k + 0.179910
+    else:
+        x = -3.0258469e9 / k**3 + 2.1070379e6 / k**2 + 0.2226347e3 / k + 0.240390
+    if k <= 2222:
+        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
+    elif k <= 4000:
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
+    return np.array([x / y, 1.0, (1 - x - y) / y])
+
+
+def _motion(small_THWC: np.ndarray) -> np.ndarray:
+    """Mean displacement in tiny pixels a frame: change over time by change over space."""
+    out = np.zeros(len(small_THWC), np.float32)
+    for start in range(1, len(small_THWC), 256):
+        run = small_THWC[start - 1 : start + 256, ..., 0].astype(np.float32)
+        in_time = np.abs(np.diff(run, axis=0))[:, 1:-1, 1:-1]
+        middle = 0.5 * (run[1:] + run[:-1])
+        dx = 0.5 * (middle[:, 1:-1, 2:] - middle[:, 1:-1, :-2])
+        dy = 0.5 * (middle[:, 2:, 1:-1] - middle[:, :-2, 1:-1])
+        in_space = np.hypot(dx, dy)
+        out[start : start + len(in_time)] = in_time.sum((1, 2)) / (in_space.sum((1, 2)) + 1.0)
+    if len(out) > 1:
+        out[0] = out[1]
+    return out
+
+
+def hashes_of(small_THWC: np.ndarray, *, count: int = 9) -> np.ndarray:
+    """64-bit perceptual hashes of `count` frames spread evenly over a run (uint64).
+
+    The signs of the 8 x 8 lowest frequencies of luma but the mean (Zauner 2010), taken against
+    their median: alike for re-encodings and regrades, unlike for other pictures.
+    """
+    at = np.linspace(0, len(small_THWC) - 1, count).round().astype(int)
+    luma = small_THWC[at, ..., 0].astype(np.float32)
+    from scipy.fft import dctn
+
+    low = dctn(luma, axes=(1, 2), norm="ortho")[:, :9, :9].reshape(count, -1)[:, 1:65]
+    bits = low > np.median(low, axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]

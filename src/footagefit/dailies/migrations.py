@@ -1,0 +1,129 @@
+"""The catalogue's versions, oldest first: each a list of statements that lead to the next.
+
+Never edit one that has shipped; append. The place of a list is the version it makes.
+"""
+
+from __future__ import annotations
+
+_FIRST = [
+    """CREATE TABLE media (
+        id INTEGER PRIMARY KEY,
+        path TEXT NOT NULL UNIQUE,
+        form TEXT NOT NULL,
+        role TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        changed_ns INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        state TEXT NOT NULL,
+        problem TEXT NOT NULL,
+        codec TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        rate TEXT,
+        first_frame INTEGER NOT NULL,
+        length INTEGER NOT NULL,
+        sample TEXT NOT NULL,
+        space TEXT NOT NULL,
+        timecode TEXT NOT NULL,
+        pixel_aspect REAL NOT NULL,
+        reel TEXT NOT NULL,
+        flags TEXT NOT NULL,
+        missing TEXT NOT NULL,
+        scene TEXT NOT NULL,
+        take TEXT NOT NULL,
+        camera TEXT NOT NULL,
+        roll TEXT NOT NULL,
+        clip TEXT NOT NULL,
+        metadata TEXT NOT NULL
+    )""",
+    "CREATE INDEX media_by_content ON media (content)",
+    """CREATE TABLE parts (
+        medium INTEGER NOT NULL REFERENCES media (id) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        PRIMARY KEY (medium, n)
+    ) WITHOUT ROWID""",
+    # Per frame of a medium: float16, one value a frame, from the medium's first frame on.
+    """CREATE TABLE curves (
+        medium INTEGER NOT NULL REFERENCES media (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        curve BLOB NOT NULL,
+        PRIMARY KEY (medium, name)
+    ) WITHOUT ROWID""",
+    # A small JPEG, its perceptual hash, and the pictures set-ups and duplicates are told by.
+    """CREATE TABLE thumbnails (
+        medium INTEGER NOT NULL REFERENCES media (id) ON DELETE CASCADE,
+        part INTEGER NOT NULL,
+        frame INTEGER NOT NULL,
+        jpeg BLOB NOT NULL,
+        hashes BLOB NOT NULL,
+        layout BLOB NOT NULL,
+        PRIMARY KEY (medium, part)
+    )""",
+    """CREATE TABLE shots (
+        name TEXT PRIMARY KEY,
+        script_scene TEXT NOT NULL,
+        scene TEXT NOT NULL,
+        take TEXT NOT NULL,
+        camera TEXT NOT NULL,
+        roll TEXT NOT NULL,
+        clip TEXT NOT NULL,
+        setup TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        side TEXT NOT NULL,
+        because TEXT NOT NULL,
+        flags TEXT NOT NULL,
+        train INTEGER NOT NULL,
+        approved_by TEXT NOT NULL,
+        family TEXT NOT NULL,
+        exposure_ev REAL,
+        white_k REAL,
+        motion_px REAL,
+        focus REAL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE links (
+        shot TEXT NOT NULL REFERENCES shots (name) ON DELETE CASCADE,
+        n INTEGER NOT NULL,
+        medium INTEGER NOT NULL REFERENCES media (id) ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        shift INTEGER NOT NULL,
+        PRIMARY KEY (shot, n)
+    ) WITHOUT ROWID""",
+    # The side each scene (or take of a small show) was first given; never changed by a scan.
+    """CREATE TABLE sides (
+        unit TEXT PRIMARY KEY,
+        side TEXT NOT NULL,
+        by_take INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # What people said of a clip, by content, so that it outlives moves and rescans.
+    """CREATE TABLE marks (
+        content TEXT PRIMARY KEY,
+        train INTEGER,
+        approved_by TEXT NOT NULL,
+        note TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    # Whether a reader's random access was seen to agree with its sequential one.
+    """CREATE TABLE checks (
+        content TEXT NOT NULL,
+        reader TEXT NOT NULL,
+        agrees INTEGER NOT NULL,
+        PRIMARY KEY (content, reader)
+    ) WITHOUT ROWID""",
+    # What could not be used or does not fit together, a line each.
+    """CREATE TABLE problems (
+        path TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        what TEXT NOT NULL,
+        PRIMARY KEY (path, kind, what)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE log (at TEXT NOT NULL, what TEXT NOT NULL)",
+]
+
+MIGRATIONS: list[list[str]] = [_FIRST]

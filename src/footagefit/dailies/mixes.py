@@ -1,0 +1,218 @@
+"""Dissolves and fades: stretches where each picture is a blend of the shots around it.
+
+Here: finding them in the scan's small pictures. Not here: hard cuts (`cuts`).
+
+The test is the definition: between its ends s and e, every frame is (1 - a) x_s + a x_e with an a
+that climbs from 0 to 1. A pan, a door that opens, a face that turns fail it: their pictures in
+between are no blend. A change of light passes it, but keeps the picture, so the ends must be
+unlike, block by block, nearly everywhere. In a fade one end is empty.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from footagefit.dailies import cuts
+from footagefit.dailies.entries import DISSOLVE, FADE
+
+_LAGS = (8, 16, 32)
+_LONGEST = 72
+_MOST_RESIDUE = 0.33
+_LEAST_UNLIKE = 0.30
+_EMPTY = 3.5  # code values of spread under which a picture is empty
+_FULL = 9.0
+
+
+def find_mixes(small_THWC: np.ndarray) -> list[cuts.Change]:
+    """Dissolves and fades of a clip, in order, from its small pictures."""
+    found = _fades(small_THWC)
+    for mix in _dissolves(small_THWC):
+        if not any(mix.start <= other.at and other.start <= mix.at for other in found):
+            found.append(mix)
+    return sorted(found, key=lambda change: change.at)
+
+
+def spreads(small_THWC: np.ndarray) -> np.ndarray:
+    """Spread of luma code values in each picture: next to nothing in an empty one."""
+    luma = small_THWC[..., 0].reshape(len(small_THWC), -1)
+    return np.concatenate([luma[i : i + 512].std(1) for i in range(0, len(luma), 512)] or [[]])
+
+
+# -- dissolves ------------------------------------------------------------------------------------
+
+
+def _dissolves(small_THWC: np.ndarray) -> list[cuts.Change]:
+    total = len(small_THWC)
+    found: list[cuts.Change] = []
+    if total < _LAGS[0] + 2:
+        return found
+    jump_T = cuts.jumps(small_THWC)
+    signature_TD = _normalised(small_THWC)
+    tried = np.zeros(total, bool)
+    for lag in _LAGS:
+        if total <= lag:
+            break
+        alike = np.einsum("td,td->t", signature_TD[:-lag], signature_TD[lag:])
+        steady = _steady(jump_T, lag)
+        for start in np.flatnonzero((alike < 0.6) & steady):
+            middle = int(start) + lag // 2
+            if tried[middle]:
+                continue
+            mix = _fit(small_THWC, int(start), int(start) + lag)
+            if mix is None:
+                continue
+            tried[max(0, mix.start - 2) : mix.at + 3] = True
+            if not any(mix.start <= other.at and other.start <= mix.at for other in found):
+                found.append(mix)
+    return found
+
+
+def _normalised(small_THWC: np.ndarray) -> np.ndarray:
+    """Luma pictures with mean 0 and length 1, a quarter the size: alike if their product is 1."""
+    luma = small_THWC[:, :27, :48, 0].reshape(-1, 9, 3, 16, 3).mean((2, 4), dtype=np.float32)
+    flat = luma.reshape(len(luma), -1)
+    flat -= flat.mean(1, keepdims=True)
+    return flat / np.maximum(1e-3, np.linalg.norm(flat, axis=1, keepdims=True))
+
+
+def _steady(jump_T: np.ndarray, lag: int) -> np.ndarray:
+    """Where no single step of the `lag` steps after a frame stands out: a blend has no jolt."""
+    steps = np.lib.stride_tricks.sliding_window_view(jump_T[1:], lag)
+    middle = np.sort(steps, axis=1)[:, max(1, lag // 4) :].mean(1)
+    return (steps.max(1) < 3.0 * middle) & (middle > 0.5)
+
+
+def _fit(small_THWC: np.ndarray, start: int, end: int) -> cuts.Change | None:
+    """The dissolve whose slope runs through frames start..end, or None."""
+    share, residue = _shares(small_THWC, start, end)
+    if _line(share) is None or residue > _MOST_RESIDUE:
+        return None
+    start, end = _whole(small_THWC, start, end)
+    if not 4 <= end - start <= _LONGEST:
+        return None
+    share, residue = _shares(small_THWC, start, end)
+    line = _line(share)
+    if line is None or residue > _MOST_RESIDUE:
+        return None
+    ends = small_THWC[start], small_THWC[end]
+    if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY:
+        return None
+    if cuts.unlike(*ends) < _LEAST_UNLIKE or _kept(*ends) > 0.12:
+        return None
+    if not _ends_hold(small_THWC, start, end):
+        return None
+    return cuts.Change(DISSOLVE, start + 1, end, float(np.clip(1.2 - 2 * residue, 0.1, 1.0)))
+
+
+def _shares(
+    small_THWC: np.ndarray, start: int, end: int, *, low: int | None = None, high: int | None = None
+) -> tuple[np.ndarray, float]:
+    """How much of the end picture is in each frame, and what the blend leaves unexplained.
+
+    The frames are start..end, or low..high seen along the way from start to end.
+    """
+    low, high = start if low is None else low, end if high is None else high
+    run = small_THWC[low : high + 1].astype(np.float32)
+    run = run.reshape(len(run), -1)
+    away = run[end - low] - run[start - low]
+    size = float(away @ away)
+    if size < 1.0:
+        return np.zeros(len(run), np.float32), 1.0
+    run = run - run[start - low]
+    share = run @ away / size
+    left = run - share[:, None] * away
+    middle = left[len(run) // 4 : max(len(run) // 4 + 1, 3 * len(run) // 4 + 1)]
+    return share, float(np.sqrt((middle * middle).sum(1) / size).mean())
+
+
+def _whole(small_THWC: np.ndarray, start: int, end: int) -> tuple[int, int]:
+    """The ends of the climb that start..end is a piece of: any piece of a blend is a blend."""
+    share, _ = _shares(small_THWC, start, end)
+    line = _line(share)
+    if line is None:
+        return start, end
+    slope = 1.0 / (line[1] - line[0])
+    low, high = max(0, start - _LONGEST), min(len(small_THWC) - 1, end + _LONGEST)
+    rise = np.diff(_shares(small_THWC, start, end, low=low, high=high)[0])
+    rise = np.convolve(np.pad(rise, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    first, last = start + int(round(line[0])), start + int(round(line[1]))
+    first, last = max(low, first), min(high, last)
+    while first > low and rise[first - 1 - low] > 0.5 * slope:
+        first -= 1
+    while last < high and rise[last - low] > 0.5 * slope:
+        last += 1
+    return first, last
+
+
+def _line(share_T: np.ndarray) -> tuple[float, float] | None:
+    """Where a straight climb through the shares starts and ends, in steps; None if none climbs."""
+    inside = (share_T > 0.12) & (share_T < 0.88)
+    if inside.sum() < 2:
+        return None
+    steps = np.flatnonzero(inside)
+    if steps[-1] - steps[0] + 1 != len(steps):
+        return None
+    rise = np.diff(share_T[max(0, steps[0] - 1) : steps[-1] + 2])
+    if (rise < -0.04).any() or rise.max() > 4.0 * max(1e-3, float(np.median(rise))):
+        return None
+    slope, offset = np.polyfit(steps, share_T[steps], 1)
+    if slope <= 0:
+        return None
+    fitted = slope * steps + offset
+    if np.abs(fitted - share_T[steps]).max() > 0.12:
+        return None
+    return float(-offset / slope), float((1 - offset) / slope)
+
+
+def _kept(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
+    """Share of the picture that is the same in both: a prop that fades leaves its room."""
+    a, b = (p.astype(np.float32) for p in (one_HWC, other_HWC))
+    return float((np.abs(a - b).max(-1) < 7.0).mean())
+
+
+def _ends_hold(small_THWC: np.ndarray, start: int, end: int) -> bool:
+    """Whether the picture stays itself before and after: a dissolve leads from shot to shot."""
+    length = end - start
+    across = cuts.unlike(small_THWC[start], small_THWC[end])
+    reach = max(3, length // 2)
+    before, after = max(0, start - reach), min(len(small_THWC) - 1, end + reach)
+    return (
+        cuts.unlike(small_THWC[before], small_THWC[start]) < 0.6 * across
+        and cuts.unlike(small_THWC[end], small_THWC[after]) < 0.6 * across
+    )
+
+
+# -- fades ----------------------------------------------------------------------------------------
+
+
+def _fades(small_THWC: np.ndarray) -> list[cuts.Change]:
+    """Climbs out of and falls into empty pictures."""
+    spread_T = spreads(small_THWC)
+    empty = spread_T < _EMPTY
+    found: list[cuts.Change] = []
+    edges = np.flatnonzero(np.diff(empty.astype(np.int8)))
+    for edge in edges:
+        rising = bool(empty[edge])
+        step = 1 if rising else -1
+        inner = int(edge) + 1 if rising else int(edge)  # the first frame that is not empty
+        outer = _climb(small_THWC, spread_T, inner, step)
+        if abs(outer - inner) < 3:
+            continue
+        start, at = (inner, outer) if rising else (outer + 1, inner + 1)
+        found.append(cuts.Change(FADE, start, at, 0.9))
+    return found
+
+
+def _climb(small_THWC: np.ndarray, spread_T: np.ndarray, inner: int, step: int) -> int:
+    """From an almost empty picture outwards to where the picture has its full contrast."""
+    index = inner
+    while 0 <= index + step < len(spread_T) and abs(index - inner) < _LONGEST:
+        if spread_T[index + step] < spread_T[index] * 1.012:
+            break
+        index += step
+    if spread_T[index] < _FULL:
+        return inner
+    full = small_THWC[index].astype(np.float32)[..., 0]
+    half = small_THWC[(index + inner) // 2].astype(np.float32)[..., 0]
+    alike = np.corrcoef(full.ravel(), half.ravel())[0, 1]
+    return index if alike > 0.8 else inner

@@ -1,0 +1,257 @@
+"""From roots to a catalogue: look at what is new or changed, then put shots together.
+
+Here: which clips are looked at, by how many processes, and what is written when. Not here: what is
+done with one clip (`examine`) or with all of them (`linking`).
+
+Each clip's findings are one transaction, so a scan can be killed at any time and goes on where it
+was; shots, set-ups and sides are made anew from all media in one last transaction, so that the end
+state does not depend on how often it was killed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from footagefit.dailies import linking
+from footagefit.dailies.database import Catalogue
+from footagefit.dailies.entries import CORRUPT, Medium
+from footagefit.dailies.examine import Exam, Settings, examine
+from footagefit.dailies.finding import Found, content_of, find
+from footagefit.dailies.measures import VERSION
+from footagefit.dailies.show import Show
+
+Progress = Callable[[Iterable[object], int, str], Iterable[object]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a scan did.
+
+    Attributes:
+        looked_at: Clips that were opened and looked at.
+        kept: Clips that had not changed.
+        bad: Bad ones among all clips.
+        gone: Clips that are no longer there.
+        shots: Shots in the catalogue now.
+    """
+
+    looked_at: int
+    kept: int
+    bad: int
+    gone: int
+    shots: int
+
+
+def scan_show(
+    show: Show, *, workers: int | None = None, again: bool = False, progress: Progress | None = None
+) -> Summary:
+    """Bring the show's catalogue up to date.
+
+    Args:
+        show: The production.
+        workers: Processes; one per core by default, none beside this one if 0.
+        again: Look at everything again, changed or not.
+        progress: Wraps the iterable of results to show how far it is.
+    """
+    items = find(show.roots, show.work, exclude=show.exclude)
+    clips = [i for i in items if i.form != "sidecar"]
+    settings = Settings(show.space, show.rate, show.names, show.white_k)
+    with Catalogue(show.catalogue, write=True) as catalogue:
+        known = {m.path: m for m in catalogue.media()}
+        remade = again or not _same_settings(catalogue, settings)
+        todo = _note_what_is_there(catalogue, clips, known, remade)
+        _remember_settings(catalogue, settings)
+        results: Iterable[object] = _looked_at(todo, settings, workers)
+        if progress is not None:
+            results = progress(results, len(todo), "scan")
+        for exam in results:
+            if isinstance(exam, Exam):
+                _store(catalogue, exam)
+        shots = linking.settle(catalogue, show, [i for i in items if i.form == "sidecar"])
+        media = catalogue.media()
+        with catalogue.change() as db:
+            at = datetime.now(UTC).isoformat(timespec="seconds")
+            db.execute("INSERT INTO log VALUES (?, ?)", (at, f"scanned {len(todo)} clips"))
+    return Summary(
+        looked_at=len(todo),
+        kept=len(clips) - len(todo),
+        bad=sum(m.state == "bad" for m in media),
+        gone=sum(m.state == "gone" for m in media),
+        shots=len(shots),
+    )
+
+
+def _same_settings(catalogue: Catalogue, settings: Settings) -> bool:
+    rows = catalogue.rows("SELECT value FROM settings WHERE name = 'scan'")
+    return bool(rows) and rows[0]["value"] == f"{VERSION} {settings!r}"
+
+
+def _remember_settings(catalogue: Catalogue, settings: Settings) -> None:
+    with catalogue.change() as db:
+        db.execute(
+            "INSERT INTO settings VALUES ('scan', ?) "
+            "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+            (f"{VERSION} {settings!r}",),
+        )
+
+
+def _note_what_is_there(
+    catalogue: Catalogue, clips: list[Found], known: dict[str, Medium], again: bool
+) -> list[tuple[Found, str]]:
+    """Rows for new clips, `gone` for missing ones; returns what has to be looked at."""
+    todo: list[tuple[Found, str]] = []
+    there = {c.path for c in clips}
+    lost = {m.content: m for m in known.values() if m.path not in there and m.content}
+    with catalogue.change() as db:
+        for item in clips:
+            old = known.get(item.path)
+            same = old and (old.bytes, old.changed_ns) == (item.bytes, item.changed_ns)
+            if old and same and old.state in ("scanned", "bad") and not again:
+                continue
+            content = content_of(item)
+            if old and old.content == content and old.state in ("scanned", "bad") and not again:
+                touched = replace(old, changed_ns=item.changed_ns)
+                catalogue.put_medium(db, touched)
+                continue
+            if not old and content in lost and not again:
+                _move(db, lost.pop(content), item)
+                continue
+            found = Medium(
+                path=item.path,
+                form=item.form,
+                bytes=item.bytes,
+                changed_ns=item.changed_ns,
+                content=content,
+            )
+            catalogue.put_medium(db, found)
+            todo.append((item, content))
+        gone = [m.id for m in known.values() if m.path not in there]
+        still = {
+            r["id"] for r in db.execute("SELECT id, path FROM media") if r["path"] not in there
+        }
+        for row in gone:
+            if row in still:
+                db.execute("UPDATE media SET state = 'gone' WHERE id = ?", (row,))
+    return todo
+
+
+def _move(db: sqlite3.Connection, old: Medium, item: Found) -> None:
+    """A clip that lies elsewhere now keeps its row."""
+    db.execute(
+        "UPDATE media SET path = ?, changed_ns = ? WHERE id = ?",
+        (item.path, item.changed_ns, old.id),
+    )
+    if old.state == "gone":
+        db.execute("UPDATE media SET state = 'scanned' WHERE id = ?", (old.id,))
+
+
+def _store(catalogue: Catalogue, exam: Exam) -> None:
+    """All of one clip's findings in one transaction."""
+    with catalogue.change() as db:
+        row = catalogue.put_medium(db, exam.medium)
+        db.execute("DELETE FROM curves WHERE medium = ?", (row,))
+        db.execute("DELETE FROM thumbnails WHERE medium = ?", (row,))
+        db.executemany(
+            "INSERT INTO curves VALUES (?, ?, ?, ?)",
+            [(row, n, VERSION, c.tobytes()) for n, c in exam.curves.items()],
+        )
+        db.executemany(
+            "INSERT INTO thumbnails VALUES (?, ?, ?, ?, ?, ?)",
+            [(row, t.part, t.frame, t.jpeg, t.hashes, t.layout) for t in exam.thumbnails],
+        )
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+def _looked_at(
+    todo: list[tuple[Found, str]], settings: Settings, workers: int | None
+) -> Iterator[Exam]:
+    count = min(os.cpu_count() or 1, len(todo)) if workers is None else workers
+    small = sum(item.bytes for item, _ in todo) < 4_000_000 and workers is None
+    if count < 2 or small:  # starting processes would cost more than it gains
+        for item, content in todo:
+            yield examine(item, content, settings)
+        return
+    left = dict(enumerate(sorted(todo, key=lambda t: -t[0].bytes)))
+    suspects: dict[int, int] = {}
+    while left:
+        taken = list(left) if not suspects else [min(suspects)]
+        try:
+            for index, exam in _in_processes({i: left[i] for i in taken}, settings, count):
+                left.pop(index)
+                suspects.pop(index, None)
+                yield exam
+        except _Died as death:
+            for index in death.at_work:
+                suspects[index] = suspects.get(index, 0) + 1
+                if suspects[index] > 1:  # alone, and again: this clip kills its reader
+                    item, content = left.pop(index)
+                    suspects.pop(index)
+                    yield _deadly(item, content)
+
+
+class _Died(Exception):
+    def __init__(self, at_work: list[int]) -> None:
+        super().__init__()
+        self.at_work = at_work
+
+
+def _in_processes(
+    todo: dict[int, tuple[Found, str]], settings: Settings, count: int
+) -> Iterator[tuple[int, Exam]]:
+    context = multiprocessing.get_context("spawn")
+    waiting = list(todo.items())
+    running: dict[Future[Exam], int] = {}
+    with ProcessPoolExecutor(
+        min(count, len(todo)), mp_context=context, initializer=_begin, initargs=(os.getpid(),)
+    ) as pool:
+        try:
+            while waiting or running:
+                while waiting and len(running) < count + 1:
+                    index, (item, content) = waiting.pop(0)
+                    running[pool.submit(examine, item, content, settings)] = index
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running[future], future.result()
+                    running.pop(future)
+        except BrokenProcessPool:
+            raise _Died(list(running.values())) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(parent: int) -> None:
+    """In a worker: one thread for arithmetic, and an end if the scan itself is killed."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _deadly(item: Found, content: str) -> Exam:
+    return Exam(
+        Medium(
+            path=item.path,
+            form=item.form,
+            bytes=item.bytes,
+            changed_ns=item.changed_ns,
+            content=content,
+            state="bad",
+            problem="its decoder crashed, twice. Copy or export it again",
+            flags=(CORRUPT,),
+        )
+    )

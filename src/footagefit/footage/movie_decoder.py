@@ -1,0 +1,172 @@
+"""Frame-exact decoding by position: one open container, in one process.
+
+A frame is taken only if its time stamp is the one asked for. Reading on never seeks; a jump seeks
+to the keyframe at or before, and if the container lands too late, to the one before that.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from footagefit.errors import UnreadableFrame
+from footagefit.footage.movie_index import MovieIndex, open_movie
+
+_READ_ON = 4  # frames it is cheaper to decode than to seek past
+_LANDED = object()
+_left_to_parent: list[Any] = []
+
+
+class MovieDecoder:
+    """A movie held open at a place.
+
+    Args:
+        path: The movie.
+        index: Where its frames lie.
+        first_frame: The number of its first frame, for errors.
+    """
+
+    def __init__(self, path: Path, index: MovieIndex, *, first_frame: int) -> None:
+        self._path = path
+        self._index = index
+        self._first_frame = first_frame
+        self._container: Any = None
+        self._stream: Any = None
+        self._frames: Any = None
+        self._frame: Any = None
+        self._position = -1
+        self.process = os.getpid()
+        self.seeks = 0
+
+    def frame(self, position: int) -> Any:
+        """The decoded frame at a position (0 is the first).
+
+        Raises:
+            UnreadableFrame: It does not decode.
+        """
+        import av
+
+        if position == self._position:
+            return self._frame
+        try:
+            if self._container is None:
+                self._open()
+            if self._is_ahead(position) and self._read_to(position):
+                return self._frame
+            return self._jump_to(position)
+        except av.error.FFmpegError as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self.close()
+            raise self._unreadable(position, reason.lower()) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._container, stream = open_movie(self._path)
+        self._stream = stream
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = _threads()
+        self._frames = self._container.decode(stream)
+        self._position = -1
+
+    def _is_ahead(self, position: int) -> bool:
+        if position <= self._position:
+            return False
+        key = self._index.key_before(position) if self._index.timed else 0
+        return key <= self._position + _READ_ON
+
+    def _jump_to(self, position: int) -> Any:
+        if not self._index.timed:
+            self._seek(None, 0)
+            if self._read_to(position):
+                return self._frame
+            raise self._unreadable(position, "the file ends before it")
+        back = 0
+        while True:
+            key = self._index.key_before(position, back=back)
+            if self._seek(int(self._index.pts[key]), key) and self._read_to(position):
+                return self._frame
+            if key == 0:
+                break
+            back += 1 if back < 2 else back
+        self._seek(None, 0)
+        if self._read_to(position):
+            return self._frame
+        raise self._unreadable(position, "it is in the index but does not decode")
+
+    def _seek(self, stamp: int | None, key: int) -> bool:
+        """Go to a keyframe; says whether the container landed at it or before."""
+        self.seeks += 1
+        self._position = key - 1
+        self._frame = None
+        if stamp is None:
+            self._container.close()
+            self._open()
+            return True
+        self._container.seek(stamp, stream=self._stream, backward=True, any_frame=False)
+        self._frames = self._decoded_from(stamp)
+        return next(self._frames, None) is _LANDED
+
+    def _decoded_from(self, stamp: int) -> Any:
+        """Decode from where the container stands; nothing, if that is past the key's stamp."""
+        landed = False
+        for packet in self._container.demux(self._stream):
+            if not landed and packet.pts is not None:
+                if packet.pts > stamp:
+                    return
+                landed = True
+                yield _LANDED
+            yield from packet.decode()
+
+    def _read_to(self, position: int) -> bool:
+        """Decode until the frame at `position` is there; False where it never comes."""
+        if not self._index.timed:
+            for frame in self._frames:
+                self._position, self._frame = self._position + 1, frame
+                if self._position == position:
+                    return True
+            return False
+        wanted = int(self._index.pts[position])
+        for frame in self._frames:
+            if frame.pts is None or frame.pts < wanted:
+                continue
+            if frame.pts > wanted or frame.is_corrupt:
+                return False
+            self._position, self._frame = position, frame
+            return True
+        return False
+
+    def _unreadable(self, position: int, why: str) -> UnreadableFrame:
+        return UnreadableFrame(
+            f"does not decode ({why})",
+            path=self._path,
+            frame=self._first_frame + position,
+            hint="Copy the movie again from the source, or leave the frame out with frames=",
+        )
+
+    def close(self) -> None:
+        """Let go of the file.
+
+        What a parent process opened is left to it: its decoding threads did not come along, and
+        closing here would wait for them for ever.
+        """
+        held = (self._container, self._stream, self._frames, self._frame)
+        self._container = self._stream = self._frames = self._frame = None
+        self._position = -1
+        if held[0] is None:
+            return
+        if self.process != os.getpid():
+            _left_to_parent.append(held)
+        else:
+            held[0].close()
+
+
+def _threads() -> int:
+    """Decoding threads: one in a loader's worker, which has neighbours."""
+    import torch.utils.data
+
+    if torch.utils.data.get_worker_info() is not None:
+        return 1
+    return min(8, os.cpu_count() or 1)
