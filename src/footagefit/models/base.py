@@ -39,7 +39,7 @@ class Model(nn.Module, ABC):
         """What to change, decided from the small picture."""
 
     @abstractmethod
-    def apply(self, look: Look, given: Given) -> Tensor:
+    def apply(self, look: Look, given: Given) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The plate at its full size with the look on it (B,3,H,W)."""
 
     @abstractmethod

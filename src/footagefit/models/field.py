@@ -89,7 +89,7 @@ class FieldModel(Model):
         )
         return {"everywhere": everywhere, "cells": cells}
 
-    def apply(self, look: Look, given: Given) -> Tensor:
+    def apply(self, look: Look, given: Given) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The plate with the field on it, at its own size; nothing is clamped."""
         grid = with_global(look["everywhere"], look["cells"])
         return slice_and_apply(given.plate, grid, self.guide, way=self.way)

@@ -28,13 +28,13 @@ class Window(Protocol):
     """What a task sees of the dailies: frames of one shot and what goes with them."""
 
     @property
-    def rgb_TCHW(self) -> Tensor:
+    def frames_TCHW(self) -> Tensor:
         """Scene-linear ACEScg frames."""
         ...
 
     @property
-    def alpha_T1HW(self) -> Tensor | None:
-        """Coverage of the element to change, or None where the whole frame counts."""
+    def gone_T1HW(self) -> Tensor:
+        """1 where a frame does not exist."""
         ...
 
     @property
@@ -43,13 +43,13 @@ class Window(Protocol):
         ...
 
     @property
-    def signature(self) -> Mapping[str, float]:
-        """What was measured of the shot's lens, light and grain; may be empty."""
+    def layers(self) -> Mapping[str, Tensor]:
+        """Layers (T,C,H,W) by name; `alpha` is the coverage of the element to change."""
         ...
 
     @property
-    def layers(self) -> Mapping[str, Tensor]:
-        """Cached (T,C,H,W) layers by name; may be empty."""
+    def signature(self) -> Mapping[str, object] | None:
+        """What was measured of the show's lens, light and grain, if it was."""
         ...
 
 
@@ -58,18 +58,21 @@ class PlainWindow:
     """A window in memory: for tests, for notebooks, and for frames that come from no catalogue.
 
     Attributes:
-        rgb_TCHW: Scene-linear ACEScg frames.
+        frames_TCHW: Scene-linear ACEScg frames.
         reference_RCHW: Frames to sit beside; none by default.
-        alpha_T1HW: Coverage of the element to change.
-        signature: Measured values by name.
         layers: (T,C,H,W) tensors by name.
+        signature: Measured values by name.
     """
 
-    rgb_TCHW: Tensor
+    frames_TCHW: Tensor
     reference_RCHW: Tensor = field(default_factory=lambda: torch.zeros(0, 3, 16, 16))
-    alpha_T1HW: Tensor | None = None
-    signature: Mapping[str, float] = field(default_factory=dict)
     layers: Mapping[str, Tensor] = field(default_factory=dict)
+    signature: Mapping[str, object] | None = None
+
+    @property
+    def gone_T1HW(self) -> Tensor:
+        """Every frame exists."""
+        return torch.zeros_like(self.frames_TCHW[:, :1])
 
 
 @dataclass(frozen=True)
@@ -151,12 +154,13 @@ class Task(ABC):
         return {name: float(value) for name, value in controls.items()}
 
 
-def vector_of(names: Sequence[str], values: Mapping[str, float]) -> Tensor:
+def vector_of(names: Sequence[str], values: Mapping[str, object] | None) -> Tensor:
     """Values and present flags (D,) in the order of the names; what is not there is 0, 0."""
     flat: list[float] = []
     for name in names:
-        value = values.get(name)
-        flat += [0.0, 0.0] if value is None else [float(value), 1.0]
+        value = (values or {}).get(name)
+        there = isinstance(value, int | float)
+        flat += [float(value), 1.0] if there else [0.0, 0.0]
     return torch.tensor(flat, dtype=torch.float32)
 
 

@@ -12,6 +12,7 @@ import io
 from collections.abc import Mapping
 from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -53,7 +54,6 @@ def tone_curve(light: Tensor, rng: torch.Generator) -> Tensor:
 
 def jpeg(light: Tensor, rng: torch.Generator) -> Tensor:
     """JPEG of quality 35 to 95 with 4:4:4, 4:2:2 or 4:2:0 chroma."""
-    import numpy as np
     from PIL import Image
 
     quality, sampling = 35 + choice(rng, 61), choice(rng, 3)
@@ -67,14 +67,13 @@ def jpeg(light: Tensor, rng: torch.Generator) -> Tensor:
 def h264(light: Tensor, rng: torch.Generator) -> Tensor:
     """One intra frame of H.264, rate factor 16 to 36, 4:2:0, by the encoder proxies come from."""
     import av
-    import numpy as np
 
     factor = 16 + choice(rng, 21)
     codes, white = _codes(light)
     height, width = codes.shape[0] // 2 * 2, codes.shape[1] // 2 * 2
     try:
         coder = av.CodecContext.create("libx264", "w")
-    except (av.FFmpegError, ValueError) as error:
+    except (av.error.FFmpegError, ValueError) as error:
         raise MissingPart(
             f"this PyAV has no H.264 encoder ({error})", hint="Leave h264 out of codecs"
         ) from error
@@ -103,7 +102,7 @@ CODECS: Mapping[str, Family] = {
 }
 
 
-def _codes(light: Tensor) -> tuple[object, float]:
+def _codes(light: Tensor) -> tuple[np.ndarray, float]:
     """8-bit sRGB-curve codes (H,W,3), and the light that white stands for."""
     white = max(1.0, float(light.amax()))
     scaled = (light / white if white > 4.0 else light / min(white, 1.0)).clamp(0.0, 1.0)

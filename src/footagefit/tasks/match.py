@@ -86,7 +86,7 @@ class Match(Task):
 
     def pair(self, window: Window, rng: torch.Generator) -> Pair:
         """A frame under other light, and the frame itself to come back to."""
-        frames = window.rgb_TCHW
+        frames = window.frames_TCHW
         target, frame = self._cropped(frames[choice(rng, frames.shape[0])], rng)
         aspect = frames.shape[3] / frames.shape[2]
         references = self._references(window, target, rng)
@@ -112,9 +112,9 @@ class Match(Task):
     def given(self, window: Window, controls: Controls) -> Given:
         """Plates at full size; the alpha, where there is one, is the element to harmonise."""
         self.checked(controls)
-        frames = window.rgb_TCHW
+        frames = window.frames_TCHW
         count, _, height, width = frames.shape
-        mask = window.alpha_T1HW
+        mask = window.layers.get("alpha")
         guide = lens_coordinates(_GUIDE, aspect=width / height)
         vector = vector_of(SIGNATURE, window.signature)
         return Given(

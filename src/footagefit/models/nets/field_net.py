@@ -56,12 +56,14 @@ class FieldNet(nn.Module):
         )
         self.global_head = nn.Linear(deep, AFFINE)
         self.statistics_head = nn.Linear(STATISTICS, AFFINE)
+        self.transfer_gate = nn.Linear(deep, 6)
         self.local_head = nn.Conv2d(2 * deep, AFFINE * depth_cells, 1)
         self.affine = AFFINE
         self.statistics = STATISTICS
-        for layer in (self.modulate, self.global_head, self.statistics_head, self.local_head):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        zero = (self.modulate, self.global_head, self.statistics_head, self.local_head)
+        for layer in (*zero, self.transfer_gate):
+            for weight in layer.parameters():
+                nn.init.zeros_(weight)
 
     def forward(
         self, plate: Tensor, mask: Tensor, guide: Tensor, reference: Tensor, vector: Tensor
@@ -94,6 +96,8 @@ class FieldNet(nn.Module):
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3)), tokens.mean(1)], 1)
         shared = self.shared(torch.cat([own, statistics, wanted, pooled], 1))
         everywhere = self.global_head(shared) + self.statistics_head(wanted)
+        gate = self.transfer_gate(shared) * present
+        everywhere = everywhere + transfer(own, statistics, gate)
         both = torch.cat([x, shared[:, :, None, None].expand_as(x)], 1)
         local = self.local_head(F.silu(both))
         cells = local.view(batch, self.affine, self.depth_cells, local.shape[2], local.shape[3])
@@ -193,6 +197,24 @@ def moments(view: Tensor, weight: Tensor, scale: float = _SCALE) -> Tensor:
     across = (off * off.roll(1, 1) * weight).sum((2, 3))
     parts.append(across / (deviation * deviation.roll(1, 1)))
     return torch.cat(parts, 1)
+
+
+def transfer(own: Tensor, wanted: Tensor, gate: Tensor, scale: float = _SCALE) -> Tensor:
+    """The classical answer as a change of stops, as far as the gate (B,6) lets it (B,12).
+
+    Mean and deviation of each channel (Reinhard et al. 2001, eq. 10 and 11): the net learns how
+    far to trust it and what to add, instead of finding it first.
+    """
+    mean, to_mean = own[:, 0:3] / scale, wanted[:, 0:3] / scale
+    slope = torch.exp2((wanted[:, 3:6] - own[:, 3:6]).clamp(-1.5, 1.5)) - 1.0
+    slope = slope * gate[:, 0:3]
+    offset = (to_mean - mean) * gate[:, 3:6] - slope * mean
+    red, green, blue = slope[:, 0:1], slope[:, 1:2], slope[:, 2:3]
+    none = torch.zeros_like(red)
+    rows = [red, none, none, offset[:, 0:1]]
+    rows += [none, green, none, offset[:, 1:2]]
+    rows += [none, none, blue, offset[:, 2:3]]
+    return torch.cat(rows, 1)
 
 
 def _with_place(view: Tensor, mask: Tensor, scale: float = _SCALE) -> Tensor:
