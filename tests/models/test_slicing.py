@@ -100,6 +100,18 @@ def test_an_edge_keeps_its_side():
     assert float(ratio[0, 0, 8, 32]) > 1.3 * float(ratio[0, 0, 8, 31])
 
 
+def test_the_kernel_leaves_torchs_threads_alone():
+    plate, grid = a_field(8, 8)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with torch.no_grad():
+            slice_and_apply(plate, grid, a_guide(), way="numba")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_unknown_way_is_refused():
     plate, grid = a_field(8, 8)
     with pytest.raises(WrongValue, match="expected auto, plain, compiled or numba"):

@@ -109,8 +109,9 @@ class FieldModel(Model):
         given = pair.given
         look = self.look(self.small(given))
         batch, _, height, width = given.plate.shape
-        index = torch.randint(height * width, (batch, self.points), generator=rng)
-        index = index.to(given.plate.device)
+        # The same places in every picture of a batch: ranks that share a batch then agree.
+        index = torch.randint(height * width, (1, self.points), generator=rng)
+        index = index.to(given.plate.device).expand(batch, -1)
         grid = with_global(look["everywhere"], look["cells"])
         made = slice_points(given.plate, grid, self.guide, index=index)
         wanted = pair.target.flatten(2).gather(2, index[:, None].expand(-1, 3, -1))

@@ -23,14 +23,15 @@ class LightError(nn.Module):
         self.knee = knee
 
     def forward(self, made: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
-        """Weighted mean over pixels (B,3,P); weight (B,1,P)."""
+        """Mean over pictures of the weighted mean over pixels (B,3,P); weight (B,1,P)."""
         off = torch.log2(1.0 + made.clamp_min(0.0) / self.toe)
         off = off - torch.log2(1.0 + wanted.clamp_min(0.0) / self.toe)
         # Below black the curve goes on with its slope there, so that negatives count too.
         slope = 1.0 / (self.toe * 0.6931471805599453)
         off = off + slope * (made.clamp_max(0.0) - wanted.clamp_max(0.0))
         each = torch.sqrt(off * off + self.knee * self.knee) - self.knee
-        return (each * weight).sum() / (3.0 * weight.sum()).clamp_min(1e-6)
+        total = (each * weight).sum((1, 2))
+        return (total / (3.0 * weight.sum((1, 2))).clamp_min(1e-6)).mean()
 
 
 class Roughness(nn.Module):

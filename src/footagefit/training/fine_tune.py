@@ -31,7 +31,7 @@ class FineTune(pl.LightningModule):
 
     Args:
         model: What learns.
-        seed: Every draw is a function of it, the step and the rank.
+        seed: Every draw is a function of it and the step.
         total_steps: Length of the schedule.
         rate: Peak learning rate.
         warmup_steps: Steps to get there.
@@ -69,7 +69,8 @@ class FineTune(pl.LightningModule):
 
     def training_step(self, batch: Pair, index: int) -> Tensor:
         """The model's terms, added up."""
-        rng = generator(self.seed, index, self.global_rank, 1)
+        step = index // self.trainer.accumulate_grad_batches
+        rng = generator(self.seed, step, 1)  # not of the rank: ranks share one batch
         terms = self._loss(batch, rng=rng)
         total = torch.stack([term.float() for term in terms.values()]).sum()
         if not bool(torch.isfinite(total)):
@@ -84,10 +85,16 @@ class FineTune(pl.LightningModule):
             if weight.grad is not None and not bool(torch.isfinite(weight.grad).all()):
                 self._stop_on(None, f"the gradient of {name} is not a number")
 
-    def on_train_batch_end(self, outputs: Any, batch: Pair, batch_idx: int) -> None:
-        """Let the average follow."""
-        if self.trainer.global_step > self.ema.steps:
-            self.ema.follow(self.model)
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Step, and let the average follow before anything can be saved."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.ema.follow(self.model)
 
     def configure_optimizers(self) -> Any:
         """AdamW, warm-up, then a cosine to a fiftieth."""
