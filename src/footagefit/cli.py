@@ -53,6 +53,28 @@ VERBS = (
             "output.space=g24_rec709",
         ),
     ),
+    Verb(
+        "scan",
+        "find, look at and catalogue a show's dailies",
+        positional="show",
+        examples=("footagefit scan show=film.yaml", "footagefit scan /mnt/dailies"),
+    ),
+    Verb(
+        "shots",
+        "list and show what a scan found, and say what may be trained on",
+        positional="show",
+        examples=(
+            "footagefit shots show=film.yaml sheet=contact.jpg",
+            "footagefit shots show=film.yaml scene=42A as=json",
+            "footagefit shots show=film.yaml clip=A001C003* train=no",
+        ),
+    ),
+    Verb(
+        "validate",
+        "check everything a training run will touch, in advance",
+        positional="show",
+        examples=("footagefit validate show=film.yaml task=match",),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 

@@ -174,10 +174,8 @@ class Catalogue:
         db.execute("DELETE FROM shots")
         for shot in shots:
             columns = _shot_columns(shot)
-            db.execute(
-                f"INSERT INTO shots ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-                tuple(columns.values()),
-            )
+            names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+            db.execute(f"INSERT INTO shots ({names}) VALUES ({marks})", tuple(columns.values()))
             db.executemany(
                 "INSERT INTO links (shot, n, medium, role, first, last, shift)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -283,14 +281,7 @@ def _medium_columns(medium: Medium) -> dict[str, object]:
 
 def _medium(row: sqlite3.Row, parts: list[Part]) -> Medium:
     slate = Slate(row["scene"], row["take"], row["camera"], row["roll"], row["clip"])
-    same = {
-        name: row[name]
-        for name in (
-            "id path form role bytes changed_ns content state problem codec width height"
-            " first_frame length sample space timecode pixel_aspect reel"
-        ).split()
-    }
-    medium = Medium(**same)
+    medium = Medium(**{name: row[name] for name in _MEDIUM_PLAIN})
     return replace(
         medium,
         rate=None if row["rate"] is None else Fraction(row["rate"]),
@@ -302,9 +293,17 @@ def _medium(row: sqlite3.Row, parts: list[Part]) -> Medium:
     )
 
 
+# fmt: off
+_MEDIUM_PLAIN = (
+    "id", "path", "form", "role", "bytes", "changed_ns", "content", "state", "problem", "codec",
+    "width", "height", "first_frame", "length", "sample", "space", "timecode", "pixel_aspect",
+    "reel",
+)
 _SHOT_PLAIN = (
-    "name setup first last side because approved_by family exposure_ev white_k motion_px focus"
-).split()
+    "name", "setup", "first", "last", "side", "because", "approved_by", "family", "exposure_ev",
+    "white_k", "motion_px", "focus",
+)
+# fmt: on
 
 
 def _shot_columns(shot: Shot) -> dict[str, object]:

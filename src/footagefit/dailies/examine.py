@@ -121,7 +121,7 @@ def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
     return Exam(medium, _whole(curves, look.numbers, medium), _thumbnails(medium, look, info))
 
 
-def _open(file: Path, settings: Settings):  # noqa: ANN202 - Clip, imported late
+def _open(file: Path, settings: Settings):
     from footagefit.footage.opening import open_clip
 
     try:
@@ -155,7 +155,7 @@ def _slate(path: str, metadata: dict[str, object], settings: Settings) -> Slate:
     return named.over(tidy(Slate(**inside)))
 
 
-def _flags(look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]:  # noqa: ANN001
+def _flags(look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]:
     flags = []
     if look.broken:
         flags.append(CORRUPT)
@@ -166,7 +166,7 @@ def _flags(look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]
     return tuple(flags)
 
 
-def _skips(look) -> bool:  # noqa: ANN001
+def _skips(look) -> bool:
     """Frames held or skipped in the middle of motion: a copy of the one before, then a jolt."""
     from footagefit.dailies.cuts import jumps
 
@@ -205,7 +205,7 @@ def _whole(
     return out
 
 
-def _thumbnails(medium: Medium, look, info) -> tuple[Thumbnail, ...]:  # noqa: ANN001
+def _thumbnails(medium: Medium, look, info) -> tuple[Thumbnail, ...]:
     from footagefit.dailies import looking, measures
 
     index_of = {number: i for i, number in enumerate(look.numbers)}

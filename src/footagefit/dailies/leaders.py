@@ -9,6 +9,7 @@ Shape suffixes: T frames, H rows, W columns, C channels (Y, Cb, Cr).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def parts_of(
     borders = {0, total} | {c.at for c in changes} | {c.start for c in changes}
     borders |= {int(i) + 1 for i in np.flatnonzero(kind_T[1:] != kind_T[:-1])}
     edges = sorted(b for b in borders if 0 <= b <= total)
-    spans = [(kind_T[a], a, b - 1) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    spans = [(kind_T[a], a, b - 1) for a, b in pairwise(edges) if b > a]
     spans = _joined(_slated(spans, small_THWC, rate))
     return tuple(Part(str(kind), numbers[a], numbers[b]) for kind, a, b in spans)
 

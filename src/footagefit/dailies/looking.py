@@ -57,7 +57,7 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
         clip: Open for reading.
         most_broken: Frames that may fail before the rest is given up.
     """
-    small, linear, sharp, numbers = [], [], [], []
+    small, linear, sharp = [], [], []
     broken: dict[int, str] = {}
     thumbs = _Thumbs()
     matrix, full = "bt709", False

@@ -31,19 +31,19 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
         white_k: Colour of light that is R=G=B in this show.
     """
     total = len(look.numbers)
-    out = {name: np.zeros(total, np.float32) for name in CURVES}
     if total == 0:
-        return out
+        return {name: np.zeros(0, np.float32) for name in CURVES}
+    out: dict[str, np.ndarray] = {}
     linear = linear_of(look, info)
     luminance = sum(linear[..., c] * _LUMA[c] for c in range(3))
     flat = np.log2(np.maximum(luminance, 2.0**-14).reshape(total, -1))
-    out["exposure_ev"] = flat.mean(1) - np.log2(0.18).astype(np.float32)
+    out["exposure_ev"] = (flat.mean(1) - np.log2(0.18)).astype(np.float32)
     ratios = _grey_ratios(linear.reshape(total, -1, 3), luminance.reshape(total, -1))
     out["white_k"], out["tint_duv"] = light_of(ratios, white_k=white_k)
     out["motion_px"] = _motion(look.small_THWC) * (info.width / cuts.WIDTH)
     out["focus"] = look.sharp_T
     out["jump"] = cuts.jumps(look.small_THWC)
-    return {name: curve.astype(np.float32) for name, curve in out.items()}
+    return {name: np.asarray(curve, np.float32) for name, curve in out.items()}
 
 
 def _grey_ratios(linear_TNC: np.ndarray, luminance_TN: np.ndarray) -> np.ndarray:
@@ -145,6 +145,6 @@ def hashes_of(small_THWC: np.ndarray, *, count: int = 9) -> np.ndarray:
     luma = small_THWC[at, ..., 0].astype(np.float32)
     from scipy.fft import dctn
 
-    low = dctn(luma, axes=(1, 2), norm="ortho")[:, :9, :9].reshape(count, -1)[:, 1:65]
+    low = np.asarray(dctn(luma, axes=(1, 2), norm="ortho"))[:, :9, :9].reshape(count, -1)[:, 1:65]
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(np.uint64)[:, 0]

@@ -135,7 +135,7 @@ def _whole(small_THWC: np.ndarray, start: int, end: int) -> tuple[int, int]:
     low, high = max(0, start - _LONGEST), min(len(small_THWC) - 1, end + _LONGEST)
     rise = np.diff(_shares(small_THWC, start, end, low=low, high=high)[0])
     rise = np.convolve(np.pad(rise, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
-    first, last = start + int(round(line[0])), start + int(round(line[1]))
+    first, last = start + round(line[0]), start + round(line[1])
     first, last = max(low, first), min(high, last)
     while first > low and rise[first - 1 - low] > 0.5 * slope:
         first -= 1

@@ -1,10 +1,10 @@
-"""Scene, take, camera and roll from the names of files and folders.
+r"""Scene, take, camera and roll from the names of files and folders.
 
 Here: the defaults that camera rolls and slates go by, and a show's own patterns over them. Not
 here: what sidecar logs say (`linking` puts both together).
 
 A show's pattern is a regular expression with named groups out of `GROUPS`, searched in the path
-below the show's folder, with forward slashes: `(?P<scene>\\w+)/take(?P<take>\\d+)`.
+below the show's folder, with forward slashes: `(?P<scene>\w+)/take(?P<take>\d+)`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import AlreadyThere, UnreadableClip, WrongValue
 from footagefit.footage.timecode import film_rate
@@ -93,9 +93,9 @@ def read_timeline(path: str | Path, *, rate: Fraction | float | None = None) -> 
     adapter, options = _reading(path, rate)
     try:
         if path.suffix.lower() in (".ale", ".edl"):
-            made = otio.adapters.read_from_string(_text(path), adapter, **options)
+            made = otio.adapters.read_from_string(_text(path), adapter_name=adapter, **options)
         else:
-            made = otio.adapters.read_from_file(str(path), adapter)
+            made = otio.adapters.read_from_file(str(path))
     except FileNotFoundError:
         raise UnreadableClip("no such timeline", path=path, hint="Check the path") from None
     except Exception as error:  # adapters raise whatever their parser met
@@ -157,13 +157,13 @@ def write_timeline(
     return path
 
 
-def _reading(path: Path, rate: Fraction | float | None) -> tuple[str | None, dict[str, float]]:
+def _reading(path: Path, rate: Fraction | float | None) -> tuple[str, dict[str, Any]]:
     suffix = path.suffix.lower()
     if suffix == ".edl":
         return "cmx_3600", {"rate": _smpte(film_rate(rate or 24))}
     if suffix == ".ale":
         return "ale", {"fps": _smpte(film_rate(rate or 24))}
-    return None, {}
+    return "", {}
 
 
 def _text(path: Path) -> str:
@@ -218,7 +218,8 @@ def _event(clip: otio.schema.Clip, made: otio.core.SerializableObject) -> Event:
         record_out = record_in + placed.duration.to_frames()
     reference = clip.media_reference
     url = getattr(reference, "target_url", "") or ""
-    comments = [str(c) for c in _inside(metadata, "cmx_3600", "comments") or ()]
+    lines = _inside(metadata, "cmx_3600", "comments")
+    comments = [str(line) for line in lines] if isinstance(lines, list) else []
     said = {m[1].upper(): m[2].strip() for m in map(_SAYS.match, comments) if m}
     reel = str(_inside(metadata, "cmx_3600", "reel") or _first(fields, _REEL) or "")
     return Event(
@@ -250,7 +251,7 @@ def _plain(value: object) -> dict[str, object]:
     """An AnyDictionary as a dict, all the way down."""
     import opentimelineio as otio
 
-    def down(thing: object) -> object:
+    def down(thing: Any) -> object:
         if isinstance(thing, dict | otio._otio.AnyDictionary):
             return {str(k): down(v) for k, v in thing.items()}
         if isinstance(thing, list | tuple | otio._otio.AnyVector):

@@ -1,0 +1,38 @@
+"""`footagefit scan`: find, look at and catalogue a show's dailies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from footagefit.commands.progress import track
+
+
+def scan(*, show: Path, workers: int | None, again: bool) -> int:
+    """Bring the show's catalogue up to date; see configs/scan.yaml for each key."""
+    from footagefit.dailies.database import Catalogue
+    from footagefit.dailies.scan import scan_show
+    from footagefit.dailies.show import load_show
+
+    production = load_show(show)
+
+    def progress(items: Iterable[object], total: int, label: str) -> Iterable[object]:
+        return track(items, total=total, label=label, unit="clips")
+
+    done = scan_show(production, workers=workers, again=again, progress=progress)
+    with Catalogue(production.catalogue) as catalogue:
+        problems = catalogue.rows("SELECT path, kind, what FROM problems")
+        shots = catalogue.shots()
+    for row in problems:
+        print(f"  {row['path']}: {row['kind']}: {row['what']}")
+    sides = {side: sum(s.side == side for s in shots) for side in ("train", "val", "out")}
+    setups = len({s.setup for s in shots})
+    print(
+        f"{done.looked_at} clips looked at, {done.kept} unchanged, {done.bad} bad, {done.gone} gone"
+    )
+    print(
+        f"{len(shots)} shots in {setups} set-ups of {len({s.scene for s in shots})} scenes: "
+        f"{sides['train']} to train on, {sides['val']} held out, {sides['out']} left out"
+    )
+    print(f"catalogue: {production.catalogue}")
+    return 0

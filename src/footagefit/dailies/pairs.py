@@ -1,0 +1,192 @@
+"""Real pairs: takes of one set-up that don't sit together, laid over each other.
+
+Here: finding such takes by their measures, aligning a frame of one with a frame of the other, and
+marking what stands still in both: walls and furniture, lit differently, are what a match can be
+taught and judged on. Not here: judging continuity (the catalogue's own part).
+
+Shape suffixes: H rows, W columns, C channels, T frames.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from footagefit.dailies.entries import Shot
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from footagefit.dailies.windows import Reader
+
+LEAST_EV, LEAST_MIRED = 0.12, 8.0
+_LEAST_STATIC = 0.12  # share of the picture that must stand still in both
+_LEAST_FIT = 0.6  # correlation that an alignment must reach
+_CALM = 0.06  # stops of change over a few frames under which a pixel stands still
+_AROUND = (-8, -4, 0, 4, 8)
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """Two takes of a set-up and how far apart they are: `other` minus `one`."""
+
+    one: str
+    other: str
+    exposure_ev: float
+    mired: float
+
+
+@dataclass(frozen=True)
+class MinedPair:
+    """One frame of each take, the other one laid over the first.
+
+    Attributes:
+        mismatch: Between the takes.
+        numbers: Frame of each.
+        one_CHW: Scene-linear ACEScg.
+        other_CHW: Warped onto the first.
+        mask_1HW: 1 where the same still things are seen in both.
+    """
+
+    mismatch: Mismatch
+    numbers: tuple[int, int]
+    one_CHW: Tensor
+    other_CHW: Tensor
+    mask_1HW: Tensor
+
+
+def mismatches(
+    shots: Sequence[Shot], *, least_ev: float = LEAST_EV, least_mired: float = LEAST_MIRED
+) -> list[Mismatch]:
+    """Takes of one set-up, on one side, that differ in exposure or white point; worst first."""
+    setups: dict[tuple[str, str], list[Shot]] = defaultdict(list)
+    for shot in sorted(shots, key=lambda s: s.name):
+        if shot.exposure_ev is not None and shot.white_k:
+            setups[shot.setup, shot.side].append(shot)
+    found = []
+    for takes in setups.values():
+        for one, other in itertools.combinations(takes, 2):
+            if one.family == other.family:
+                continue
+            ev = (other.exposure_ev or 0.0) - (one.exposure_ev or 0.0)
+            mired = 1e6 / (other.white_k or 1.0) - 1e6 / (one.white_k or 1.0)
+            if abs(ev) >= least_ev or abs(mired) >= least_mired:
+                found.append(Mismatch(one.name, other.name, round(ev, 4), round(mired, 2)))
+    return sorted(found, key=lambda m: -(abs(m.exposure_ev) / 0.15 + abs(m.mired) / 12.0))
+
+
+def mined(reader: Reader, mismatch: Mismatch) -> MinedPair | None:
+    """The pair in the middle of both takes, or None where too little stands still in both."""
+    import torch
+
+    one, other = reader.shots[mismatch.one], reader.shots[mismatch.other]
+    at = _middle(one), _middle(other)
+    a_T, b_T = _run(reader, one, at[0]), _run(reader, other, at[1])
+    if a_T.shape[-2:] != b_T.shape[-2:]:
+        return None
+    warp = _alignment(a_T[len(a_T) // 2], b_T[len(b_T) // 2])
+    if warp is None:
+        return None
+    a, b = a_T[len(a_T) // 2], b_T[len(b_T) // 2]
+    over, inside = _warped(b, warp)
+    calm = _still(a_T) * _warped(_still(b_T)[..., None], warp)[0][..., 0] * inside
+    mask = calm * _same_things(a, over)
+    if float(mask.mean()) < _LEAST_STATIC:
+        return None
+    return MinedPair(
+        mismatch,
+        at,
+        torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1))),
+        torch.from_numpy(np.ascontiguousarray(over.transpose(2, 0, 1))),
+        torch.from_numpy(mask[None].astype(np.float32)),
+    )
+
+
+def _middle(shot: Shot) -> int:
+    return (shot.first + shot.last) // 2
+
+
+def _run(reader: Reader, shot: Shot, middle: int) -> np.ndarray:
+    """A few frames around the middle (T,H,W,C)."""
+    numbers = [min(shot.last, max(shot.first, middle + step)) for step in _AROUND]
+    frames, _ = reader.frames(shot.name, numbers)
+    return frames.permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _log(frame_HWC: np.ndarray) -> np.ndarray:
+    """Stops of luminance."""
+    y = frame_HWC[..., 0] * 0.2722 + frame_HWC[..., 1] * 0.6741 + frame_HWC[..., 2] * 0.0537
+    return np.log2(np.maximum(y, 2.0**-9)).astype(np.float32)
+
+
+def _still(run_THWC: np.ndarray) -> np.ndarray:
+    """1 where nothing moves over a few frames; what noise does to dark pixels is let pass."""
+    import cv2
+
+    stops = np.stack([cv2.GaussianBlur(_log(frame), (0, 0), 1.5) for frame in run_THWC])
+    stops -= np.median(stops, axis=(1, 2), keepdims=True)
+    still = (stops.max(0) - stops.min(0) < 2 * _CALM).astype(np.uint8)
+    return cv2.erode(still, np.ones((5, 5), np.uint8)).astype(np.float32)
+
+
+def _alignment(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
+    """Affine map from the first picture's pixels to the second's (Evangelidis 2008), or None."""
+    import cv2
+
+    a, b = (_detail(_log(p)) for p in (one_HWC, other_HWC))
+    warp = np.eye(2, 3, dtype=np.float32)
+    everywhere = np.full(a.shape, 255, np.uint8)
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
+    try:
+        for motion in (cv2.MOTION_TRANSLATION, cv2.MOTION_AFFINE):
+            fit, warp = cv2.findTransformECC(a, b, warp, motion, criteria, everywhere, 5)
+    except cv2.error:
+        return None
+    shift = float(np.abs(warp[:, 2]).max()) / max(a.shape)
+    turn = float(np.abs(warp[:, :2] - np.eye(2)).max())
+    return warp if fit > _LEAST_FIT and shift < 0.15 and turn < 0.15 else None
+
+
+def _detail(stops_HW: np.ndarray) -> np.ndarray:
+    """Structure without level and slow shading, so that other light is no obstacle."""
+    import cv2
+
+    local = stops_HW - cv2.GaussianBlur(stops_HW, (0, 0), max(stops_HW.shape) / 16)
+    return cv2.GaussianBlur(local, (0, 0), 1.0)
+
+
+def _warped(picture_HWC: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A picture laid over the first one's pixels, and 1 where it reaches."""
+    import cv2
+
+    height, width = picture_HWC.shape[:2]
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    over = cv2.warpAffine(picture_HWC, warp, (width, height), flags=how)
+    ones = np.ones((height, width), np.float32)
+    inside = cv2.warpAffine(ones, warp, (width, height), flags=how) > 0.999
+    return over.reshape(height, width, -1), inside.astype(np.float32)
+
+
+def _same_things(one_HWC: np.ndarray, over_HWC: np.ndarray) -> np.ndarray:
+    """1 where both show the same structure, whatever the light: local correlation of detail.
+
+    Where there is no structure at all, neighbours within a few pixels have the say.
+    """
+    import cv2
+
+    a, b = _detail(_log(one_HWC)), _detail(_log(over_HWC))
+    size = max(2.0, max(a.shape) / 48)
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(x, (0, 0), size)
+
+    ma, mb = mean(a), mean(b)
+    va, vb = mean(a * a) - ma * ma, mean(b * b) - mb * mb
+    floor = 0.03**2
+    match = (mean(a * b) - ma * mb + floor) / np.sqrt((va + floor) * (vb + floor))
+    return (match > 0.7).astype(np.float32)
