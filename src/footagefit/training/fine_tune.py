@@ -76,7 +76,8 @@ class FineTune(pl.LightningModule):
         if not bool(torch.isfinite(total)):
             self._stop_on(batch, "the loss is not a number")
         logged = {f"train/{name}": value.detach() for name, value in terms.items()}
-        self.log_dict({**logged, "train/loss": total.detach()}, batch_size=len(batch.target))
+        logged["train/loss"] = total.detach()
+        self.log_dict(logged, batch_size=len(batch.target), sync_dist=True)
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

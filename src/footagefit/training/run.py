@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from footagefit.training.fine_tune import FineTune
 
 FORMAT = 1
-_UNTRAINED_LINEAGE = ("clips", "show")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Plan:
     Attributes:
         recipe: Task and model.
         settings: Budget, optimizer, machine.
+        show: The show's YAML or folder; None where windows come from memory.
         init_from: A fit whose weights it starts from, or None.
         lineage: Show, clips and frames it learns from; goes into the card.
         trackers: Mirrors of the record, by name.
@@ -52,6 +52,7 @@ class Plan:
 
     recipe: Recipe
     settings: Settings
+    show: str | None = None
     init_from: str | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
     trackers: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ class Plan:
             "task": {"name": self.recipe.task.name, "settings": dict(self.recipe.task.settings)},
             "model": {"name": self.recipe.model.name, "settings": dict(self.recipe.model.settings)},
             "settings": self.settings.plain(),
+            "show": self.show,
             "init_from": self.init_from,
             "lineage": dict(self.lineage),
             "trackers": list(self.trackers),
@@ -86,6 +88,7 @@ class Plan:
         return Plan(
             recipe=Recipe(Part(**raw["task"]), Part(**raw["model"])),
             settings=Settings.from_plain(raw["settings"]),
+            show=raw["show"],
             init_from=raw["init_from"],
             lineage=raw["lineage"],
             trackers=tuple(raw["trackers"]),
@@ -365,6 +368,8 @@ def _parent(plan: Plan) -> dict[str, str] | None:
 def _quiet() -> None:
     """Hush what Lightning says about itself; our own warnings stay."""
     import logging
+
+    import pytorch_lightning  # noqa: F401  (sets its loggers' levels when imported)
 
     for module in ("pytorch_lightning", "lightning_fabric", "torch"):
         warnings.filterwarnings("ignore", module=module)

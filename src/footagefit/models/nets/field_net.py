@@ -95,11 +95,12 @@ class FieldNet(nn.Module):
         wanted = (statistics - own) * present
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3)), tokens.mean(1)], 1)
         shared = self.shared(torch.cat([own, statistics, wanted, pooled], 1))
-        everywhere = self.global_head(shared) + self.statistics_head(wanted)
-        gate = self.transfer_gate(shared) * present
+        # An optimizer moves each weight by little a step: outputs in stops want large units.
+        everywhere = 4.0 * self.global_head(shared) + 8.0 * self.statistics_head(wanted)
+        gate = 8.0 * self.transfer_gate(shared) * present
         everywhere = everywhere + transfer(own, statistics, gate)
         both = torch.cat([x, shared[:, :, None, None].expand_as(x)], 1)
-        local = self.local_head(F.silu(both))
+        local = 2.0 * self.local_head(F.silu(both))
         cells = local.view(batch, self.affine, self.depth_cells, local.shape[2], local.shape[3])
         return everywhere, cells
 
