@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,12 @@ class MovieClip(Clip):
 
         Movies hold straight alpha: colour is converted first, then multiplied.
         """
-        rgb, coverage = self._codes(frames, alpha=self.info.alpha)
-        for slot in range(len(frames)):
-            colour.to_working(rgb[slot], self.info.space)
-            if coverage is not None:
+        space = self.info.space
+        rgb, coverage = self._codes(
+            frames, alpha=self.info.alpha, then=lambda rows: colour.to_working(rows, space)
+        )
+        if coverage is not None:
+            for slot in range(len(frames)):
                 alpha.multiply(rgb[slot], coverage[slot, 0])
         return Frames(
             torch.from_numpy(rgb).permute(0, 3, 1, 2),
@@ -134,7 +136,13 @@ class MovieClip(Clip):
             attributes={"matrix": self.matrix, "levels": "full" if self.full else "limited"},
         )
 
-    def _codes(self, frames: Sequence[int], *, alpha: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    def _codes(
+        self,
+        frames: Sequence[int],
+        *,
+        alpha: bool,
+        then: Callable[[np.ndarray], None] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """RGB code values (T,H,W,3) and alpha (T,1,H,W) of some frames, decoded in file order."""
         self.require(frames)
         height, width = self.info.height, self.info.width
@@ -142,7 +150,9 @@ class MovieClip(Clip):
         coverage = np.empty((len(frames), 1, height, width), np.float32) if alpha else None
         for slot in sorted(range(len(frames)), key=lambda s: frames[s]):
             planes = yuv.planes_of(self._decoded(frames[slot]), self.form)
-            yuv.to_rgb(planes, rgb[slot], form=self.form, matrix=self.matrix, full=self.full)
+            yuv.to_rgb(
+                planes, rgb[slot], form=self.form, matrix=self.matrix, full=self.full, then=then
+            )
             if coverage is not None:
                 yuv.alpha_of(planes, coverage[slot, 0], form=self.form)
         return rgb, coverage

@@ -38,6 +38,7 @@ class MovieDecoder:
         self._position = -1
         self.process = os.getpid()
         self.seeks = 0
+        self._threads = 1
 
     def frame(self, position: int) -> Any:
         """The decoded frame at a position (0 is the first).
@@ -49,25 +50,32 @@ class MovieDecoder:
 
         if position == self._position:
             return self._frame
-        try:
-            if self._container is None:
-                self._open()
-            if self._is_ahead(position) and self._read_to(position):
-                return self._frame
-            return self._jump_to(position)
-        except av.error.FFmpegError as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            self.close()
-            raise self._unreadable(position, reason.lower()) from error
-        except BaseException:
-            self.close()
-            raise
+        # A damaged frame must not take its neighbours with it: decoders on several threads meet
+        # it early, so what fails is tried once more from its keyframe on one thread.
+        for threads in (_threads(), 1):
+            try:
+                return self._reach(position, threads)
+            except av.error.FFmpegError as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                self.close()
+            except BaseException:
+                self.close()
+                raise
+        raise self._unreadable(position, reason.lower())
 
-    def _open(self) -> None:
+    def _reach(self, position: int, threads: int) -> Any:
+        if self._container is None:
+            self._open(threads)
+        if self._is_ahead(position) and self._read_to(position):
+            return self._frame
+        return self._jump_to(position)
+
+    def _open(self, threads: int) -> None:
+        self._threads = threads
         self._container, stream = open_movie(self._path)
         self._stream = stream
         stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = _threads()
+        stream.codec_context.thread_count = threads
         self._frames = self._container.decode(stream)
         self._position = -1
 
@@ -103,7 +111,7 @@ class MovieDecoder:
         self._frame = None
         if stamp is None:
             self._container.close()
-            self._open()
+            self._open(self._threads)
             return True
         self._container.seek(stamp, stream=self._stream, backward=True, any_frame=False)
         self._frames = self._decoded_from(stamp)

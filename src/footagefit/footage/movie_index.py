@@ -83,7 +83,7 @@ def open_movie(path: Path) -> tuple[Any, Any]:
     ]
     if not streams:
         container.close()
-        raise UnreadableClip("has no picture track", path=path, hint="Choose another file")
+        raise UnreadableClip("has no picture track, or is cut off", path=path, hint=_NEXT_STEP)
     return container, streams[0]
 
 
@@ -102,7 +102,9 @@ def build_index(path: Path, container: Any, stream: Any) -> MovieIndex:
             raise UnreadableClip(
                 f"cut off after {max(stored - 1, 0)} of {said} frames", path=path, hint=_NEXT_STEP
             )
-        quick = _ordered(pts, keys)
+        # AVI stores no time stamps: those of reordered frames are guessed, and wrong.
+        guessed = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+        quick = _ordered(pts, keys, trusted=not guessed)
     _check_whole(path, stream, stored)
     if not len(quick):
         raise UnreadableClip("has no frames", path=path, hint=_NEXT_STEP)
@@ -143,8 +145,8 @@ def _from_packets(container: Any, stream: Any) -> tuple[list[int | None], list[b
     return pts, keys, stored, damaged
 
 
-def _ordered(pts: list[int | None], keys: list[bool]) -> MovieIndex:
-    if None in pts or len(set(pts)) != len(pts):
+def _ordered(pts: list[int | None], keys: list[bool], *, trusted: bool) -> MovieIndex:
+    if not trusted or None in pts or len(set(pts)) != len(pts):
         return MovieIndex(np.arange(len(pts)), np.array([0]), timed=False)
     stamps = np.array(pts, dtype=np.int64)
     order = np.argsort(stamps)

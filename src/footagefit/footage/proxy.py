@@ -1,9 +1,10 @@
 """8-bit proxies through decord, for training: fast, never for a final render.
 
-decord decodes ahead as soon as it is opened (half a gigabyte for one 720p clip was measured), and
-its threads do not survive a fork: so readers are opened at the first read, per process, a few are
-kept, and each is opened anew after some hundreds of frames. On some files its random access
-returns wrong frames without a word: `agrees` finds out before a clip is trusted to it.
+decord decodes ahead as soon as it is opened (half a gigabyte for one 720p clip was measured), so
+readers are opened at the first read, per process, a few are kept, and each is opened anew after
+some hundreds of frames. Its threads do not survive a fork: the fork of a process that has used
+decord reads through PyAV instead. On some files its random access returns wrong frames without a
+word: `agrees` finds out before a clip is trusted to it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from footagefit.records import Frames, Native
 
 _KEPT = 2  # open readers a process
 _READS = 256  # frames until a reader is opened anew
-_NEAR = 3.0  # mean 8-bit codes that decord's conversion to RGB may lie beside ours
-_LAYERS = {"R": [0], "G": [1], "B": [2], "mask": [0], "rgb": [0, 1, 2]}
+_NEAR = 5.0  # mean 8-bit codes that decord's conversion to RGB may lie beside ours
+# Slices, not lists: gathering would start torch's threads, which hang in a fork.
+_LAYERS = {"R": slice(1), "G": slice(1, 2), "B": slice(2, 3), "mask": slice(1), "rgb": slice(3)}
 
 _readers: OrderedDict[tuple[int, str], list[Any]] = OrderedDict()
-_left_to_parent: list[Any] = []
+_used_in: list[int] = []  # the process that decord first ran in: it does not work in its forks
 
 
 class ProxyClip(Clip):
@@ -84,6 +86,10 @@ class ProxyClip(Clip):
 
     def _codes(self, frames: Sequence[int]) -> np.ndarray:
         self.require(frames)
+        if _used_in and _used_in[0] != os.getpid():
+            message = f"{self.info.path}: decord ran before this fork, so PyAV reads it here."
+            warnings.warn(FootagefitWarning(message), stacklevel=3)
+            return self._exact.data(frames, "rgb").permute(0, 2, 3, 1).numpy().clip(0, 1)
         height, width = self.info.height, self.info.width
         rgb = np.empty((len(frames), height, width, 3), np.float32)
         for slot in sorted(range(len(frames)), key=lambda s: frames[s]):
@@ -99,7 +105,7 @@ class ProxyClip(Clip):
         path, position = self.info.path, frame - self.info.first_frame
         try:
             picture = _reader(path)[position].asnumpy()
-        except (RuntimeError, IndexError, OSError) as error:
+        except _refusals() as error:
             _forget(path)
             raise self._unreadable(frame, "decord does not decode it") from error
         if picture.shape != (self.info.height, self.info.width, 3):
@@ -129,8 +135,7 @@ def agrees(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
         samples: How many frames to ask for out of order.
         seed: Which frames, in which order.
     """
-    import decord
-
+    decord = _decord()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FootagefitWarning)
         clip = ProxyClip(path, space="lin_ap1")
@@ -150,10 +155,11 @@ def agrees(path: str | Path, *, samples: int = 24, seed: int = 0) -> bool:
                     wanted[position] = hashlib.sha256(picture.tobytes()).digest()
             del in_sequence
             return all(
-                hashlib.sha256(clip._picture(first + position)).digest() == wanted[position]
+                hashlib.sha256(clip._picture(first + position).tobytes()).digest()
+                == wanted[position]
                 for position in picked
             )
-    except (UnreadableFrame, RuntimeError, IndexError):
+    except (UnreadableFrame, *_refusals()):
         return False
 
 
@@ -172,23 +178,33 @@ def _is_frame(clip: ProxyClip, picture: np.ndarray, frame: int) -> bool:
 def _reader(path: Path) -> Any:
     """This process's open reader of a movie; the least used is closed, a worn one replaced."""
     key = (os.getpid(), str(path))
-    for other in [k for k in _readers if k[0] != key[0]]:
-        _left_to_parent.append(_readers.pop(other))  # its threads are in the parent
     held = _readers.get(key)
     if held is None or held[1] >= _READS:
         _readers.pop(key, None)
         held = None
         while len(_readers) >= _KEPT:
             _readers.popitem(last=False)
-        try:
-            import decord
-        except ImportError as error:
-            raise MissingPart("decord is not installed", hint="Say reader=pyav") from error
+        decord = _decord()
+        _used_in[:] = _used_in or [os.getpid()]
         decord.logging.set_level(decord.logging.ERROR)
         _readers[key] = [decord.VideoReader(str(path), num_threads=1), 0]
     _readers.move_to_end(key)
     _readers[key][1] += 1
     return _readers[key][0]
+
+
+def _decord() -> Any:
+    try:
+        import decord
+    except ImportError as error:
+        raise MissingPart("decord is not installed", hint="Say reader=pyav") from error
+    return decord
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What decord raises where it cannot open or decode."""
+    decord = _decord()
+    return (decord.DECORDError, RuntimeError, IndexError, OSError)
 
 
 def _forget(path: Path) -> None:

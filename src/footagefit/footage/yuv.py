@@ -122,7 +122,13 @@ def _scale(bits: int, full: bool) -> _Scale:
 
 
 def to_rgb(
-    planes: Sequence[np.ndarray], out_HWC: np.ndarray, *, form: PlaneFormat, matrix: str, full: bool
+    planes: Sequence[np.ndarray],
+    out_HWC: np.ndarray,
+    *,
+    form: PlaneFormat,
+    matrix: str,
+    full: bool,
+    then: Callable[[np.ndarray], None] | None = None,
 ) -> None:
     """Write a frame's RGB code values, black 0 and white 1, into a float32 picture.
 
@@ -132,21 +138,22 @@ def to_rgb(
         form: What the planes hold.
         matrix: A key of `LUMA`; RGB formats have none.
         full: Whether codes run from 0 to the top, else 16 to 235 (in 8 bits).
+        then: What to do to each band of rows in place, while it is in cache.
     """
     scale = _scale(form.bits, full)
-    if form.colour == "yuv":
-        red, blue = LUMA[matrix]
-        _in_bands(
-            out_HWC.shape[0], lambda a, b: _yuv_band(planes, out_HWC, a, b, form, scale, red, blue)
-        )
-        return
+    red, blue = LUMA[matrix]
     order = (2, 0, 1) if form.colour == "rgb" else (0, 0, 0)  # FFmpeg's planar RGB is G, B, R
 
     def band(first: int, end: int) -> None:
-        for channel, plane in enumerate(order):
-            codes = planes[plane][first:end].astype(np.float32)
-            codes -= scale.black
-            np.multiply(codes, scale.luma, out=out_HWC[first:end, :, channel])
+        if form.colour == "yuv":
+            _yuv_band(planes, out_HWC, first, end, form, scale, red, blue)
+        else:
+            for channel, plane in enumerate(order):
+                codes = planes[plane][first:end].astype(np.float32)
+                codes -= scale.black
+                np.multiply(codes, scale.luma, out=out_HWC[first:end, :, channel])
+        if then is not None:
+            then(out_HWC[first:end])
 
     _in_bands(out_HWC.shape[0], band)
 
@@ -184,22 +191,26 @@ def _yuv_band(
 
 
 def _rows_up(plane: np.ndarray, first: int, end: int, down: int) -> np.ndarray:
-    """Chroma at luma rows `first` to `end`; it lies midway between the rows that share it."""
+    """Chroma at luma rows `first` to `end`; it lies midway between the rows that share it.
+
+    Bands begin at a row that begins a chroma row.
+    """
     if down == 0:
         return plane[first:end].astype(np.float32)
     share = 1 << down
-    places = (np.arange(first, end, dtype=np.float32) + 0.5) / share - 0.5
-    above = np.floor(places).astype(int)
-    part = (places - above).astype(np.float32)[:, None]
+    low, high = first >> down, -(-end // share)
     last = plane.shape[0] - 1
-    low = max(int(above[0]), 0)
-    rows = plane[low : min(int(above[-1]) + 2, last + 1)].astype(np.float32)
-    top = rows[np.clip(above, low, last) - low]
-    step = rows[np.clip(above + 1, low, last) - low]
-    step -= top
-    step *= part
-    top += step
-    return top
+    rows = np.empty((high - low + 2, plane.shape[1]), np.float32)
+    rows[1:-1] = plane[low:high]
+    rows[0], rows[-1] = plane[max(low - 1, 0)], plane[min(high, last)]
+    out = np.empty(((high - low) * share, plane.shape[1]), np.float32)
+    for offset in range(share):
+        place = (offset + 0.5) / share - 0.5  # of this row, in chroma rows
+        other = rows[2:] if place > 0 else rows[:-2]
+        target = out[offset::share]
+        np.multiply(rows[1:-1], np.float32(1 - abs(place)), out=target)
+        target += other * np.float32(abs(place))
+    return out[: end - first]
 
 
 def _add_across(luma: np.ndarray, chroma: np.ndarray, out: np.ndarray, across: int) -> None:

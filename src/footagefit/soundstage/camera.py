@@ -1,0 +1,100 @@
+"""Where the camera stands and which ray each pixel looks along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SENSOR_MM = 24.9  # width of a Super 35 gate
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole; the glass is `lens.py`'s.
+
+    Attributes:
+        place: In the world, metres.
+        target: What it looks at.
+        focal_mm: On a gate 24.9 mm wide.
+        roll_deg: Tilt of the horizon.
+        margin: How much wider than the gate to look, for a lens that reads beyond it.
+    """
+
+    place: tuple[float, float, float]
+    target: tuple[float, float, float]
+    focal_mm: float
+    roll_deg: float = 0.0
+    margin: float = 1.0
+
+    def axes(self) -> np.ndarray:
+        """Rows x right, y up, z towards the camera, in the world."""
+        z = np.subtract(self.place, self.target).astype(float)
+        z /= np.linalg.norm(z)
+        x = np.cross([0.0, 1.0, 0.0], z)
+        x /= np.linalg.norm(x)
+        y = np.cross(z, x)
+        a = np.radians(self.roll_deg)
+        return np.stack([x * np.cos(a) + y * np.sin(a), y * np.cos(a) - x * np.sin(a), z])
+
+
+@dataclass
+class View:
+    """Cameras of a batch as tensors.
+
+    Attributes:
+        place: (B,3).
+        axes: (B,3,3) rows right, up, towards the camera.
+        reach: (B,1) focal length over half the gate's width.
+        size: Height and width in pixels.
+        rows: First row and the row after the last, where only a band is looked at.
+    """
+
+    place: Tensor
+    axes: Tensor
+    reach: Tensor
+    size: tuple[int, int]
+    rows: tuple[int, int]
+
+    def bands(self, rays: int) -> list[View]:
+        """The same view in bands of about so many rays: small ones stay in the caches."""
+        height, width = self.size
+        step = max(1, rays // width)
+        return [replace(self, rows=(y, min(y + step, height))) for y in range(0, height, step)]
+
+    def rays(self, jitter: tuple[float, float] = (0.0, 0.0)) -> tuple[Tensor, Tensor]:
+        """Origins and unit directions (B,N,3), pixel centres moved by `jitter` pixels."""
+        height, width = self.size
+        device = self.place.device
+        x = (torch.arange(width, device=device) + 0.5 + jitter[0]) / width * 2 - 1
+        y = 1 - (torch.arange(*self.rows, device=device) + 0.5 + jitter[1]) / height * 2
+        y = y * (height / width)
+        rows, columns = torch.meshgrid(y, x, indexing="ij")
+        flat = torch.stack([columns.reshape(-1), rows.reshape(-1)], -1)
+        across = flat[None] / self.reach[:, None]
+        local = torch.cat([across, -torch.ones_like(across[..., :1])], -1)
+        way = torch.matmul(local, self.axes)
+        way = way * torch.rsqrt((way * way).sum(-1, keepdim=True))
+        return self.place[:, None].expand_as(way), way
+
+    def project(self, point: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixel positions (B,N,2), x right and y down from the corner, and depth (B,N)."""
+        height, width = self.size
+        local = torch.matmul(point - self.place[:, None], self.axes.transpose(-1, -2))
+        depth = -local[..., 2]
+        across = local[..., :2] / depth.clamp_min(1e-4)[..., None] * self.reach[:, None]
+        x = (across[..., 0] + 1) * 0.5 * width
+        y = (1 - across[..., 1] * (width / height)) * 0.5 * height
+        return torch.stack([x, y], -1), depth
+
+
+def view(cameras: Sequence[Camera], size_px: tuple[int, int], *,
+         device: str | torch.device = "cpu") -> View:  # fmt: skip
+    """Cameras as tensors."""
+    place = torch.tensor([c.place for c in cameras], dtype=torch.float32)
+    axes = torch.from_numpy(np.stack([c.axes() for c in cameras]).astype(np.float32))
+    reach = torch.tensor([[2 * c.focal_mm / SENSOR_MM / c.margin] for c in cameras])
+    return View(place.to(device), axes.to(device), reach.to(device), size_px, (0, size_px[0]))

@@ -1,0 +1,198 @@
+"""Scenes to learn light from: wild sets under several lights, by (seed, index), in batches.
+
+    batch = draw(seed=0, index=12, count=4, size_px=(128, 128), lights=4)
+    batch.images        # (B,L,3,H,W) one picture a light, linear ACEScg
+    batch.lights        # B x L records of what the key was
+
+The same (seed, index) gives the same scene on any machine. `Cache` keeps batches as float16.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from footagefit.records import Light
+from footagefit.soundstage import lights as lamp
+from footagefit.soundstage.camera import Camera, view
+from footagefit.soundstage.lights import Source
+from footagefit.soundstage.render import lit, look
+from footagefit.soundstage.scene import scene
+from footagefit.soundstage.sets import wild_set
+
+_TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
+
+
+@dataclass
+class Batch:
+    """Scenes and their truth.
+
+    Attributes:
+        images: (B,L,3,H,W) linear ACEScg, before lens and sensor.
+        albedo: (B,3,H,W).
+        normals: (B,3,H,W) camera axes, signed.
+        depth: (B,1,H,W) metres.
+        shadow: (B,L,1,H,W) share of the key that is seen.
+        codes: (B,L,9) direction to the key (3), key and fill colour (3 + 3) in linear.
+        lights: The same as records.
+    """
+
+    images: Tensor
+    albedo: Tensor
+    normals: Tensor
+    depth: Tensor
+    shadow: Tensor
+    codes: Tensor
+    lights: list[list[Light]]
+
+
+def draw(*, seed: int, index: int, count: int, size_px: tuple[int, int], lights: int = 4,
+         device: str = "cpu") -> Batch:  # fmt: skip
+    """`count` scenes from `index` on, each under `lights` lights."""
+    rngs = [np.random.default_rng([seed, index + i, 21]) for i in range(count)]
+    made = [wild_set(rng)[0] for rng in rngs]
+    cameras = [wild_camera(rng) for rng in rngs]
+    asked = [[wild_light(rng, first=j == 0) for j in range(lights)] for rng in rngs]
+    exposure = torch.tensor([float(2.0 ** rng.uniform(-2.0, 2.0)) for rng in rngs], device=device)
+    extras = [_extra(rng) for rng in rngs]
+    with torch.inference_mode():
+        here = view(cameras, size_px, device=device)
+        seen = look(scene(made, device=device), here)
+        more = sum((lit(seen, source).total for source in _extras(extras, cameras, device)),
+                   torch.zeros((), device=device))  # fmt: skip
+        images, shadows = [], []
+        for j in range(lights):
+            key, fill = _pair([row[j] for row in asked], cameras, device)
+            part = lit(seen, key)
+            picture = part.total + lit(seen, fill).total + more
+            images.append(picture * exposure[:, None, None, None])
+            shadows.append(part.shadow)
+        return Batch(
+            torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
+            torch.stack(shadows, 1), codes(asked).to(device), asked,
+        )  # fmt: skip
+
+
+def wild_camera(rng: np.random.Generator) -> Camera:
+    """From macro to wide, from any side, level or not."""
+    distance = 0.28 * (3.4 / 0.28) ** rng.random()
+    around, above = rng.normal() * 0.55, rng.normal() * 0.22
+    target = np.array([0.0, -0.06, 0.0]) + 0.16 * distance * rng.standard_normal(3)
+    away = np.array([math.sin(around) * math.cos(above), math.sin(above),
+                     math.cos(around) * math.cos(above)])  # fmt: skip
+    return Camera(tuple(target + distance * away), tuple(target), float(rng.choice([24, 32, 50, 85])) ,
+                  float(rng.normal() * 6))  # fmt: skip
+
+
+def wild_light(rng: np.random.Generator, *, first: bool = False) -> Light:
+    """Any key: frontal, side, back or top, hard or soft, warm or cool, over any fill.
+
+    The first of a scene is more often where film puts it.
+    """
+    if first:
+        azimuth, elevation = rng.normal() * 50, rng.normal() * 20 + 15
+    else:
+        way = rng.standard_normal(3) * np.array([1.0, 0.8, 1.0])
+        azimuth, elevation = lamp.angles(tuple(way / np.linalg.norm(way)))
+    return Light(
+        azimuth_deg=float((azimuth + 180) % 360 - 180), elevation_deg=float(np.clip(elevation, -80, 89)),
+        softness_deg=float(0.5 * 300 ** rng.random()), key_ev=float(rng.uniform(-1.5, 2.5)),
+        key_k=float(1e6 / rng.uniform(90, 370)), key_tint_duv=float(rng.normal() * 0.004),
+        fill_ev=float(rng.uniform(-6.0, 0.0)), fill_k=float(1e6 / rng.uniform(90, 330)),
+        fill_tint_duv=float(rng.normal() * 0.004),
+    )  # fmt: skip
+
+
+def codes(asked: list[list[Light]]) -> Tensor:
+    """Lights as numbers: direction, key colour, fill colour in linear (B,L,9)."""
+    rows = [[[*lamp.direction(light), *key_rgb(light), *fill_rgb(light)] for light in row]
+            for row in asked]  # fmt: skip
+    return torch.tensor(rows, dtype=torch.float32)
+
+
+def key_rgb(light: Light) -> tuple[float, ...]:
+    """The key's linear colour."""
+    return lamp.colour_of(light.key_ev or 0.0, light.key_k or 5600.0, light.key_tint_duv or 0.0)
+
+
+def fill_rgb(light: Light) -> tuple[float, ...]:
+    """The fill's linear colour."""
+    return lamp.colour_of(light.fill_ev or 0.0, light.fill_k or 5600.0, light.fill_tint_duv or 0.0)
+
+
+def _pair(asked: list[Light], cameras: list[Camera], device: str) -> tuple[Source, Source]:
+    """Key and fill of a batch."""
+    ways = [np.asarray(lamp.direction(a)) @ c.axes() for a, c in zip(asked, cameras, strict=True)]
+    spread = [[math.tan(math.radians(min(a.softness_deg or 1.0, 170.0) / 2))] for a in asked]
+    fills = torch.tensor([fill_rgb(a) for a in asked], dtype=torch.float32)
+    keys = torch.tensor([key_rgb(a) for a in asked], dtype=torch.float32)
+    return _far("key", ways, spread, keys, device), _dome("fill", fills, fills, device)
+
+
+def _far(name: str, ways: list[np.ndarray], spread: list[list[float]], rgb: Tensor,
+         device: str) -> Source:  # fmt: skip
+    towards = torch.from_numpy(np.stack(ways).astype(np.float32)).to(device)
+    nowhere = torch.zeros_like(towards)
+    return Source(name, "far", towards, nowhere, torch.tensor(spread, device=device), rgb.to(device),
+                  nowhere)  # fmt: skip
+
+
+def _dome(name: str, above: Tensor, below: Tensor, device: str) -> Source:
+    up = torch.tensor([[0.0, 1.0, 0.0]], device=device).expand(len(above), 3)
+    return Source(name, "dome", up, torch.zeros_like(up), torch.ones(len(above), 1, device=device),
+                  above.to(device), below.to(device))  # fmt: skip
+
+
+def _extra(rng: np.random.Generator) -> tuple[Light, tuple[float, ...]]:
+    """A rim light and a sky that stay while the key moves; often none."""
+    rim = wild_light(rng)
+    dark = rng.random() < 0.55
+    ev = -30.0 if dark else float(rng.uniform(-2.5, 0.5))
+    sky = lamp.colour_of(-30.0 if rng.random() < 0.6 else float(rng.uniform(-5, -1)), 8000.0)
+    return Light(**{**rim.__dict__, "key_ev": ev}), sky
+
+
+def _extras(extras: list[tuple[Light, tuple[float, ...]]], cameras: list[Camera],
+            device: str) -> list[Source]:  # fmt: skip
+    rim, _ = _pair([light for light, _ in extras], cameras, device)
+    sky = torch.tensor([rgb for _, rgb in extras], dtype=torch.float32)
+    rim.name = "rim"
+    return [rim, _dome("sky", sky, sky * 0.25, device)]
+
+
+class Cache:
+    """Batches on disk as float16 safetensors, keyed by what draws them.
+
+    Args:
+        folder: Where they are kept.
+        seed: Of the scenes.
+        count: Scenes a batch.
+        size_px: Of the pictures.
+        lights: Lights a scene.
+    """
+
+    def __init__(self, folder: Path, *, seed: int, count: int, size_px: tuple[int, int],
+                 lights: int = 4) -> None:  # fmt: skip
+        self._seed, self._count, self._size, self._lights = seed, count, size_px, lights
+        self._folder = folder / f"stage_s{seed}_{size_px[0]}x{size_px[1]}_b{count}_l{lights}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def batch(self, index: int) -> dict[str, Tensor]:
+        """Batch number `index` as float16 tensors, drawn on the first asking."""
+        from safetensors.torch import load_file, save_file
+
+        path = self._folder / f"{index:06d}.safetensors"
+        if not path.exists():
+            made = draw(seed=self._seed, index=index * self._count, count=self._count,
+                        size_px=self._size, lights=self._lights)  # fmt: skip
+            tensors = {n: getattr(made, n).clamp(-6e4, 6e4).half().contiguous() for n in _TENSORS}
+            temporary = path.with_suffix(f".{os.getpid()}.part")
+            save_file(tensors, temporary)
+            os.replace(temporary, path)
+        return load_file(path)
