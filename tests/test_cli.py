@@ -150,7 +150,8 @@ def groups(verb: str) -> set[str]:
     import yaml
 
     raw = yaml.safe_load((config.config_dir() / f"{verb}.yaml").read_text(encoding="utf-8"))
-    return {next(iter(d)) for d in raw.get("defaults", []) if isinstance(d, dict)}
+    chosen = [d for d in raw.get("defaults", []) if isinstance(d, dict)]
+    return {name for group in chosen for name, choice in group.items() if choice is not None}
 
 
 def required(verb: str) -> list[str]:

@@ -31,6 +31,8 @@ def train(
     name: str | None,
     resume: Path | None,
     init_from: str,
+    stage_scenes: int | None,
+    work: Path,
     trackers: list[Any],
     online: bool,
     dry_run: bool,
@@ -47,11 +49,19 @@ def train(
         folder = resume.expanduser()
         plan = _going_on(Plan.read(folder), trainer, folder)
     else:
-        if show is None:
+        if show is None and stage_scenes is None:
             raise UsageError("show is not set", hint="Say show=<YAML or folder of dailies>")
         recipe, start = _started(recipe, init_from)
-        plan = Plan(recipe, trainer, str(show), start, {}, tuple(str(t) for t in trackers), online)
-        folder = _new_folder(show, recipe, name)
+        plan = Plan(
+            recipe=recipe,
+            settings=trainer,
+            show=None if show is None else str(show),
+            init_from=start,
+            lineage=_stage_lineage(stage_scenes, recipe, trainer) if show is None else {},
+            trackers=tuple(str(t) for t in trackers),
+            online=online,
+        )
+        folder = _new_folder(work if show is None else _work_of(show), recipe, name)
     _describe(plan, folder)
     if dry_run:
         return 0
@@ -67,6 +77,8 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     from footagefit.training.run import execute
     from footagefit.training.shows import dailies_of, fill_cache, lineage_of, need_show, sides_of
 
+    if plan.show is None and "stage" in plan.lineage:
+        return _run_on_stage(plan, folder)
     show = need_show(plan.show)
     _scanned(show)
     task = plan.recipe.build_task()
@@ -79,6 +91,43 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     if plan.settings.devices == 1:
         return execute(folder, sides, plan=plan)
     return _over_devices(plan.settings.devices, folder)
+
+
+def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
+    """Train on soundstage scenes, rendered into the work folder's cache first."""
+    from footagefit.training.run import execute
+    from footagefit.training.stage import StageWindows, sides_of_stage
+
+    stage = plan.lineage["stage"]
+    rows, columns = stage["size_px"]
+    sides = sides_of_stage(
+        folder.parent.parent / "cache",
+        scenes=stage["scenes"],
+        size_px=(rows, columns),
+        seed=stage["seed"],
+    )
+    for side in (sides.train, sides.held_out):
+        if isinstance(side, StageWindows):
+            print(f"soundstage: {side.scenes} scenes of seed {side.seed}")
+            side.render()
+    plan.write(folder)
+    return execute(folder, sides, plan=plan)
+
+
+def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
+    from footagefit.training.stage import lineage_of_stage
+
+    size = recipe.task.settings.get("size", (144, 256))
+    rows, columns = size if isinstance(size, list | tuple) else (144, 256)
+    return lineage_of_stage(
+        scenes=scenes or 0, size_px=(int(rows or 144), int(columns or 256)), seed=settings.seed
+    )
+
+
+def _work_of(show: Path) -> Path:
+    from footagefit.dailies.show import load_show
+
+    return load_show(show).work
 
 
 def _over_devices(devices: int, folder: Path) -> Mapping[str, float]:
@@ -164,10 +213,8 @@ def _going_on(plan: Plan, asked: Settings, folder: Path) -> Plan:
     return replace(plan, settings=replace(plan.settings, **changes))
 
 
-def _new_folder(show: Path, recipe: Recipe, name: str | None) -> Path:
-    from footagefit.dailies.show import load_show
-
-    runs = load_show(show).work / "runs"
+def _new_folder(work: Path, recipe: Recipe, name: str | None) -> Path:
+    runs = work / "runs"
     if name is not None:
         if (runs / name).exists():
             raise AlreadyThere(

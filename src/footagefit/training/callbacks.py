@@ -28,7 +28,7 @@ from footagefit.records import Given, Pair
 from footagefit.training.fine_tune import FineTune
 from footagefit.training.record import Tracker, strip
 
-_TIMED = (4, 24)  # steps that a budget in minutes is timed over
+_TIMED = (10, 40)  # steps that a budget in minutes is timed over
 
 
 class Budget(Callback):
