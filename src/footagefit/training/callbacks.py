@@ -52,7 +52,12 @@ class Budget(Callback):
         self._first = trainer.global_step
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Time, freeze, report."""
         now, done = time.monotonic(), trainer.global_step - self._first
@@ -134,7 +139,12 @@ class Review(Callback):
             self.look(trainer, pl_module)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Now and then."""
         step = trainer.global_step
@@ -230,7 +240,12 @@ class Checkpoints(Callback):
             self._before = {}
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Save now and then, and before an end that was asked for."""
         told = bool(trainer.strategy.reduce_boolean_decision(self.told, all=False))
