@@ -33,6 +33,7 @@ def train(
     init_from: str,
     stage_scenes: int | None,
     work: Path,
+    keyframes: Path | None,
     trackers: list[Any],
     online: bool,
     dry_run: bool,
@@ -58,6 +59,7 @@ def train(
             show=None if show is None else str(show),
             init_from=start,
             lineage=_stage_lineage(stage_scenes, recipe, trainer) if show is None else {},
+            keyframes=None if keyframes is None else str(keyframes),
             trackers=tuple(str(t) for t in trackers),
             online=online,
         )
@@ -75,7 +77,14 @@ def train(
 def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
     from footagefit.training.run import execute
-    from footagefit.training.shows import dailies_of, fill_cache, lineage_of, need_show, sides_of
+    from footagefit.training.shows import (
+        dailies_of,
+        fill_cache,
+        lineage_of,
+        need_show,
+        sides_of,
+        with_keyframes,
+    )
 
     if plan.show is None and "stage" in plan.lineage:
         return _run_on_stage(plan, folder)
@@ -85,8 +94,9 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     dailies = dailies_of(show, plan.settings, spec=task.spec)
     sides = sides_of(dailies)
     fill_cache(dailies)
+    sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
     if new:
-        plan = replace(plan, lineage=lineage_of(dailies))
+        plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
     plan.write(folder)
     if plan.settings.devices == 1:
         return execute(folder, sides, plan=plan)

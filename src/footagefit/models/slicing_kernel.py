@@ -58,7 +58,8 @@ def _exp2(x):
 def _floor_cell(position, cells):
     clamped = min(max(position, np.float32(0.0)), np.float32(cells - 1))
     cell = min(np.int32(clamped), max(np.int32(cells - 2), np.int32(0)))
-    return cell, np.float32(clamped - np.float32(cell))
+    # Unsigned: an index that cannot be negative needs no wrap-around.
+    return np.uint32(cell), np.float32(clamped - np.float32(cell))
 
 
 @numba.njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
@@ -78,8 +79,8 @@ def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):
     _, height, width = light.shape
     grid_rows, grid_columns, depth, _ = cells.shape
     next_row = 1 if grid_rows > 1 else 0
-    next_column = 1 if grid_columns > 1 else 0
-    next_depth = 1 if depth > 1 else 0
+    next_column = np.uint32(1 if grid_columns > 1 else 0)
+    next_depth = np.uint32(1 if depth > 1 else 0)
     hidden = inner.shape[0]
     for row in numba.prange(height):
         place = (np.float32(row) + _HALF) * np.float32(grid_rows / height) - _HALF
@@ -108,20 +109,21 @@ def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):
             u = z[x]
             z[x] = (_HALF + _HALF * u / (_ONE + abs(u))) * deepest
         delta = np.empty((3, width), np.float32)
-        affine = np.empty(12, np.float32)
         ratio = np.float32(grid_columns / width)
         for x in range(width):
             x0, fx = _floor_cell((np.float32(x) + _HALF) * ratio - _HALF, grid_columns)
             z0, fz = _floor_cell(z[x], depth)
-            x1, z1 = x0 + next_column, z0 + next_depth
-            for k in range(12):
-                near = line[x0, z0, k] + (line[x1, z0, k] - line[x0, z0, k]) * fx
-                far = line[x0, z1, k] + (line[x1, z1, k] - line[x0, z1, k]) * fx
-                affine[k] = near + (far - near) * fz
+            x1, z1 = np.uint32(x0 + next_column), np.uint32(z0 + next_depth)
             r, g, b = view[0, x], view[1, x], view[2, x]
-            delta[0, x] = affine[0] * r + affine[1] * g + affine[2] * b + affine[3]
-            delta[1, x] = affine[4] * r + affine[5] * g + affine[6] * b + affine[7]
-            delta[2, x] = affine[8] * r + affine[9] * g + affine[10] * b + affine[11]
+            for c in range(3):
+                total = np.float32(0.0)
+                for k in range(4):
+                    i = np.uint32(c * 4 + k)
+                    near = line[x0, z0, i] + (line[x1, z0, i] - line[x0, z0, i]) * fx
+                    far = line[x0, z1, i] + (line[x1, z1, i] - line[x0, z1, i]) * fx
+                    times = r if k == 0 else (g if k == 1 else (b if k == 2 else _ONE))
+                    total += (near + (far - near) * fz) * times
+                delta[c, x] = total
         for c in range(3):
             for x in range(width):
                 gain = _exp2(delta[c, x])

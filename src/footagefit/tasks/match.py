@@ -86,6 +86,8 @@ class Match(Task):
 
     def pair(self, window: Window, rng: torch.Generator) -> Pair:
         """A frame under other light, and the frame itself to come back to."""
+        if "after" in window.layers:
+            return self._taught(window, rng)
         frames = window.frames_TCHW
         target, frame = self._cropped(frames[choice(rng, frames.shape[0])], rng)
         aspect = frames.shape[3] / frames.shape[2]
@@ -139,6 +141,22 @@ class Match(Task):
             if chance(rng, family.odds):
                 light = family.change(light, rng)
         return light
+
+    def _taught(self, window: Window, rng: torch.Generator) -> Pair:
+        """An artist's own before and after, framed alike; nothing else is done to them."""
+        both = torch.cat([window.frames_TCHW, window.layers["after"]], 1)
+        cut, frame = self._cropped(both[choice(rng, both.shape[0])], rng)
+        plate, target = cut[:3], cut[3:]
+        aspect = both.shape[3] / both.shape[2]
+        given = Given(
+            plate=plate[None],
+            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect)[None],
+            mask=torch.ones_like(plate[:1])[None],
+            reference=self._references(window, target, rng)[None],
+            vector=vector_of(SIGNATURE, window.signature)[None],
+            noise=plate.new_zeros(1, 0, *self.size),
+        )
+        return Pair(given, target[None], {}, torch.ones_like(target[:1])[None])
 
     def _cropped(
         self, picture: Tensor, rng: torch.Generator

@@ -46,6 +46,7 @@ class Plan:
         show: The show's YAML or folder; None where windows come from memory.
         init_from: A fit whose weights it starts from, or None.
         lineage: Show, clips and frames it learns from; goes into the card.
+        keyframes: Folder of an artist's keyframes to learn from as well, or None.
         trackers: Mirrors of the record, by name.
         online: Let W&B reach out.
     """
@@ -55,6 +56,7 @@ class Plan:
     show: str | None = None
     init_from: str | None = None
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    keyframes: str | None = None
     trackers: tuple[str, ...] = ()
     online: bool = False
 
@@ -68,6 +70,7 @@ class Plan:
             "show": self.show,
             "init_from": self.init_from,
             "lineage": dict(self.lineage),
+            "keyframes": self.keyframes,
             "trackers": list(self.trackers),
             "online": self.online,
         }
@@ -91,6 +94,7 @@ class Plan:
             show=raw["show"],
             init_from=raw["init_from"],
             lineage=raw["lineage"],
+            keyframes=raw.get("keyframes"),
             trackers=tuple(raw["trackers"]),
             online=raw["online"],
         )

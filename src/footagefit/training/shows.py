@@ -48,7 +48,17 @@ def sides_of(dailies: Dailies) -> Sides:
     return Sides(dailies.windows(TRAIN), held_out, _review(dailies, held_out))
 
 
-def lineage_of(dailies: Dailies) -> dict[str, Any]:
+def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Sides:
+    """The sides, with an artist's keyframes as a quarter of what is learnt from."""
+    if folder is None:
+        return sides
+    from footagefit.tasks.keyframes import Mixed, read_keyframes
+
+    keyframes = read_keyframes(Path(folder), space=space or "auto")
+    return Sides(Mixed(sides.train, keyframes), sides.held_out, sides.review)
+
+
+def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:
     """What a fit learns from: show, and each clip with its frames and content hash."""
     from footagefit.dailies.entries import TRAIN
 
@@ -64,7 +74,8 @@ def lineage_of(dailies: Dailies) -> dict[str, Any]:
                 "content": reader.media[link.path].content,
             }
         )
-    return {"show": dailies.show.name, "clips": clips}
+    taught = {} if keyframes is None else {"keyframes": Path(keyframes).name}
+    return {"show": dailies.show.name, "clips": clips, **taught}
 
 
 def _review(dailies: Dailies, held_out: Any) -> dict[str, Any]:

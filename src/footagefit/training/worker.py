@@ -12,7 +12,7 @@ from pathlib import Path
 
 from footagefit.errors import FootagefitError
 from footagefit.training.run import Plan, execute
-from footagefit.training.shows import dailies_of, need_show, sides_of
+from footagefit.training.shows import dailies_of, need_show, sides_of, with_keyframes
 
 RESULT = "result.json"
 
@@ -23,7 +23,8 @@ def main(folder: Path) -> int:
     try:
         task = plan.recipe.build_task()
         dailies = dailies_of(need_show(plan.show), plan.settings, spec=task.spec)
-        numbers = execute(folder, sides_of(dailies), plan=plan)
+        sides = with_keyframes(sides_of(dailies), plan.keyframes, space=dailies.show.space)
+        numbers = execute(folder, sides, plan=plan)
     except FootagefitError as error:
         if os.environ.get("FOOTAGEFIT_DEBUG") == "1":
             raise
