@@ -12,6 +12,7 @@ import OpenImageIO as oiio
 import pytest
 
 os.environ.pop("OCIO", None)
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("WANDB_MODE", "disabled")
 
 

@@ -5,6 +5,7 @@
 The names below are loaded when they are first used, so that importing the package costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ _HOMES = {
 }
 
 _torchvision_ops.install()
+# Threads that wait must sleep, not spin: on a shared machine spinning costs six times the work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def __getattr__(name: str) -> object:

@@ -54,6 +54,11 @@ VERBS = (
         ),
     ),
     Verb(
+        "stage",
+        "shoot a show with known truth, to try everything on",
+        examples=("footagefit stage out=show", "footagefit stage out=show preset=small seed=7"),
+    ),
+    Verb(
         "scan",
         "find, look at and catalogue a show's dailies",
         positional="show",

@@ -149,10 +149,7 @@ def test_frames_that_are_not_there_are_refused(clip):
 
 def test_a_truncated_file_is_an_error_that_names_it(made, tmp_path):
     kind, path = made
-    if "#" in kind.name:
-        source = Path(str(path).replace("####", "1003"))
-    else:
-        source = path
+    source = Path(str(path).replace("####", "1003"))
     content = source.read_bytes()
     broken = tmp_path / source.name
     broken.write_bytes(content[: len(content) // 3])
@@ -166,7 +163,7 @@ def test_a_truncated_file_is_an_error_that_names_it(made, tmp_path):
 
 
 def test_stored_values_written_again_are_the_same(made, clip, tmp_path):
-    kind, path = made
+    kind, _ = made
     if not kind.exact or "#" not in kind.name:
         return
     with open_writer(tmp_path / kind.name, info=clip.info) as writer:

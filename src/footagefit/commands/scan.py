@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from footagefit.commands.progress import track
 
+Detector = Literal["auto", "builtin", "learned"]
 
-def scan(*, show: Path, workers: int | None, again: bool) -> int:
+
+def scan(*, show: Path, workers: int | None, again: bool, detector: Detector) -> int:
     """Bring the show's catalogue up to date; see configs/scan.yaml for each key."""
     from footagefit.dailies.database import Catalogue
     from footagefit.dailies.scan import scan_show
@@ -19,7 +22,7 @@ def scan(*, show: Path, workers: int | None, again: bool) -> int:
     def progress(items: Iterable[object], total: int, label: str) -> Iterable[object]:
         return track(items, total=total, label=label, unit="clips")
 
-    done = scan_show(production, workers=workers, again=again, progress=progress)
+    done = scan_show(production, workers=workers, again=again, detector=detector, progress=progress)
     with Catalogue(production.catalogue) as catalogue:
         problems = catalogue.rows("SELECT path, kind, what FROM problems")
         shots = catalogue.shots()

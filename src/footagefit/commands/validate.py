@@ -13,7 +13,7 @@ from footagefit.errors import FootagefitError, UsageError
 
 if TYPE_CHECKING:
     from footagefit.dailies.data import Dailies
-    from footagefit.dailies.entries import Shot
+    from footagefit.dailies.entries import Link, Shot
     from footagefit.dailies.show import Show
 
 
@@ -152,7 +152,7 @@ def _clips(
         )
 
 
-def _link(shot: Shot, role: str):
+def _link(shot: Shot, role: str) -> Link:
     return shot.medium(role) or shot.primary
 
 

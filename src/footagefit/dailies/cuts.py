@@ -21,8 +21,9 @@ from footagefit.dailies.entries import DISSOLVE, FADE
 HEIGHT, WIDTH = 27, 48
 _BLOCK_H, _BLOCK_W = 9, 8
 _REACH_Y, _REACH_X = 4, 7
-_FLASH_FRAMES = 4  # anything that comes back within so many frames was no cut
+_FLASH_FRAMES = 6  # anything that comes back within so many frames was no cut
 _LEAST_UNLIKE = 0.34  # unlikeness below this is the same picture, moved
+_MOVED = 0.16  # unlikeness that no light switched on makes
 _OVER_NEIGHBOURS = 1.55  # a cut stands so far above the motion around it
 _LEAST_JUMP = 3.0  # code values of mean change under which nothing is looked at
 
@@ -98,7 +99,7 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
     """0 for no cut, else how clear it is in 0..1."""
     here = unlike(small_THWC[index - 1], small_THWC[index])
     colour = colour_shift(small_THWC[index - 1], small_THWC[index])
-    if max(here, colour) < _LEAST_UNLIKE:
+    if here < _LEAST_UNLIKE and (colour < _LEAST_UNLIKE or here < _MOVED):
         return 0.0
     around = [
         unlike(small_THWC[i - 1], small_THWC[i])

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,12 @@ from footagefit.dailies.entries import (
 )
 from footagefit.dailies.finding import Found
 from footagefit.errors import FootagefitError, UnknownSpace, UnreadableClip
+
+if TYPE_CHECKING:
+    from footagefit.dailies.cuts import Change
+    from footagefit.dailies.looking import Look
+    from footagefit.footage.clip import Clip
+    from footagefit.records import ClipInfo
 
 UNKNOWN_SPACE = "unknown colour space"
 _STAND_IN_SPACE = "srgb_texture"
@@ -60,6 +67,7 @@ class Settings:
     rate: Fraction | None = None
     names: tuple[str, ...] = ()
     white_k: float = 5600.0
+    learned: bool = False
 
 
 def examine(item: Found, content: str, settings: Settings) -> Exam:
@@ -94,7 +102,8 @@ def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
         why = next(iter(look.broken.values()), "no frame decodes")
         raise UnreadableClip(why, path=item.file, hint="Copy or export it again")
     rate = info.rate or settings.rate or Fraction(24)
-    parts = leaders.parts_of(look.small_THWC, look.numbers, rate=float(rate))
+    changes = _learned(look) if settings.learned else None
+    parts = leaders.parts_of(look.small_THWC, look.numbers, rate=float(rate), changes=changes)
     medium = replace(
         base,
         state="scanned",
@@ -121,7 +130,7 @@ def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
     return Exam(medium, _whole(curves, look.numbers, medium), _thumbnails(medium, look, info))
 
 
-def _open(file: Path, settings: Settings):
+def _open(file: Path, settings: Settings) -> tuple[Clip, bool]:
     from footagefit.footage.opening import open_clip
 
     try:
@@ -130,6 +139,22 @@ def _open(file: Path, settings: Settings):
         if settings.space:
             return open_clip(file, space=settings.space), True
         return open_clip(file, space=_STAND_IN_SPACE), False
+
+
+def _learned(look: Look) -> list[Change]:
+    """The learned detector's cuts, with the built-in one's fades, which it was not taught."""
+    from footagefit.dailies import learned, looking
+    from footagefit.dailies.mixes import find_mixes
+
+    if look.linear_THWC is None:
+        rgb = looking.rgb_of(look.small_THWC, look.matrix, look.full)
+    else:
+        rgb = np.maximum(look.linear_THWC.astype(np.float32), 0.0) ** (1 / 2.4)
+    found = learned.find_changes((rgb.clip(0.0, 1.0) * 255.0).astype(np.uint8))
+    for mix in find_mixes(look.small_THWC):
+        if not any(c.start <= mix.at and mix.start <= c.at for c in found):
+            found.append(mix)
+    return sorted(found, key=lambda change: change.at)
 
 
 def _role(form: str, sample: str) -> str:
@@ -155,7 +180,7 @@ def _slate(path: str, metadata: dict[str, object], settings: Settings) -> Slate:
     return named.over(tidy(Slate(**inside)))
 
 
-def _flags(look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]:
+def _flags(look: Look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]:
     flags = []
     if look.broken:
         flags.append(CORRUPT)
@@ -166,7 +191,7 @@ def _flags(look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]
     return tuple(flags)
 
 
-def _skips(look) -> bool:
+def _skips(look: Look) -> bool:
     """Frames held or skipped in the middle of motion: a copy of the one before, then a jolt."""
     from footagefit.dailies.cuts import jumps
 
@@ -205,7 +230,7 @@ def _whole(
     return out
 
 
-def _thumbnails(medium: Medium, look, info) -> tuple[Thumbnail, ...]:
+def _thumbnails(medium: Medium, look: Look, info: ClipInfo) -> tuple[Thumbnail, ...]:
     from footagefit.dailies import looking, measures
 
     index_of = {number: i for i, number in enumerate(look.numbers)}

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from footagefit.dailies import cuts
-from footagefit.dailies.entries import BARS, BLACK, SHOT, SLATE, Part
+from footagefit.dailies.entries import BARS, BLACK, FADE, SHOT, SLATE, Part
 from footagefit.dailies.mixes import spreads
 
 _BLACK_CODE = 30.0
@@ -24,7 +24,11 @@ _LEAST_RUN = 2
 
 
 def parts_of(
-    small_THWC: np.ndarray, numbers: Sequence[int], *, rate: float = 24.0
+    small_THWC: np.ndarray,
+    numbers: Sequence[int],
+    *,
+    rate: float = 24.0,
+    changes: Sequence[cuts.Change] | None = None,
 ) -> tuple[Part, ...]:
     """Cut a clip into shots and what lies between them.
 
@@ -32,12 +36,14 @@ def parts_of(
         small_THWC: Tiny pictures of all its frames.
         numbers: Their frame numbers, ascending.
         rate: Frames a second.
+        changes: Transitions found by another detector; our own finds them otherwise.
     """
     total = len(small_THWC)
     if total == 0:
         return ()
     kind_T = np.full(total, SHOT, dtype=object)
-    changes = cuts.find_changes(small_THWC)
+    if changes is None:
+        changes = cuts.find_changes(small_THWC)
     kind_T[_runs(_black(small_THWC))] = BLACK
     for change in changes:
         if cuts.is_mix(change):
@@ -48,8 +54,18 @@ def parts_of(
     borders |= {int(i) + 1 for i in np.flatnonzero(kind_T[1:] != kind_T[:-1])}
     edges = sorted(b for b in borders if 0 <= b <= total)
     spans = [(kind_T[a], a, b - 1) for a, b in pairwise(edges) if b > a]
-    spans = _joined(_slated(spans, small_THWC, rate))
+    spans = _joined(_slated(_joined(_crumbs(spans)), small_THWC, rate))
     return tuple(Part(str(kind), numbers[a], numbers[b]) for kind, a, b in spans)
+
+
+def _crumbs(spans: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """A frame or two between a fade and its black belong to the black."""
+    out = list(spans)
+    for i, (kind, first, last) in enumerate(spans):
+        beside = {s[0] for s in spans[max(0, i - 1) : i + 2]}
+        if kind == SHOT and last - first < 2 and beside & {BLACK, FADE}:
+            out[i] = (BLACK if BLACK in beside else FADE, first, last)
+    return out
 
 
 def _black(small_THWC: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ from footagefit.footage.clip import Clip
 from footagefit.records import ClipInfo, Native
 
 THUMB_PX = 192
-_TAPS = 6  # samples across one cell of the tiny picture
+_TAPS, _CHROMA_TAPS = 4, 2  # samples across one cell of the tiny picture
+_SHARP_EVERY = 3
 _MOST_THUMBS = 64
 
 
@@ -60,7 +61,7 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
     small, linear, sharp = [], [], []
     broken: dict[int, str] = {}
     thumbs = _Thumbs()
-    matrix, full = "bt709", False
+    matrix, full, held = "bt709", False, 0.0
     for number in clip.numbers:
         try:
             native = clip.native(number)
@@ -72,13 +73,17 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
         if native.layout == "interleaved":
             linear.append(_small(_rgb_grid(native, clip.info)).astype(np.float16))
             small.append(codes_of(linear[-1].astype(np.float32)))
-            sharp.append(_sharpness(_luma_rows(native.planes[0])))
+            if len(sharp) % _SHARP_EVERY == 0:
+                held = _sharpness(_luma_rows(native.planes[0]))
+            sharp.append(held)
             thumbs.offer(number, lambda n=native: _rgb_grid(n, clip.info, wide=THUMB_PX))
             continue
         matrix = str(native.attributes.get("matrix", matrix))
         full = native.attributes.get("levels") == "full"
         small.append(_small_of_planes(native))
-        sharp.append(_sharpness(native.planes[0]))
+        if len(sharp) % _SHARP_EVERY == 0:
+            held = _sharpness(native.planes[0])
+        sharp.append(held)
         thumbs.offer(number, lambda n=native: _thumb_of_planes(n))
     return Look(
         small_THWC=np.stack(small) if small else np.zeros((0, HEIGHT, WIDTH, 3), np.uint8),
@@ -175,7 +180,11 @@ def _small_of_planes(native: Native) -> np.ndarray:
     if native.layout.startswith(("gbr", "rgb")):
         g, b, r = (_small(_thin(p)) / _most(p) for p in planes[:3])
         return codes_of(np.stack([r, g, b], -1) ** 2.4 * 4.0)
-    shrunk = [_small(_thin(p)) * (255.0 / _most(p, native.sample)) for p in planes[:3]]
+    taps = (_TAPS, _CHROMA_TAPS, _CHROMA_TAPS)
+    shrunk = [
+        _small(_thin(p, t)) * (255.0 / _most(p, native.sample))
+        for p, t in zip(planes[:3], taps, strict=False)
+    ]
     if len(planes) < 3:
         shrunk = [shrunk[0], *[np.full((HEIGHT, WIDTH), 128.0, np.float32)] * 2]
     return (np.stack(shrunk, -1) + 0.5).clip(0, 255).astype(np.uint8)
@@ -208,10 +217,10 @@ def _most(plane: np.ndarray, sample: str = "") -> float:
     return float((1 << bits) - 1)
 
 
-def _thin(plane_HW: np.ndarray) -> np.ndarray:
-    """A plane thinned out to `_TAPS` x `_TAPS` samples for each tiny pixel."""
+def _thin(plane_HW: np.ndarray, taps: int = _TAPS) -> np.ndarray:
+    """A plane thinned out to taps x taps samples for each tiny pixel."""
     plane = plane_HW[..., 0] if plane_HW.ndim == 3 else plane_HW
-    rows, columns = _taps(plane.shape[0], HEIGHT), _taps(plane.shape[1], WIDTH)
+    rows, columns = _places(plane.shape[0], HEIGHT * taps), _places(plane.shape[1], WIDTH * taps)
     return np.take(plane[rows], columns, axis=1)
 
 
@@ -219,14 +228,19 @@ def _small(taps: np.ndarray) -> np.ndarray:
     """Mean of each tiny pixel's samples; (27 x taps, 48 x taps) or with channels behind."""
     kind = np.uint32 if np.issubdtype(taps.dtype, np.integer) else np.float32
     shape = taps.shape[2:]
-    rows = taps.reshape(HEIGHT, _TAPS, WIDTH * _TAPS, *shape).sum(1, dtype=kind)
-    cells = rows.reshape(HEIGHT, WIDTH, _TAPS, *shape).sum(2, dtype=kind)
-    return cells.astype(np.float32) / (_TAPS * _TAPS)
+    each = taps.shape[0] // HEIGHT
+    rows = taps[0::each].astype(kind)
+    for step in range(1, each):
+        rows += taps[step::each]
+    cells = rows[:, 0::each].copy()
+    for step in range(1, each):
+        cells += rows[:, step::each]
+    return cells.reshape(HEIGHT, WIDTH, *shape).astype(np.float32) / (each * each)
 
 
 @lru_cache(maxsize=64)
-def _taps(length: int, cells: int) -> np.ndarray:
-    return ((np.arange(cells * _TAPS) + 0.5) * length / (cells * _TAPS)).astype(int)
+def _places(length: int, count: int) -> np.ndarray:
+    return ((np.arange(count) + 0.5) * length / count).astype(int)
 
 
 def _rgb_grid(native: Native, info: ClipInfo, *, wide: int = 0) -> np.ndarray:

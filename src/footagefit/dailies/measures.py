@@ -18,6 +18,7 @@ from footagefit.dailies.looking import Look, linear_of
 from footagefit.records import ClipInfo
 
 VERSION = 1
+_WHITE_EVERY = 6
 CURVES = ("exposure_ev", "white_k", "tint_duv", "motion_px", "focus", "jump")
 _LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg (AP1) to Y
 
@@ -38,8 +39,12 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
     luminance = sum(linear[..., c] * _LUMA[c] for c in range(3))
     flat = np.log2(np.maximum(luminance, 2.0**-14).reshape(total, -1))
     out["exposure_ev"] = (flat.mean(1) - np.log2(0.18)).astype(np.float32)
-    ratios = _grey_ratios(linear.reshape(total, -1, 3), luminance.reshape(total, -1))
-    out["white_k"], out["tint_duv"] = light_of(ratios, white_k=white_k)
+    seen = np.arange(0, total, _WHITE_EVERY)  # light changes slowly; medians cost
+    ratios = _grey_ratios(
+        linear[seen].reshape(len(seen), -1, 3), luminance[seen].reshape(len(seen), -1)
+    )
+    whole = np.stack([np.interp(np.arange(total), seen, ratios[:, c]) for c in (0, 1)], -1)
+    out["white_k"], out["tint_duv"] = light_of(whole, white_k=white_k)
     out["motion_px"] = _motion(look.small_THWC) * (info.width / cuts.WIDTH)
     out["focus"] = look.sharp_T
     out["jump"] = cuts.jumps(look.small_THWC)
@@ -66,7 +71,7 @@ def _grey_ratios(linear_TNC: np.ndarray, luminance_TN: np.ndarray) -> np.ndarray
 def light_of(ratios_T2: np.ndarray, *, white_k: float) -> tuple[np.ndarray, np.ndarray]:
     """Kelvin and Duv of light from log2 R/G and B/G of a grey under it."""
     kelvin, locus, across = _locus(white_k)
-    away = np.linalg.norm(ratios_T2[:, None] - locus[None], axis=-1)
+    away = ((ratios_T2[:, None] - locus[None]) ** 2).sum(-1)
     at = away.argmin(1)
     tint = ((ratios_T2 - locus[at]) * across[at]).sum(-1)
     return kelvin[at].astype(np.float32), (tint * 0.02).astype(np.float32)

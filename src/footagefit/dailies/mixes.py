@@ -17,7 +17,9 @@ from footagefit.dailies.entries import DISSOLVE, FADE
 
 _LAGS = (8, 16, 32)
 _LONGEST = 72
-_MOST_RESIDUE = 0.33
+_MOST_RESIDUE = 0.33  # of what lies between the ends, in coarse pictures
+_MOST_DETAIL, _MOST_DETAIL_UNLIKE = 0.33, 0.46  # in fine ones; more where the ends are unlike
+_UNLIKE = 0.42
 _LEAST_UNLIKE = 0.30
 _EMPTY = 3.5  # code values of spread under which a picture is empty
 _FULL = 9.0
@@ -47,7 +49,7 @@ def _dissolves(small_THWC: np.ndarray) -> list[cuts.Change]:
     if total < _LAGS[0] + 2:
         return found
     jump_T = cuts.jumps(small_THWC)
-    signature_TD = _normalised(small_THWC)
+    signature_TD, coarse_TD = _normalised(small_THWC), _coarse(small_THWC)
     tried = np.zeros(total, bool)
     for lag in _LAGS:
         if total <= lag:
@@ -56,9 +58,9 @@ def _dissolves(small_THWC: np.ndarray) -> list[cuts.Change]:
         steady = _steady(jump_T, lag)
         for start in np.flatnonzero((alike < 0.6) & steady):
             middle = int(start) + lag // 2
-            if tried[middle]:
+            if tried[middle] or start % max(1, lag // 16):
                 continue
-            mix = _fit(small_THWC, int(start), int(start) + lag)
+            mix = _fit(small_THWC, coarse_TD, int(start), int(start) + lag)
             if mix is None:
                 continue
             tried[max(0, mix.start - 2) : mix.at + 3] = True
@@ -82,38 +84,40 @@ def _steady(jump_T: np.ndarray, lag: int) -> np.ndarray:
     return (steps.max(1) < 3.0 * middle) & (middle > 0.5)
 
 
-def _fit(small_THWC: np.ndarray, start: int, end: int) -> cuts.Change | None:
+def _fit(small_THWC: np.ndarray, coarse_TD: np.ndarray, start: int, end: int) -> cuts.Change | None:
     """The dissolve whose slope runs through frames start..end, or None."""
-    share, residue = _shares(small_THWC, start, end)
+    share, residue = _shares(coarse_TD, start, end)
     if _line(share) is None or residue > _MOST_RESIDUE:
         return None
-    start, end = _whole(small_THWC, start, end)
+    start, end = _whole(coarse_TD, start, end)
     if not 4 <= end - start <= _LONGEST:
         return None
-    share, residue = _shares(small_THWC, start, end)
-    line = _line(share)
-    if line is None or residue > _MOST_RESIDUE:
+    share, residue = _shares(coarse_TD, start, end)
+    if _line(share) is None or residue > _MOST_RESIDUE:
         return None
     ends = small_THWC[start], small_THWC[end]
     if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY:
         return None
-    if cuts.unlike(*ends) < _LEAST_UNLIKE or _kept(*ends) > 0.12:
+    across = cuts.unlike(*ends)
+    if across < _LEAST_UNLIKE or _kept(*ends) > 0.12 or not _ends_hold(small_THWC, start, end):
         return None
-    if not _ends_hold(small_THWC, start, end):
+    fine_TD = small_THWC[start : end + 1].reshape(end - start + 1, -1).astype(np.float32)
+    detail = _shares(fine_TD, 0, end - start)[1]
+    if detail > (_MOST_DETAIL if across < _UNLIKE else _MOST_DETAIL_UNLIKE):
         return None
     return cuts.Change(DISSOLVE, start + 1, end, float(np.clip(1.2 - 2 * residue, 0.1, 1.0)))
 
 
 def _shares(
-    small_THWC: np.ndarray, start: int, end: int, *, low: int | None = None, high: int | None = None
+    picture_TD: np.ndarray, start: int, end: int, *, low: int | None = None, high: int | None = None
 ) -> tuple[np.ndarray, float]:
     """How much of the end picture is in each frame, and what the blend leaves unexplained.
 
-    The frames are start..end, or low..high seen along the way from start to end.
+    The frames are start..end, or low..high seen along the way from start to end. Coarse pictures
+    serve best; motion inside the blend disturbs fine ones more.
     """
     low, high = start if low is None else low, end if high is None else high
-    run = small_THWC[low : high + 1].astype(np.float32)
-    run = run.reshape(len(run), -1)
+    run = picture_TD[low : high + 1]
     away = run[end - low] - run[start - low]
     size = float(away @ away)
     if size < 1.0:
@@ -125,15 +129,26 @@ def _shares(
     return share, float(np.sqrt((middle * middle).sum(1) / size).mean())
 
 
-def _whole(small_THWC: np.ndarray, start: int, end: int) -> tuple[int, int]:
+def _coarse(small_THWC: np.ndarray) -> np.ndarray:
+    """Pictures of 9 x 16 as rows of numbers: small motion inside a blend is averaged away."""
+    out = np.empty((len(small_THWC), 9 * 16 * 3), np.float32)
+    for start in range(0, len(out), 512):
+        run = small_THWC[start : start + 512]
+        rows = sum(run[:, step::3].astype(np.uint16) for step in range(3))
+        cells = sum(np.asarray(rows)[:, :, step::3] for step in range(3))
+        out[start : start + 512] = np.asarray(cells, np.float32).reshape(len(run), -1) / 9
+    return out
+
+
+def _whole(coarse_TD: np.ndarray, start: int, end: int) -> tuple[int, int]:
     """The ends of the climb that start..end is a piece of: any piece of a blend is a blend."""
-    share, _ = _shares(small_THWC, start, end)
+    share, _ = _shares(coarse_TD, start, end)
     line = _line(share)
     if line is None:
         return start, end
     slope = 1.0 / (line[1] - line[0])
-    low, high = max(0, start - _LONGEST), min(len(small_THWC) - 1, end + _LONGEST)
-    rise = np.diff(_shares(small_THWC, start, end, low=low, high=high)[0])
+    low, high = max(0, start - _LONGEST), min(len(coarse_TD) - 1, end + _LONGEST)
+    rise = np.diff(_shares(coarse_TD, start, end, low=low, high=high)[0])
     rise = np.convolve(np.pad(rise, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     first, last = start + round(line[0]), start + round(line[1])
     first, last = max(low, first), min(high, last)
@@ -207,7 +222,8 @@ def _climb(small_THWC: np.ndarray, spread_T: np.ndarray, inner: int, step: int) 
     """From an almost empty picture outwards to where the picture has its full contrast."""
     index = inner
     while 0 <= index + step < len(spread_T) and abs(index - inner) < _LONGEST:
-        if spread_T[index + step] < spread_T[index] * 1.012:
+        ahead = spread_T[min(len(spread_T) - 1, max(0, index + 2 * step))]
+        if spread_T[index + step] < spread_T[index] * 1.01 and ahead < spread_T[index] * 1.02:
             break
         index += step
     if spread_T[index] < _FULL:
@@ -215,4 +231,4 @@ def _climb(small_THWC: np.ndarray, spread_T: np.ndarray, inner: int, step: int) 
     full = small_THWC[index].astype(np.float32)[..., 0]
     half = small_THWC[(index + inner) // 2].astype(np.float32)[..., 0]
     alike = np.corrcoef(full.ravel(), half.ravel())[0, 1]
-    return index if alike > 0.8 else inner
+    return index if alike > 0.5 else inner

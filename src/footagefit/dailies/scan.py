@@ -20,15 +20,18 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
-from footagefit.dailies import linking
+from footagefit.dailies import learned, linking
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import CORRUPT, Medium
 from footagefit.dailies.examine import Exam, Settings, examine
 from footagefit.dailies.finding import Found, content_of, find
 from footagefit.dailies.measures import VERSION
 from footagefit.dailies.show import Show
+from footagefit.errors import MissingPart
 
+Detector = Literal["auto", "builtin", "learned"]
 Progress = Callable[[Iterable[object], int, str], Iterable[object]]
 
 
@@ -52,7 +55,12 @@ class Summary:
 
 
 def scan_show(
-    show: Show, *, workers: int | None = None, again: bool = False, progress: Progress | None = None
+    show: Show,
+    *,
+    workers: int | None = None,
+    again: bool = False,
+    detector: Detector = "auto",
+    progress: Progress | None = None,
 ) -> Summary:
     """Bring the show's catalogue up to date.
 
@@ -60,11 +68,18 @@ def scan_show(
         show: The production.
         workers: Processes; one per core by default, none beside this one if 0.
         again: Look at everything again, changed or not.
+        detector: Of cuts: `learned` (slow on a CPU), `builtin`, or `auto`: learned if installed.
         progress: Wraps the iterable of results to show how far it is.
     """
     items = find(show.roots, show.work, exclude=show.exclude)
     clips = [i for i in items if i.form != "sidecar"]
-    settings = Settings(show.space, show.rate, show.names, show.white_k)
+    learns = learned.installed() if detector == "auto" else detector == "learned"
+    if learns and not learned.installed():
+        raise MissingPart(
+            "the learned cut detector is not installed",
+            hint="pip install 'footagefit[cuts]', or say detector=builtin",
+        )
+    settings = Settings(show.space, show.rate, show.names, show.white_k, learns)
     with Catalogue(show.catalogue, write=True) as catalogue:
         known = {m.path: m for m in catalogue.media()}
         remade = again or not _same_settings(catalogue, settings)

@@ -176,6 +176,10 @@ def pose(figure: Figure, held: Pose) -> Parts:
     put((0, -1.80, -0.2), (0.98 * w, 0.36, 0.46 * w), "cloth", body)
     put((0, -1.52, -0.2), (0.56, 0.34, 0.48), "cloth", body)
     put((0, -4.1, -0.1), (1.08 * w, 1.7, 0.70 * w), "cloth", body)
+    put((0, -5.6, -0.12), (1.05 * w, 0.95, 0.74 * w), "cloth", body)
+    for side in (-1.0, 1.0):
+        put((side * 0.52 * w, -7.3, -0.1), (0.52 * w, 1.75, 0.56 * w), "cloth", body)
+        put((side * 0.56 * w, -10.0, -0.2), (0.36 * w, 1.75, 0.40 * w), "cloth", body)
     for side, lift in zip((-1.0, 1.0), held.arms_deg, strict=True):
         _arm(put, body, side, lift, w)
     return Parts(blobs, (place, turn, radii))

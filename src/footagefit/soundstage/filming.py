@@ -109,7 +109,7 @@ class Filming:
         light = self.setup.light
         spread = math.tan(math.radians(min(light.softness_deg or 1.0, 170.0) / 2))
         key = _source(
-            "key", "far", way=self._key_world, spread=spread,
+            "key", "far", way=self._key_world.tolist(), spread=spread,
             rgb=lights.colour_of(
                 light.key_ev or 0.0, light.key_k or 5600.0, light.key_tint_duv or 0.0
             ),
@@ -141,7 +141,7 @@ class Filming:
 
     def frame(self, time_s: float, *, truth: bool = True) -> Filmed:
         """The picture of a moment, and its truth unless that is not wanted."""
-        hidden = self.setup.obstacle is not None
+        hidden = truth and self.setup.obstacle is not None
         shown = self._shot(time_s, obstacle=True, truth=truth or hidden)
         if not hidden:
             return shown

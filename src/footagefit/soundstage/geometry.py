@@ -7,6 +7,7 @@ Nothing here knows colour. Distances are in metres; rays need not be normalised 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -487,7 +488,10 @@ def open_sky(stand: Occluders, planes: Planes, point: Tensor, normal: Tensor) ->
     return seen * (1 - 0.6 * near.clamp(0, 1)).prod(1)
 
 
-def moved(part: Blobs | Heads | Boxes | Planes, device: torch.device) -> object:
+Part = TypeVar("Part", Blobs, Heads, Boxes, Planes)
+
+
+def moved(part: Part, device: torch.device) -> Part:
     """The same objects on another device."""
     values = {f.name: getattr(part, f.name).to(device) for f in fields(part)}
     return type(part)(**values)

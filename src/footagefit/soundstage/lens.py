@@ -84,7 +84,7 @@ def through(picture: Tensor, spec: LensSpec, *, margin: int = 0) -> Tensor:
     if spec.bloom > 0:
         halo = _gauss(out, 0.035 * out.shape[-1])
         out = out * (1 - spec.bloom) + halo * spec.bloom
-    return out * vignette_gain(tuple(out.shape[-2:]), spec, device=picture.device)
+    return out * vignette_gain(_size(out), spec, device=picture.device)
 
 
 def warped(picture: Tensor, spec: LensSpec, *, mode: str = "bicubic", margin: int = 0) -> Tensor:
@@ -107,6 +107,10 @@ def warped(picture: Tensor, spec: LensSpec, *, mode: str = "bicubic", margin: in
     return torch.cat(rows)
 
 
+def _size(picture: Tensor) -> tuple[int, int]:
+    return int(picture.shape[-2]), int(picture.shape[-1])
+
+
 def _blurred(picture: Tensor, spec: LensSpec) -> Tensor:
     """Sharp in the middle, softer towards the corner: blends of a few blurs by radius."""
     if spec.blur_centre_px <= 0 and spec.blur_corner_px <= 0:
@@ -115,7 +119,7 @@ def _blurred(picture: Tensor, spec: LensSpec) -> Tensor:
     low, high = spec.blur_centre_px * scale, spec.blur_corner_px * scale
     if abs(high - low) < 1e-3:
         return _gauss(picture, low)
-    _, _, r2 = radius(tuple(picture.shape[-2:]), device=picture.device)
+    _, _, r2 = radius(_size(picture), device=picture.device)
     place = r2.clamp(0, 1) * (_RINGS - 1)
     out = torch.zeros_like(picture)
     for ring in range(_RINGS):

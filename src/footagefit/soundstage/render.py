@@ -137,7 +137,7 @@ def _under_dome(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor]:
     smooth = (1 - s.rough)[..., None]
     coat = (s.shine + (1 - s.shine) * edge * smooth) * smooth
     direct = (s.albedo * arriving + coat * above) * free
-    bounced = s.albedo * arriving * _surroundings(seen) * (1 - free)
+    bounced = s.albedo * arriving * seen.scene.tint * (1 - free)
     return direct, bounced, seen.open
 
 
@@ -173,7 +173,7 @@ def _from_lamp(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor]:
     direct = (s.albedo * diffuse + shiny) * strength * lit_share
     ambient = strength.mean(1, keepdim=True) * 0.22
     sky = 0.5 - 0.35 * (s.normal * to_light).sum(-1, keepdim=True)
-    indirect = s.albedo * ambient * sky * _surroundings(seen) * (0.35 + 0.65 * seen.open[..., None])
+    indirect = s.albedo * ambient * sky * seen.scene.tint * (0.35 + 0.65 * seen.open[..., None])
     return direct, indirect, share
 
 
@@ -193,11 +193,6 @@ def _sky(seen: Seen, source: Source) -> Tensor:
     height = -(seen.to_eye * source.way[:, None]).sum(-1, keepdim=True)
     share = torch.sigmoid(height * 6.0)
     return source.ground[:, None] + (source.colour - source.ground)[:, None] * share
-
-
-def _surroundings(seen: Seen) -> Tensor:
-    """Mean colour of the set, as what a bounce takes with it."""
-    return seen.scene.materials.base.mean(1, keepdim=True)
 
 
 def _own_glow(seen: Seen, source: Source) -> Tensor:

@@ -27,6 +27,7 @@ class Scene:
     heads: g.Heads
     materials: Materials
     stand: g.Occluders
+    tint: Tensor  # (B,1,3) mean reflectance of the set: what a bounce takes with it
 
 
 def scene(sets: Sequence[Set], time_s: float | Sequence[float] = 0.0, *,
@@ -34,15 +35,18 @@ def scene(sets: Sequence[Set], time_s: float | Sequence[float] = 0.0, *,
     """Tensors of several sets at a moment each, padded to the same counts."""
     times = [time_s] * len(sets) if isinstance(time_s, int | float) else list(time_s)
     moments = [made.at(t) for made, t in zip(sets, times, strict=True)]
-    heads = _heads(sets, times)
-    blobs = _blobs([[t for t in moment if t.shape == "blob"] for moment in moments])
-    boxes = _boxes([[t for t in moment if t.shape == "box"] for moment in moments])
-    planes = _planes(sets)
-    parts = [g.moved(part, torch.device(device)) for part in (planes, boxes, blobs, heads)]
-    planes, boxes, blobs, heads = parts  # pyright: ignore[reportAssignmentType]
+    where = torch.device(device)
+    heads = g.moved(_heads(sets, times), where)
+    blobs = g.moved(_blobs([[t for t in moment if t.shape == "blob"] for moment in moments]), where)
+    boxes = g.moved(_boxes([[t for t in moment if t.shape == "box"] for moment in moments]), where)
+    planes = g.moved(_planes(sets), where)
+    tint = [
+        np.mean([np.asarray(r["base"], np.float32) for r in made.table], axis=0) for made in sets
+    ]
     return Scene(
-        planes, boxes, blobs, heads, _materials(sets, torch.device(device)),
+        planes, boxes, blobs, heads, _materials(sets, where),
         g.occluders(boxes, blobs, heads),
+        torch.tensor(np.asarray(tint, np.float32))[:, None].to(where),
     )  # fmt: skip
 
 
@@ -80,7 +84,7 @@ def _planes(sets: Sequence[Set]) -> g.Planes:
     count = max(1, *(len(s.planes) for s in sets))
     away = np.array([0.0, 1.0, 0.0])
     offsets = [
-        [np.float32(p[1]) for p in s.planes] + [-900.0] * (count - len(s.planes)) for s in sets
+        [np.float32(p[1]) for p in s.planes] + [-1.0e9] * (count - len(s.planes)) for s in sets
     ]
     return g.Planes(
         _stack([[p[0] for p in s.planes] for s in sets], count, away),

@@ -86,8 +86,8 @@ def wild_camera(rng: np.random.Generator) -> Camera:
     target = np.array([0.0, -0.06, 0.0]) + 0.16 * distance * rng.standard_normal(3)
     away = np.array([math.sin(around) * math.cos(above), math.sin(above),
                      math.cos(around) * math.cos(above)])  # fmt: skip
-    return Camera(tuple(target + distance * away), tuple(target), float(rng.choice([24, 32, 50, 85])) ,
-                  float(rng.normal() * 6))  # fmt: skip
+    focal, roll = float(rng.choice([24, 32, 50, 85])), float(rng.normal() * 6)
+    return Camera(tuple(target + distance * away), tuple(target), focal, roll)
 
 
 def wild_light(rng: np.random.Generator, *, first: bool = False) -> Light:
@@ -101,7 +101,8 @@ def wild_light(rng: np.random.Generator, *, first: bool = False) -> Light:
         way = rng.standard_normal(3) * np.array([1.0, 0.8, 1.0])
         azimuth, elevation = lamp.angles(tuple(way / np.linalg.norm(way)))
     return Light(
-        azimuth_deg=float((azimuth + 180) % 360 - 180), elevation_deg=float(np.clip(elevation, -80, 89)),
+        azimuth_deg=float((azimuth + 180) % 360 - 180),
+        elevation_deg=float(np.clip(elevation, -80, 89)),
         softness_deg=float(0.5 * 300 ** rng.random()), key_ev=float(rng.uniform(-1.5, 2.5)),
         key_k=float(1e6 / rng.uniform(90, 370)), key_tint_duv=float(rng.normal() * 0.004),
         fill_ev=float(rng.uniform(-6.0, 0.0)), fill_k=float(1e6 / rng.uniform(90, 330)),
@@ -139,8 +140,8 @@ def _far(name: str, ways: list[np.ndarray], spread: list[list[float]], rgb: Tens
          device: str) -> Source:  # fmt: skip
     towards = torch.from_numpy(np.stack(ways).astype(np.float32)).to(device)
     nowhere = torch.zeros_like(towards)
-    return Source(name, "far", towards, nowhere, torch.tensor(spread, device=device), rgb.to(device),
-                  nowhere)  # fmt: skip
+    radii = torch.tensor(spread, device=device)
+    return Source(name, "far", towards, nowhere, radii, rgb.to(device), nowhere)
 
 
 def _dome(name: str, above: Tensor, below: Tensor, device: str) -> Source:

@@ -4,8 +4,8 @@
     truth/<shot>/shot.json             the shot's light, lens, sensor and frames
     truth/<shot>/truth.####.exr        layers of a frame, float, never colour-converted
 
-Layers of a frame (see `SCHEMA`) are in the lens's picture, before the sensor. `light.<source>.direct`
-and `.indirect` of all sources add up to the picture before the lens's blur, vignette and bloom.
+Layers of a frame (see `SCHEMA`) are in the lens's picture, before the sensor. All sources'
+`light.<source>.direct` and `.indirect` add up to the picture before blur, vignette and bloom.
 """
 
 from __future__ import annotations

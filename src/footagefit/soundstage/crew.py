@@ -1,0 +1,120 @@
+"""The crew: shoots a script take by take, goes on where it stopped, and hands over the show.
+
+Here: the order of work. Files of a take are `delivery`'s, papers `sidecars`', the plan `script`'s.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from footagefit.errors import AlreadyThere, WriteError
+from footagefit.soundstage import delivery, truth
+from footagefit.soundstage.contact import write_contact
+from footagefit.soundstage.script import Script, Take
+from footagefit.soundstage.sidecars import write_sidecars
+
+if TYPE_CHECKING:
+    from footagefit.soundstage.specs import SetUp
+
+
+def on_stage(setup: SetUp, size_px: tuple[int, int]) -> delivery.Camera:
+    """The soundstage's own camera; one ray a pixel."""
+    from footagefit.soundstage.filming import film
+
+    return film(setup, size_px=size_px, samples=1)
+
+
+def open_folder(out: Path, script: Script) -> None:
+    """Make the folder this script's own; refuse one that holds something else."""
+    path = out / "truth" / "show.json"
+    plan = show_record(script)
+    if out.exists() and not out.is_dir():
+        raise WriteError("is not a folder", path=out, hint="Choose another out=")
+    if path.is_file():
+        if truth.read_json(path) != plan:
+            raise AlreadyThere(
+                "another show was staged here", path=out,
+                hint="Choose another out=, or the same preset= and seed=",
+            )  # fmt: skip
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise AlreadyThere(
+            "the folder is not empty and holds no staged show", path=out, hint="Choose another out="
+        )
+    truth.write_json(path, plan)
+
+
+def show_record(script: Script) -> dict[str, Any]:
+    """`truth/show.json`: the whole plan, its faults and shot list, in plain data."""
+    import json
+
+    plain = {
+        "version": truth.VERSION,
+        "name": script.name,
+        "preset": script.preset,
+        "seed": script.seed,
+        "size_px": script.size_px,
+        "scenes": [asdict(scene) for scene in script.scenes],
+        "shots": [delivery.record(take) for take in script.takes],
+        "faults": [asdict(fault) for fault in script.faults],
+        "cut": [asdict(cut) for cut in script.cut],
+    }
+    return json.loads(json.dumps(plain))
+
+
+def shoot(
+    script: Script, out: Path, *, film: delivery.Film = on_stage, workers: int = 1
+) -> Iterator[Take]:
+    """Shoot what is not there yet; yields each take as it is done, then writes the papers.
+
+    Args:
+        script: What to shoot.
+        out: Folder of the show; made, or gone on with.
+        film: Who renders.
+        workers: Processes; takes are independent, so any number gives the same bytes.
+    """
+    open_folder(out, script)
+    left = []
+    for take in script.takes:
+        if delivery.done(out, take):
+            yield take
+        else:
+            left.append(take)
+    if workers > 1 and len(left) > 1:
+        yield from _in_processes(left, out, script=script, film=film, workers=workers)
+    else:
+        for take in left:
+            yield _one(take, out, script, film)
+    write_sidecars(out, script)
+    write_contact(out, script)
+
+
+def _in_processes(
+    left: list[Take], out: Path, *, script: Script, film: delivery.Film, workers: int
+) -> Iterator[Take]:
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(left)), mp_context=context)
+    try:
+        waiting = [pool.submit(_one, take, out, script, film) for take in left]
+        for future in as_completed(waiting):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one(take: Take, out: Path, script: Script, film: delivery.Film) -> Take:
+    """One take on one thread, so that any machine gives the same bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        delivery.deliver(out, take, script=script, film=film)
+    finally:
+        torch.set_num_threads(before)
+    return take

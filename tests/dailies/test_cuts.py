@@ -1,0 +1,102 @@
+"""Cuts, dissolves and fades found to the frame; flashes, whip pans and light changes let be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dailies_footage import card, shot, tiny
+from footagefit.dailies import cuts, leaders
+from footagefit.dailies.entries import BARS, BLACK, DISSOLVE, FADE, SHOT, SLATE
+
+
+def blended(one: np.ndarray, other: np.ndarray, length: int) -> np.ndarray:
+    """A dissolve of `length` mixed frames from the end of one shot into the start of another."""
+    share = (np.arange(1, length + 1) / (length + 1))[:, None, None, None]
+    mix = one[len(one) - length :] * (1 - share) + other[:length] * share
+    return np.concatenate([one[: len(one) - length], mix.astype(np.uint8), other[length:]])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_hard_cuts_are_found_to_the_frame(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(12, 40, 5)
+    shots = [
+        shot(100 * seed + i, int(n), pan=tuple(rng.uniform(-2, 2, 2)), actor=rng.uniform(0, 3))
+        for i, n in enumerate(lengths)
+    ]
+    found = cuts.find_changes(tiny(np.concatenate(shots)))
+    assert [(c.kind, c.at) for c in found] == [("cut", int(n)) for n in lengths.cumsum()[:-1]]
+
+
+@pytest.mark.parametrize("length", [8, 12, 24])
+def test_dissolves_are_found_with_their_ends(length: int) -> None:
+    one, other = shot(11, 60), shot(12, 60)
+    found = cuts.find_changes(tiny(blended(one, other, length)))
+    assert [c.kind for c in found] == [DISSOLVE]
+    assert abs(found[0].start - (60 - length)) <= max(2, length // 8)
+    assert abs(found[0].at - 60) <= max(2, length // 8)
+
+
+def test_fade_to_black_and_up_again() -> None:
+    down = (np.linspace(1, 0, 16) ** 1)[:, None, None, None]
+    one, other = shot(21, 50).astype(np.float32), shot(22, 50).astype(np.float32)
+    one[-16:] *= down
+    other[:16] *= down[::-1]
+    film = np.concatenate([one, np.zeros((6, *one.shape[1:]), np.float32), other]).astype(np.uint8)
+    found = cuts.find_changes(tiny(film))
+    assert [c.kind for c in found] == [FADE, FADE]
+    assert abs(found[0].start - 34) <= 2
+    assert abs(found[1].at - 72) <= 2
+    kinds = [p.kind for p in leaders.parts_of(tiny(film), range(1, len(film) + 1))]
+    assert [k for k in kinds if k != FADE] == [SHOT, BLACK, SHOT]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_flashes_are_no_cuts(width: int) -> None:
+    film = shot(31, 40).astype(np.float32)
+    film[20 : 20 + width] = film[20 : 20 + width] * 0.2 + 220
+    assert cuts.find_changes(tiny(film.clip(0, 255).astype(np.uint8))) == []
+
+
+def test_a_whip_pan_is_no_cut() -> None:
+    slow, fast = shot(32, 14, pan=(0.5, 0)), shot(32, 10, pan=(30, 0))
+    film = np.concatenate([slow, fast])
+    assert cuts.find_changes(tiny(film)) == []
+
+
+def test_lights_switched_on_and_a_passer_by_are_no_cuts() -> None:
+    film = shot(33, 40).astype(np.float32)
+    film[20:] *= 1.8
+    film[30:34, :, 60:120] = 20
+    assert cuts.find_changes(tiny(film.clip(0, 255).astype(np.uint8))) == []
+
+
+def test_a_still_picture_has_no_cuts() -> None:
+    film = np.repeat(shot(34, 1), 30, 0)
+    assert cuts.find_changes(tiny(film)) == []
+    assert cuts.find_changes(tiny(film[:1])) == []
+
+
+def test_slate_bars_and_black_are_set_apart() -> None:
+    colours = [(192,) * 3, (192, 192, 0), (0, 192, 192), (0, 192, 0), (192, 0, 192), (192, 0, 0)]
+    bars = np.zeros((8, 90, 160, 3), np.uint8)
+    for index, colour in enumerate(colours):
+        bars[:, :, index * 27 : (index + 1) * 27] = colour
+    black = np.zeros((6, 90, 160, 3), np.uint8)
+    film = np.concatenate([bars, black, card(14), shot(41, 30), black])
+    parts = leaders.parts_of(tiny(film), range(1001, 1001 + len(film)))
+    assert [(p.kind, p.first, p.last) for p in parts] == [
+        (BARS, 1001, 1008),
+        (BLACK, 1009, 1014),
+        (SLATE, 1015, 1028),
+        (SHOT, 1029, 1058),
+        (BLACK, 1059, 1064),
+    ]
+
+
+def test_a_dark_scene_is_no_black_and_a_still_set_is_no_slate() -> None:
+    dark = (shot(51, 30) * 0.25).astype(np.uint8)
+    still = shot(52, 12, pan=(0, 0), actor=0)
+    parts = leaders.parts_of(tiny(np.concatenate([still, dark])), range(42))
+    assert [p.kind for p in parts] == [SHOT, SHOT]

@@ -1,0 +1,53 @@
+"""Training scenes range far wider than any show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from footagefit.soundstage import training, variety
+
+
+@pytest.fixture(scope="module")
+def figures():
+    return variety.of_scenes(seed=2, count=64, size_px=(24, 24))
+
+
+def test_histograms_are_shares(figures):
+    for name, shares in figures.items():
+        assert shares.sum() == pytest.approx(1.0), name
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("normal x", 0.9), ("normal y", 0.9), ("key azimuth, degrees", 0.8),
+     ("key elevation, degrees", 0.6), ("luminance, stops over grey", 0.7),
+     ("albedo", 0.7), ("picture saturation", 0.8), ("subject distance, log2 m", 0.4)],
+)  # fmt: skip
+def test_scenes_cover_the_range(figures, name, least):
+    assert variety.covered(figures[name]) >= least
+
+
+def test_no_framing_is_the_rule(figures):
+    """A floor or wall in every scene is what a net would learn instead of light."""
+    filled = figures["share of frame with a set"]
+    assert filled[-1] < 0.85
+    assert filled[: len(filled) // 2].sum() > 0.05
+
+
+def test_pages_draw_and_pictures_measure(tmp_path, write_picture):
+    rng = np.random.default_rng(0)
+    write_picture(tmp_path / "a.png", rng.integers(0, 255, (32, 32, 3), np.uint8))
+    beside = variety.of_pictures(tmp_path)
+    assert set(beside) == {"luminance, stops over grey", "picture saturation"}
+    shares = {name: np.full(variety.BINS, 1 / variety.BINS) for name in variety.RANGES}
+    out = variety.page(shares, tmp_path / "page.png", beside=beside)
+    assert out.stat().st_size > 10_000
+
+
+def test_a_cache_gives_what_was_drawn(tmp_path):
+    cache = training.Cache(tmp_path, seed=1, count=2, size_px=(24, 24), lights=2)
+    one, two = cache.batch(3), cache.batch(3)
+    drawn = training.draw(seed=1, index=6, count=2, size_px=(24, 24), lights=2)
+    assert np.array_equal(one["images"].numpy(), two["images"].numpy())
+    assert np.allclose(one["images"].numpy(), drawn.images.numpy(), rtol=2e-3, atol=1e-4)
