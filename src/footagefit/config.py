@@ -182,7 +182,8 @@ def bind(function: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, A
         function: Keyword-only; its parameters are the schema. `in_` takes the key `in`.
         config: As `compose` returns it.
     """
-    hints = typing.get_type_hints(function)
+    # A class's own hints are its attributes'; its constructor is the schema.
+    hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
     parameters = inspect.signature(function).parameters
     names = {name.rstrip("_"): name for name in parameters}
     bound: dict[str, Any] = {}

@@ -166,7 +166,7 @@ def _scanned(show: Path) -> None:
     from footagefit.commands.scan import scan
 
     print(f"{production.name} was never scanned: scanning first")
-    scan(show=show, workers=None, again=False)
+    scan(show=show, workers=None, again=False, detector="auto")
 
 
 def _part(group: str, raw: Mapping[str, Any]) -> Part:

@@ -62,6 +62,46 @@ def _floor_cell(position, cells):
     return np.uint32(cell), np.float32(clamped - np.float32(cell))
 
 
+@numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+def _depths(view, luma, offset, inner, inner_offset, outer, deepest, z):
+    """Where each pixel of a row reads the grid in depth: the guide, times the cells there are."""
+    width = z.shape[0]
+    for x in range(width):
+        z[x] = luma[0] * view[0, x] + luma[1] * view[1, x] + luma[2] * view[2, x] + offset[0]
+    for h in range(inner.shape[0]):
+        a, b, c, d, w = inner[h, 0], inner[h, 1], inner[h, 2], inner_offset[h], outer[h]
+        for x in range(width):
+            part = a * view[0, x] + b * view[1, x] + c * view[2, x] + d
+            z[x] += w * max(part, np.float32(0.0))
+    for x in range(width):
+        u = z[x]
+        z[x] = (_HALF + _HALF * u / (_ONE + abs(u))) * deepest
+
+
+@numba.njit(error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+def _changes(line, view, z, delta):
+    """The change of stops of each pixel of a row, from the grid's line at that row."""
+    grid_columns, depth, _ = line.shape
+    width = z.shape[0]
+    next_column = np.uint32(1 if grid_columns > 1 else 0)
+    next_depth = np.uint32(1 if depth > 1 else 0)
+    ratio = np.float32(grid_columns / width)
+    for x in range(width):
+        x0, fx = _floor_cell((np.float32(x) + _HALF) * ratio - _HALF, grid_columns)
+        z0, fz = _floor_cell(z[x], depth)
+        x1, z1 = np.uint32(x0 + next_column), np.uint32(z0 + next_depth)
+        r, g, b = view[0, x], view[1, x], view[2, x]
+        for c in range(3):
+            total = np.float32(0.0)
+            for k in range(4):
+                i = np.uint32(c * 4 + k)
+                near = line[x0, z0, i] + (line[x1, z0, i] - line[x0, z0, i]) * fx
+                far = line[x0, z1, i] + (line[x1, z1, i] - line[x0, z1, i]) * fx
+                times = r if k == 0 else (g if k == 1 else (b if k == 2 else _ONE))
+                total += (near + (far - near) * fz) * times
+            delta[c, x] = total
+
+
 @numba.njit(parallel=True, cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):
     """Apply a grid to one frame.
@@ -79,9 +119,6 @@ def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):
     _, height, width = light.shape
     grid_rows, grid_columns, depth, _ = cells.shape
     next_row = 1 if grid_rows > 1 else 0
-    next_column = np.uint32(1 if grid_columns > 1 else 0)
-    next_depth = np.uint32(1 if depth > 1 else 0)
-    hidden = inner.shape[0]
     for row in numba.prange(height):
         place = (np.float32(row) + _HALF) * np.float32(grid_rows / height) - _HALF
         y0, fy = _floor_cell(place, grid_rows)
@@ -97,33 +134,9 @@ def apply_rows(light, cells, luma, offset, inner, inner_offset, outer, out):
                 lit = max(light[c, row, x], np.float32(0.0)) + _TOE
                 view[c, x] = min(_log2(lit) - _GREY, _HIGHEST)
         z = np.empty(width, np.float32)
-        for x in range(width):
-            z[x] = luma[0] * view[0, x] + luma[1] * view[1, x] + luma[2] * view[2, x] + offset[0]
-        for h in range(hidden):
-            a, b, c, d, w = inner[h, 0], inner[h, 1], inner[h, 2], inner_offset[h], outer[h]
-            for x in range(width):
-                part = a * view[0, x] + b * view[1, x] + c * view[2, x] + d
-                z[x] += w * max(part, np.float32(0.0))
-        deepest = np.float32(depth - 1)
-        for x in range(width):
-            u = z[x]
-            z[x] = (_HALF + _HALF * u / (_ONE + abs(u))) * deepest
+        _depths(view, luma, offset, inner, inner_offset, outer, np.float32(depth - 1), z)
         delta = np.empty((3, width), np.float32)
-        ratio = np.float32(grid_columns / width)
-        for x in range(width):
-            x0, fx = _floor_cell((np.float32(x) + _HALF) * ratio - _HALF, grid_columns)
-            z0, fz = _floor_cell(z[x], depth)
-            x1, z1 = np.uint32(x0 + next_column), np.uint32(z0 + next_depth)
-            r, g, b = view[0, x], view[1, x], view[2, x]
-            for c in range(3):
-                total = np.float32(0.0)
-                for k in range(4):
-                    i = np.uint32(c * 4 + k)
-                    near = line[x0, z0, i] + (line[x1, z0, i] - line[x0, z0, i]) * fx
-                    far = line[x0, z1, i] + (line[x1, z1, i] - line[x0, z1, i]) * fx
-                    times = r if k == 0 else (g if k == 1 else (b if k == 2 else _ONE))
-                    total += (near + (far - near) * fz) * times
-                delta[c, x] = total
+        _changes(line, view, z, delta)
         for c in range(3):
             for x in range(width):
                 gain = _exp2(delta[c, x])
