@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from footagefit.dailies.show import Show
 
 
-
 @dataclass
 class Findings:
     """What was checked: lines for a person, and what stands in the way."""
