@@ -139,10 +139,19 @@ def test_every_config_binds_to_its_verb():
 
     for verb in cli.VERBS:
         function = getattr(import_module(f"footagefit.commands.{verb.name}"), verb.name)
-        keys = {key.name.partition(".")[0] for key in config.keys(verb.name)}
+        keys = {key.name.partition(".")[0] for key in config.keys(verb.name)} | groups(verb.name)
         assert keys == {name.rstrip("_") for name in inspect.signature(function).parameters}
         composed = config.compose(verb.name, [f"{k}=x" for k in required(verb.name)])
         assert set(config.bind(function, composed)) == set(inspect.signature(function).parameters)
+
+
+def groups(verb: str) -> set[str]:
+    """Config groups that a verb's root file takes."""
+    import yaml
+
+    raw = yaml.safe_load((config.config_dir() / f"{verb}.yaml").read_text(encoding="utf-8"))
+    chosen = [d for d in raw.get("defaults", []) if isinstance(d, dict)]
+    return {name for group in chosen for name, choice in group.items() if choice is not None}
 
 
 def required(verb: str) -> list[str]:

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from footagefit.footage.opening import open_clip as open_clip
     from footagefit.footage.writing import OutputForm as OutputForm
     from footagefit.footage.writing import open_writer as open_writer
+    from footagefit.rendering.fits import Fit as Fit
+    from footagefit.rendering.fits import load_fit as load_fit
 
 __version__ = "0.1.0"
-__all__ = ["OutputForm", "open_clip", "open_writer"]
+__all__ = ["Fit", "OutputForm", "load_fit", "open_clip", "open_writer"]
 
 _HOMES = {
+    "Fit": "footagefit.rendering.fits",
+    "load_fit": "footagefit.rendering.fits",
     "open_clip": "footagefit.footage.opening",
     "open_writer": "footagefit.footage.writing",
     "OutputForm": "footagefit.footage.writing",

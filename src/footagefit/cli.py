@@ -80,6 +80,15 @@ VERBS = (
         positional="show",
         examples=("footagefit validate show=film.yaml task=match",),
     ),
+    Verb(
+        "train",
+        "fine-tune a model on a show's dailies; ends in a fit",
+        examples=(
+            "footagefit train show=film.yaml task=match",
+            "footagefit train show=film.yaml task=match trainer=minutes trainer.max_minutes=5",
+            "footagefit train resume=film_work/runs/match_v001",
+        ),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 

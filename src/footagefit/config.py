@@ -41,6 +41,10 @@ class Key:
     help: str
 
 
+class Raw(dict[str, Any]):
+    """A group's settings as composed, for a parameter that builds them later, or elsewhere."""
+
+
 @lru_cache(maxsize=1)
 def config_dir() -> Path:
     """Where the configs lie: inside an installed wheel, else beside `src/` in a checkout."""
@@ -178,7 +182,8 @@ def bind(function: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, A
         function: Keyword-only; its parameters are the schema. `in_` takes the key `in`.
         config: As `compose` returns it.
     """
-    hints = typing.get_type_hints(function)
+    # A class's own hints are its attributes'; its constructor is the schema.
+    hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
     parameters = inspect.signature(function).parameters
     names = {name.rstrip("_"): name for name in parameters}
     bound: dict[str, Any] = {}
@@ -186,7 +191,8 @@ def bind(function: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, A
         if key not in names:
             raise UnknownName("key", key, names)
         hint = hints.get(names[key], Any)
-        bound[names[key]] = checked(key, instantiate(value, key), hint)
+        built = Raw(value) if hint is Raw and isinstance(value, Mapping) else None
+        bound[names[key]] = checked(key, instantiate(value, key) if built is None else built, hint)
     for key, name in names.items():
         if name not in bound and parameters[name].default is inspect.Parameter.empty:
             raise UsageError(f"{key} is not set", hint=f"Say {key}=...")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from footagefit.commands.progress import track
+from footagefit.config import Raw
 from footagefit.errors import FootagefitError, UsageError
 
 if TYPE_CHECKING:
     from footagefit.dailies.data import Dailies
     from footagefit.dailies.entries import Link, Shot
     from footagefit.dailies.show import Show
-
-Task = Literal["match", "relight", "extend", "cleanup"]
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Findings:
 def validate(
     *,
     show: Path,
-    task: Task,
+    task: Raw,
     role: str,
     batch_size: int,
     length: int,
@@ -74,7 +73,7 @@ def validate(
         _review(production, findings)
         _cache(dailies, shots, findings)
         _memory(dailies, findings)
-    print(f"{production.name}: task {task}")
+    print(f"{production.name}: task {str(task['_target_']).rpartition('.')[2].lower()}")
     print("\n".join(findings.lines))
     if findings.faults:
         count = len(findings.faults)

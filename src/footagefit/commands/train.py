@@ -1,0 +1,260 @@
+"""`footagefit train`: a show's dailies become a fit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from footagefit import config
+from footagefit.config import Raw
+from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, UsageError
+from footagefit.training.settings import MAY_CHANGE, Settings
+
+if TYPE_CHECKING:
+    from footagefit.rendering.fits import Part, Recipe
+    from footagefit.training.run import Plan
+
+_TRACKERS = ("wandb", "tensorboard")
+
+
+def train(
+    *,
+    show: Path | None,
+    task: Raw,
+    model: Raw,
+    trainer: Settings,
+    name: str | None,
+    resume: Path | None,
+    init_from: str,
+    stage_scenes: int | None,
+    work: Path,
+    keyframes: Path | None,
+    trackers: list[Any],
+    online: bool,
+    dry_run: bool,
+) -> int:
+    """Begin a run, or go on with one, and write its fit; see configs/train.yaml for each key."""
+    from footagefit.rendering.fits import Recipe
+    from footagefit.training.run import Plan, finish
+
+    for tracker in trackers:
+        if tracker not in _TRACKERS:
+            raise UnknownName("tracker", tracker, _TRACKERS)
+    recipe = Recipe(_part("task", task), _part("model", model))
+    if resume is not None:
+        folder = resume.expanduser()
+        plan = _going_on(Plan.read(folder), trainer, folder)
+    else:
+        if show is None and stage_scenes is None:
+            raise UsageError("show is not set", hint="Say show=<YAML or folder of dailies>")
+        recipe, start = _started(recipe, init_from)
+        plan = Plan(
+            recipe=recipe,
+            settings=trainer,
+            show=None if show is None else str(show),
+            init_from=start,
+            lineage=_stage_lineage(stage_scenes, recipe, trainer) if show is None else {},
+            keyframes=None if keyframes is None else str(keyframes),
+            trackers=tuple(str(t) for t in trackers),
+            online=online,
+        )
+        folder = _new_folder(work if show is None else _work_of(show), recipe, name)
+    _describe(plan, folder)
+    if dry_run:
+        return 0
+    numbers = _run(plan, folder, new=resume is None)
+    fit = folder.parent.parent / "fits" / folder.name
+    finish(folder, fit, numbers, replace=resume is not None)
+    _print_result(fit, numbers)
+    return 0
+
+
+def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
+    """Prepare the show, write the plan, and train: here, or in one process for each device."""
+    from footagefit.training.run import execute
+    from footagefit.training.shows import (
+        dailies_of,
+        fill_cache,
+        lineage_of,
+        need_show,
+        sides_of,
+        with_keyframes,
+    )
+
+    if plan.show is None and "stage" in plan.lineage:
+        return _run_on_stage(plan, folder)
+    show = need_show(plan.show)
+    _scanned(show)
+    task = plan.recipe.build_task()
+    dailies = dailies_of(show, plan.settings, spec=task.spec)
+    sides = sides_of(dailies)
+    fill_cache(dailies)
+    sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
+    if new:
+        plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
+    plan.write(folder)
+    if plan.settings.devices == 1:
+        return execute(folder, sides, plan=plan)
+    return _over_devices(plan.settings.devices, folder)
+
+
+def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
+    """Train on soundstage scenes, rendered into the work folder's cache first."""
+    from footagefit.training.run import execute
+    from footagefit.training.stage import StageWindows, sides_of_stage
+
+    stage = plan.lineage["stage"]
+    rows, columns = stage["size_px"]
+    sides = sides_of_stage(
+        folder.parent.parent / "cache",
+        scenes=stage["scenes"],
+        size_px=(rows, columns),
+        seed=stage["seed"],
+    )
+    for side in (sides.train, sides.held_out):
+        if isinstance(side, StageWindows):
+            print(f"soundstage: {side.scenes} scenes of seed {side.seed}")
+            side.render()
+    plan.write(folder)
+    return execute(folder, sides, plan=plan)
+
+
+def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
+    from footagefit.training.stage import lineage_of_stage
+
+    size = recipe.task.settings.get("size", (144, 256))
+    rows, columns = size if isinstance(size, list | tuple) else (144, 256)
+    return lineage_of_stage(
+        scenes=scenes or 0, size_px=(int(rows or 144), int(columns or 256)), seed=settings.seed
+    )
+
+
+def _work_of(show: Path) -> Path:
+    from footagefit.dailies.show import load_show
+
+    return load_show(show).work
+
+
+def _over_devices(devices: int, folder: Path) -> Mapping[str, float]:
+    from footagefit.training.worker import RESULT
+
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={devices}", "-m", "footagefit.training.worker", str(folder)]
+    (folder / RESULT).unlink(missing_ok=True)
+    done = subprocess.run(command, check=False)
+    if done.returncode or not (folder / RESULT).exists():
+        raise FootagefitError(
+            "a rank stopped; what it said is above",
+            path=folder,
+            hint=f"Mend it, then go on with resume={folder}",
+        )
+    return json.loads((folder / RESULT).read_text(encoding="utf-8"))
+
+
+def _scanned(show: Path) -> None:
+    """Scan the show where that was never done, saying so."""
+    from footagefit.dailies.show import load_show
+
+    production = load_show(show)
+    if production.catalogue.exists():
+        return
+    from footagefit.commands.scan import scan
+
+    print(f"{production.name} was never scanned: scanning first")
+    scan(show=show, workers=None, again=False, detector="auto")
+
+
+def _part(group: str, raw: Mapping[str, Any]) -> Part:
+    """The packaged config that a composed group came from, and what was set otherwise."""
+    import yaml
+
+    from footagefit.rendering.fits import Part
+
+    known = {}
+    for path in sorted((config.config_dir() / group).glob("*.yaml")):
+        packaged = yaml.safe_load(path.read_text(encoding="utf-8"))
+        known[path.stem] = packaged
+        if packaged.get("_target_") == raw.get("_target_"):
+            apart = {k: v for k, v in raw.items() if k not in packaged or packaged[k] != v}
+            return Part(path.stem, apart)
+    raise UnknownName(group, raw.get("_target_"), known)
+
+
+def _started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
+    """Where weights come from; a fit to start from brings its model's sizes along."""
+    from footagefit.rendering.fits import Recipe, load_fit
+
+    if init_from == "none":
+        return recipe, None
+    path = Path(init_from).expanduser()
+    if init_from == "base":
+        path = _shipped(recipe)
+        if not path.is_dir():
+            print(f"no {recipe.task.name} base is shipped: training starts from nothing")
+            return recipe, None
+    fit = load_fit(path)
+    sizes = {**fit.recipe.model.settings, **recipe.model.settings}
+    return Recipe(recipe.task, replace(fit.recipe.model, settings=sizes)), str(path)
+
+
+def _shipped(recipe: Recipe) -> Path:
+    package = Path(config.__file__).resolve().parent
+    return package / "models" / "weights" / f"{recipe.task.name}_{recipe.model.name}"
+
+
+def _going_on(plan: Plan, asked: Settings, folder: Path) -> Plan:
+    """The run's own plan; what was asked for otherwise must be of what may change."""
+    plain, default = asked.plain(), Settings().plain()
+    said = {key: value for key, value in plain.items() if value != default[key]}
+    mine = plan.settings.plain()
+    wrong = sorted(k for k, v in said.items() if k not in MAY_CHANGE and mine[k] != v)
+    if wrong:
+        raise UsageError(
+            f"a run goes on as it began, and trainer.{', trainer.'.join(wrong)} changed",
+            path=folder,
+            hint="Leave them out, or begin a new run with init_from=<fit>",
+        )
+    changes = {key: value for key, value in said.items() if key in MAY_CHANGE}
+    return replace(plan, settings=replace(plan.settings, **changes))
+
+
+def _new_folder(work: Path, recipe: Recipe, name: str | None) -> Path:
+    runs = work / "runs"
+    if name is not None:
+        if (runs / name).exists():
+            raise AlreadyThere(
+                "a run of that name is there",
+                path=runs / name,
+                hint=f"Say resume={runs / name}, or another name=",
+            )
+        return runs / name
+    number = 1
+    while (runs / f"{recipe.task.name}_v{number:03d}").exists():
+        number += 1
+    return runs / f"{recipe.task.name}_v{number:03d}"
+
+
+def _describe(plan: Plan, folder: Path) -> None:
+    settings = plan.settings
+    length = f"{settings.max_steps} steps"
+    if settings.max_minutes is not None:
+        length = f"{settings.max_minutes:g} minutes"
+    start = "nothing" if plan.init_from is None else plan.init_from
+    print(f"{plan.recipe.task.name} with {plan.recipe.model.name}, {length}, from {start}")
+    print(f"run: {folder}")
+
+
+def _print_result(fit: Path, numbers: Mapping[str, float]) -> None:
+    names: Sequence[tuple[str, str]] = (
+        ("val/psnr_plate", "plates as they are"),
+        ("val/psnr", "matched"),
+    )
+    for key, label in names:
+        if key in numbers:
+            print(f"  held-out frames, {label}: {numbers[key]:.2f} dB")
+    print(f"fit: {fit}")

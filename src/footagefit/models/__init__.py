@@ -1,0 +1,1 @@
+"""How to learn: tensors in, tensors out. Nothing here knows a show, a clip or a file of footage."""

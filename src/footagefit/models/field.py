@@ -1,0 +1,129 @@
+"""The field model: decides on a smooth field of light from a small picture, applies it at any size.
+
+What belongs here: how a plate is made small, what its look is made of, and the loss that teaches
+it. What does not: the network (`nets/field_net.py`), slicing (`slicing.py`), which frames it
+learns from (`tasks/`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from footagefit.errors import WrongValue
+from footagefit.models.base import Look, Model, resampled, small_size
+from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
+from footagefit.models.nets.light import TOE, stops
+from footagefit.models.objectives import LightError, Roughness
+from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_global
+from footagefit.records import Given, Pair
+
+
+class FieldModel(Model):
+    """Colour changes in stops: one for the whole frame, and an edge-aware grid of local ones.
+
+    Untrained it returns the plate to the bit.
+
+    Args:
+        guide_channels: What the task adds beside the plate (its spec says).
+        vector_size: Controls and signature with present flags (its spec says).
+        width: Channels of the net's first stage.
+        depth_cells: Cells of the grid along its guide.
+        long_px: Long side of the small picture, in square-ish cells of 16.
+        points: Random pixels a training picture is judged on.
+        smoothness: Weight of the field's roughness in the loss.
+        way: How looks are applied: auto, plain, compiled or numba.
+    """
+
+    def __init__(
+        self,
+        *,
+        guide_channels: int = 2,
+        vector_size: int = 0,
+        width: int = 32,
+        depth_cells: int = 8,
+        long_px: int = 256,
+        points: int = 4096,
+        smoothness: float = 0.02,
+        way: Way = "auto",
+    ) -> None:
+        super().__init__()
+        if long_px % CELL_PX:
+            raise WrongValue(f"long_px: expected a multiple of {CELL_PX}, got {long_px}")
+        self.net = FieldNet(
+            width=width,
+            depth_cells=depth_cells,
+            guide_channels=guide_channels,
+            vector_size=vector_size,
+        )
+        self.guide = Guide()
+        self.light_error = LightError()
+        self.roughness = Roughness()
+        self.long_px = long_px
+        self.points = points
+        self.smoothness = smoothness
+        self.way: Way = way
+
+    def small(self, given: Given) -> Given:
+        """Every picture at `long_px`, light averaged; one way for frames and their proxies."""
+        size = small_size(*given.plate.shape[-2:], long_px=self.long_px, cell_px=CELL_PX)
+        reference = given.reference
+        if reference.shape[1]:
+            wanted = small_size(*reference.shape[-2:], long_px=self.long_px, cell_px=CELL_PX)
+            flat = resampled(reference.flatten(0, 1), wanted)
+            reference = flat.unflatten(0, reference.shape[:2])
+        return Given(
+            plate=resampled(given.plate, size),
+            guide=resampled(given.guide, size),
+            mask=resampled(given.mask, size),
+            reference=reference,
+            vector=given.vector,
+            noise=given.noise[:, :0],
+        )
+
+    def look(self, given_small: Given) -> Look:
+        """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops."""
+        small = given_small
+        everywhere, cells = self.net(
+            small.plate, small.mask, small.guide, small.reference, small.vector
+        )
+        return {"everywhere": everywhere, "cells": cells}
+
+    def apply(self, look: Look, given: Given) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The plate with the field on it, at its own size; nothing is clamped."""
+        grid = with_global(look["everywhere"], look["cells"])
+        return slice_and_apply(given.plate, grid, self.guide, way=self.way)
+
+    def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
+        """`gain` and `offset` (B,3,H,W): plate x gain + offset is the result."""
+        grid = with_global(look["everywhere"], look["cells"])
+        # A light of x becomes x g + TOE (g - 1): g is read off two lights in the same place.
+        out = slice_and_apply(given.plate, grid, self.guide, way=self.way)
+        gain = (out + TOE) / (given.plate + TOE)
+        safe = (given.plate + TOE).abs() > 1e-4
+        gain = torch.where(safe, gain, torch.ones_like(gain))
+        return {"gain": gain, "offset": out - given.plate * gain}
+
+    def loss(self, pair: Pair, *, rng: torch.Generator) -> dict[str, Tensor]:
+        """`light`: error at random pixels of the plate; `field`: the field's roughness."""
+        given = pair.given
+        look = self.look(self.small(given))
+        batch, _, height, width = given.plate.shape
+        # The same places in every picture of a batch: ranks that share a batch then agree.
+        index = torch.randint(height * width, (1, self.points), generator=rng)
+        index = index.to(given.plate.device).expand(batch, -1)
+        grid = with_global(look["everywhere"], look["cells"])
+        made = slice_points(given.plate, grid, self.guide, index=index)
+        wanted = pair.target.flatten(2).gather(2, index[:, None].expand(-1, 3, -1))
+        weight = (pair.weight * given.mask).flatten(2).gather(2, index[:, None])
+        return {
+            "light": self.light_error(made, wanted, weight),
+            "field": self.smoothness * self.roughness(look["cells"]),
+        }
+
+
+def change_of(look: Look, light: Tensor) -> Tensor:
+    """The global change in stops that a look makes to some colours (B,N,3): for LUTs and CDLs."""
+    view = stops(light.transpose(1, 2))
+    affine = look["everywhere"].unflatten(1, (3, 4))
+    return (torch.matmul(affine[:, :, :3], view) + affine[:, :, 3:]).transpose(1, 2)

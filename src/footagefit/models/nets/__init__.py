@@ -1,0 +1,1 @@
+"""Networks that script: tensor-only forwards, no film words, no inheritance between them."""

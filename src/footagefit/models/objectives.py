@@ -1,0 +1,46 @@
+"""What training makes small, as objects. Tensors in, one number out; no footage, no weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class LightError(nn.Module):
+    """How far two pictures lie apart, as an eye or a densitometer would say, above 1 too.
+
+    Charbonnier of the difference of log2(light + toe). With the default toe the curve follows
+    display code values through mid-tones and shadows, and goes on in stops above them.
+
+    Args:
+        toe: Light below which differences count linearly.
+        knee: In stops; smaller differences count quadratically.
+    """
+
+    def __init__(self, *, toe: float = 0.03, knee: float = 0.05) -> None:
+        super().__init__()
+        self.toe = toe
+        self.knee = knee
+
+    def forward(self, made: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+        """Mean over pictures of the weighted mean over pixels (B,3,P); weight (B,1,P)."""
+        off = torch.log2(1.0 + made.clamp_min(0.0) / self.toe)
+        off = off - torch.log2(1.0 + wanted.clamp_min(0.0) / self.toe)
+        # Below black the curve goes on with its slope there, so that negatives count too.
+        slope = 1.0 / (self.toe * 0.6931471805599453)
+        off = off + slope * (made.clamp_max(0.0) - wanted.clamp_max(0.0))
+        each = torch.sqrt(off * off + self.knee * self.knee) - self.knee
+        total = (each * weight).sum((1, 2))
+        return (total / (3.0 * weight.sum((1, 2))).clamp_min(1e-6)).mean()
+
+
+class Roughness(nn.Module):
+    """How much neighbouring cells of a field differ: light is smooth unless pixels say else."""
+
+    def forward(self, cells: Tensor) -> Tensor:
+        """Mean squared difference over rows, columns and depth of (B,12,Z,h,w)."""
+        total = cells.new_zeros(())
+        for axis in (2, 3, 4):
+            if cells.shape[axis] > 1:
+                total = total + cells.diff(dim=axis).square().mean()
+        return total

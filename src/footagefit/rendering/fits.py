@@ -1,0 +1,286 @@
+"""A fit on disk: plain data that can be read by anyone, and refused when it was tampered with.
+
+What belongs here: writing a fit, reading it back, building task and model from its recipe. What
+does not: training, rendering.
+
+A fit is a folder::
+
+    weights.safetensors   tensors of the model, nothing else
+    recipe.yaml           names of packaged task and model configs, and plain settings for them
+    signature.json        what the show measured as
+    card.json             lineage, numbers, approvals, and the sha256 of the three above
+
+No pickle is read, ever; a recipe that holds `_target_` is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from footagefit import config
+from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, WrongValue
+
+if TYPE_CHECKING:
+    from footagefit.models.base import Model
+    from footagefit.tasks.base import Task, TaskSpec
+
+FORMAT = 1
+WEIGHTS, RECIPE, SIGNATURE, CARD = (
+    "weights.safetensors",
+    "recipe.yaml",
+    "signature.json",
+    "card.json",
+)
+_HASHED = (WEIGHTS, RECIPE, SIGNATURE)
+_RECIPE_KEYS = ("format", "task", "model")
+
+Plain = str | int | float | bool | None
+Settings = Mapping[str, Plain | Sequence[Plain]]
+
+
+class BrokenFit(FootagefitError):
+    """A fit that is not whole, not plain, or not as it was written."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A packaged config by name, and what was set otherwise.
+
+    Attributes:
+        name: File name in the group's folder, without `.yaml`.
+        settings: Plain values by constructor argument.
+    """
+
+    name: str
+    settings: Settings = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build what the weights belong to."""
+
+    task: Part
+    model: Part
+
+    def build_task(self) -> Task:
+        """The task, from its packaged config."""
+        return cast("Task", _built("task", self.task, {}))
+
+    def build_model(self, spec: TaskSpec) -> Model:
+        """The model, untrained, sized by the task's spec."""
+        if self.model.name not in spec.models:
+            raise UnknownName(f"model for task {spec.name}", self.model.name, spec.models)
+        sizes = {"guide_channels": len(spec.guide), "vector_size": spec.vector_size}
+        return cast("Model", _built("model", self.model, sizes))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit in memory.
+
+    Attributes:
+        path: Where it lies.
+        recipe: What it was built from.
+        task: Ready to use.
+        model: With its weights, in evaluation mode.
+        signature: What the show measured as.
+        card: Lineage, numbers and approvals.
+    """
+
+    path: Path
+    recipe: Recipe
+    task: Task
+    model: Model
+    signature: Mapping[str, float]
+    card: Mapping[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """What identifies the fit in headers and manifests: the sha256 of its weights."""
+        return str(self.card["files"][WEIGHTS])
+
+
+def save_fit(
+    path: str | Path,
+    *,
+    recipe: Recipe,
+    weights: Mapping[str, Any],
+    card: Mapping[str, Any],
+    signature: Mapping[str, float] | None = None,
+    replace: bool = False,
+) -> Path:
+    """Write a fit: whole, or not at all.
+
+    Args:
+        path: The folder to write.
+        recipe: What to build the model from.
+        weights: The model's state, tensors by name.
+        card: Lineage and numbers; `format`, `code_version` and `files` are filled in.
+        signature: Measured values by name.
+        replace: Take the place of a fit that is there.
+
+    Raises:
+        AlreadyThere: Something is there and `replace` was not said.
+    """
+    from safetensors.torch import save_file
+
+    from footagefit import __version__
+
+    path = Path(path).expanduser()
+    if path.exists() and not replace:
+        raise AlreadyThere("a fit is there already", path=path, hint="Choose another name")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.mkdir(parents=True)
+    try:
+        plain = {n: t.detach().cpu().contiguous().clone() for n, t in weights.items()}
+        save_file(plain, part / WEIGHTS)
+        (part / RECIPE).write_text(_recipe_text(recipe), encoding="utf-8")
+        (part / SIGNATURE).write_text(_json(dict(signature or {})), encoding="utf-8")
+        files = {name: _sha256(part / name) for name in _HASHED}
+        whole = {**card, "format": FORMAT, "code_version": __version__, "files": files}
+        (part / CARD).write_text(_json(whole), encoding="utf-8")
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return path
+
+
+def load_fit(path: str | Path) -> Fit:
+    """Read a fit back, or say in one line why it is not to be trusted.
+
+    Raises:
+        BrokenFit: Missing, tampered with, of an unknown version, or not plain data.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    path = Path(path).expanduser()
+    card = _card(path)
+    for name in _HASHED:
+        _check_hash(path, name, card)
+    recipe = read_recipe(path / RECIPE)
+    signature = _read_json(path / SIGNATURE)
+    task = recipe.build_task()
+    model = recipe.build_model(task.spec)
+    try:
+        weights = load_file(path / WEIGHTS)
+        model.load_state_dict(weights)
+    except Exception as error:  # safetensors raises its own type, torch RuntimeError
+        line = str(error).strip().splitlines()[0]
+        raise BrokenFit(f"the weights do not fit the recipe ({line})", path=path) from error
+    if not all(bool(torch.isfinite(t).all()) for t in weights.values() if t.is_floating_point()):
+        raise BrokenFit("the weights hold NaN or infinity", path=path / WEIGHTS)
+    return Fit(path, recipe, task, model.eval(), signature, card)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from its YAML; nothing is built."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BrokenFit("the recipe is not plain YAML", path=path) from error
+    if not isinstance(raw, dict) or set(raw) != set(_RECIPE_KEYS):
+        raise BrokenFit(f"a recipe holds {', '.join(_RECIPE_KEYS)} and no more", path=path)
+    if raw["format"] != FORMAT:
+        raise BrokenFit(
+            f"format {raw['format']!r}, and this version reads {FORMAT}",
+            path=path,
+            hint="Use the footagefit that wrote it, or a newer one",
+        )
+    return Recipe(_part(raw["task"], "task", path), _part(raw["model"], "model", path))
+
+
+def _part(raw: Any, kind: str, path: Path) -> Part:
+    if not isinstance(raw, dict) or set(raw) - {"name", "settings"} or "name" not in raw:
+        raise BrokenFit(f"{kind}: expected name and settings", path=path)
+    settings = raw.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise BrokenFit(f"{kind}.settings: expected keys and values", path=path)
+    for key, value in settings.items():
+        if key == "_target_" or not isinstance(key, str):
+            raise BrokenFit(f"{kind}.settings.{key} is not allowed in a recipe", path=path)
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(i, str | int | float | bool | None) for i in items):
+            raise BrokenFit(f"{kind}.settings.{key}: expected a plain value", path=path)
+    return Part(str(raw["name"]), settings)
+
+
+def _built(group: str, part: Part, sizes: Mapping[str, Any]) -> Any:
+    import yaml
+
+    folder = config.config_dir() / group
+    known = sorted(p.stem for p in folder.glob("*.yaml"))
+    if part.name not in known:
+        raise UnknownName(group, part.name, known)
+    raw = yaml.safe_load((folder / f"{part.name}.yaml").read_text(encoding="utf-8"))
+    for key in part.settings:
+        if key.startswith("_"):
+            raise WrongValue(f"{group}.{key} cannot be set")
+    return config.instantiate({**raw, **part.settings, **sizes}, group)
+
+
+def _recipe_text(recipe: Recipe) -> str:
+    import yaml
+
+    raw = {
+        "format": FORMAT,
+        "task": {"name": recipe.task.name, "settings": dict(recipe.task.settings)},
+        "model": {"name": recipe.model.name, "settings": dict(recipe.model.settings)},
+    }
+    return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
+
+
+def _card(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise BrokenFit("no fit there", path=path, hint="A fit is a folder that training wrote")
+    card = _read_json(path / CARD)
+    if card.get("format") != FORMAT:
+        raise BrokenFit(
+            f"format {card.get('format')!r}, and this version reads {FORMAT}",
+            path=path / CARD,
+            hint="Use the footagefit that wrote it, or a newer one",
+        )
+    if not isinstance(card.get("files"), dict):
+        raise BrokenFit("the card lists no files", path=path / CARD)
+    return card
+
+
+def _check_hash(path: Path, name: str, card: Mapping[str, Any]) -> None:
+    if not (path / name).is_file():
+        raise BrokenFit("the fit is not whole", path=path / name, hint="Copy all of its folder")
+    if _sha256(path / name) != card["files"].get(name):
+        raise BrokenFit(
+            "changed since it was written",
+            path=path / name,
+            hint="Take the fit again from where it was trained",
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BrokenFit("missing or not JSON", path=path) from error
+    if not isinstance(read, dict):
+        raise BrokenFit("expected keys and values", path=path)
+    return read
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,1 @@
+"""What to learn: a window of frames in, supervised examples out. Nothing here owns weights."""

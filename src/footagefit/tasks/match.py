@@ -1,0 +1,239 @@
+"""Match: make a plate sit beside its references, learnt from the show's own frames.
+
+What belongs here: how a frame becomes an example (the target is a real frame; the input is that
+frame under other light and through other codecs), and what a model is shown when a shot is
+rendered. What does not: the changes themselves (`degrade.py`, `codecs.py`), any network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from footagefit.errors import UnknownName, WrongValue
+from footagefit.records import Given, Pair
+from footagefit.tasks import codecs, degrade
+from footagefit.tasks.base import (
+    Control,
+    Controls,
+    Task,
+    TaskSpec,
+    Window,
+    lens_coordinates,
+    vector_of,
+)
+from footagefit.tasks.degrade import Family
+from footagefit.tasks.draws import chance, choice, uniform
+
+SIGNATURE = (
+    "signature.exposure_ev",
+    "signature.white_mired",
+    "signature.tint_duv",
+    "signature.contrast",
+    "signature.grain",
+    "signature.sharpness",
+    "signature.vignette_ev",
+    "signature.k1",
+)
+_GUIDE = (18, 32)  # rows and columns of the lens coordinates: they are smooth
+_LIMIT = 256.0  # light above which an example says nothing: a burnt-out sun
+
+
+class Match(Task):
+    """Self-supervised matching.
+
+    Args:
+        families: Changes of light to train on, by name; all by default.
+        codecs: What files do to pictures, by name; all by default.
+        size: Rows and columns of training pictures.
+        references: Frames an example sits beside.
+        harmonise: How often only an element in the frame is changed.
+        keep: How often the input needs nothing done: it teaches to do no harm.
+        worlds: How often target, input and references go through one unknown grade together, so
+            that proxies teach what plates need.
+    """
+
+    def __init__(
+        self,
+        *,
+        families: Sequence[str] | None = None,
+        codecs: Sequence[str] | None = None,
+        size: Sequence[int] = (144, 256),
+        references: int = 1,
+        harmonise: float = 0.1,
+        keep: float = 0.04,
+        worlds: float = 0.35,
+    ) -> None:
+        if len(size) != 2 or min(size) < 16:
+            raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
+        self.families = _chosen("family", families, degrade.FAMILIES)
+        self.codecs = _chosen("codec", codecs, _codecs())
+        self.size = (int(size[0]), int(size[1]))
+        self.harmonise = harmonise
+        self.keep = keep
+        self.worlds = worlds
+        self.spec = TaskSpec(
+            name="match",
+            guide=("lens.x", "lens.y"),
+            vector=SIGNATURE,
+            controls={"strength": Control("", 0.0, 1.0, 1.0, "how much of the change to make")},
+            models=("field", "diffusion"),
+            references=references,
+        )
+
+    def pair(self, window: Window, rng: torch.Generator) -> Pair:
+        """A frame under other light, and the frame itself to come back to."""
+        if "after" in window.layers:
+            return self._taught(window, rng)
+        frames = window.frames_TCHW
+        target, frame = self._cropped(frames[choice(rng, frames.shape[0])], rng)
+        aspect = frames.shape[3] / frames.shape[2]
+        references = self._references(window, target, rng)
+        if chance(rng, self.worlds):
+            target, references = _another_world(target, references, rng)
+        target = target.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
+        plate = target if chance(rng, self.keep) else self.degraded(target, rng)
+        mask = torch.ones_like(target[:1])
+        if chance(rng, self.harmonise):
+            mask = _element(rng, self.size)
+            plate = target + mask * (plate - target)
+        plate = plate.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
+        given = Given(
+            plate=plate[None],
+            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect)[None],
+            mask=mask[None],
+            reference=references[None],
+            vector=vector_of(SIGNATURE, window.signature)[None],
+            noise=plate.new_zeros(1, 0, *self.size),
+        )
+        return Pair(given, target[None], {}, _certainty(plate, target)[None])
+
+    def given(self, window: Window, controls: Controls) -> Given:
+        """Plates at full size; the alpha, where there is one, is the element to harmonise."""
+        self.checked(controls)
+        frames = window.frames_TCHW
+        count, _, height, width = frames.shape
+        mask = window.layers.get("alpha")
+        guide = lens_coordinates(_GUIDE, aspect=width / height)
+        vector = vector_of(SIGNATURE, window.signature)
+        return Given(
+            plate=frames,
+            guide=guide.expand(count, *guide.shape),
+            mask=frames.new_ones(count, 1, height, width) if mask is None else mask,
+            reference=window.reference_RCHW[None].expand(count, -1, -1, -1, -1),
+            vector=vector.expand(count, -1),
+            noise=frames.new_zeros(count, 0, height, width),
+        )
+
+    def degraded(self, light: Tensor, rng: torch.Generator) -> Tensor:
+        """The frame as another take might have it: other light, then another way to the file."""
+        changed = False
+        for family in self.families.values():
+            if chance(rng, family.odds):
+                light, changed = family.change(light, rng), True
+        if not changed and self.families:
+            names = list(self.families)
+            light = self.families[names[choice(rng, len(names))]].change(light, rng)
+        for family in self.codecs.values():
+            if chance(rng, family.odds):
+                light = family.change(light, rng)
+        return light
+
+    def _taught(self, window: Window, rng: torch.Generator) -> Pair:
+        """An artist's own before and after, framed alike; nothing else is done to them."""
+        both = torch.cat([window.frames_TCHW, window.layers["after"]], 1)
+        cut, frame = self._cropped(both[choice(rng, both.shape[0])], rng)
+        plate, target = cut[:3], cut[3:]
+        aspect = both.shape[3] / both.shape[2]
+        given = Given(
+            plate=plate[None],
+            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect)[None],
+            mask=torch.ones_like(plate[:1])[None],
+            reference=self._references(window, target, rng)[None],
+            vector=vector_of(SIGNATURE, window.signature)[None],
+            noise=plate.new_zeros(1, 0, *self.size),
+        )
+        return Pair(given, target[None], {}, torch.ones_like(target[:1])[None])
+
+    def _cropped(
+        self, picture: Tensor, rng: torch.Generator
+    ) -> tuple[Tensor, tuple[float, float, float, float]]:
+        """Most or all of a frame at the training size, perhaps mirrored; and which part it is."""
+        scale = 1.0 if chance(rng, 0.4) else uniform(rng, 0.6, 1.0)
+        left, top = uniform(rng, 0.0, 1.0 - scale), uniform(rng, 0.0, 1.0 - scale)
+        height, width = picture.shape[1:]
+        rows = slice(int(top * height), max(int(top * height) + 8, int((top + scale) * height)))
+        columns = slice(int(left * width), max(int(left * width) + 8, int((left + scale) * width)))
+        cut = _fitted(picture[:, rows, columns], self.size)
+        frame = (left, top, left + scale, top + scale)
+        if chance(rng, 0.5):
+            return cut.flip(2), (frame[2], frame[1], frame[0], frame[3])
+        return cut, frame
+
+    def _references(self, window: Window, target: Tensor, rng: torch.Generator) -> Tensor:
+        """As many references as the spec says: other frames, else other parts of this one."""
+        there = window.reference_RCHW
+        chosen = []
+        for _ in range(self.spec.references):
+            if there.shape[0] == 0:
+                chosen.append(self._cropped(target, rng)[0])
+                continue
+            picture = there[choice(rng, there.shape[0])]
+            chosen.append(_fitted(picture, self.size))
+        return torch.stack(chosen) if chosen else target.new_zeros(0, *target.shape)
+
+
+def _codecs() -> Mapping[str, Family]:
+    return codecs.CODECS
+
+
+def _chosen(
+    kind: str, names: Sequence[str] | None, known: Mapping[str, Family]
+) -> dict[str, Family]:
+    if names is None:
+        return dict(known)
+    for name in names:
+        if name not in known:
+            raise UnknownName(kind, name, known)
+    return {name: family for name, family in known.items() if name in names}
+
+
+def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    if tuple(picture.shape[1:]) == size:
+        return picture.clone()
+    if picture.shape[1] >= size[0] and picture.shape[2] >= size[1]:
+        return F.adaptive_avg_pool2d(picture, size)
+    return F.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0]
+
+
+def _another_world(
+    target: Tensor, references: Tensor, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """One unknown grade on target and references: exposed otherwise, or undone from display."""
+    gain = 2.0 ** uniform(rng, -1.5, 1.5)
+    power = 2.0 ** uniform(rng, -0.3, 0.4)
+    open_up = uniform(rng, 0.0, 6.0) if chance(rng, 0.5) else 0.0
+
+    def graded(light: Tensor) -> Tensor:
+        held = light.clamp_min(0.0)
+        bent = 0.18 * ((held + 1e-4) / 0.18).pow(power) * (1.0 + open_up * held.clamp_max(1.0) ** 4)
+        return gain * torch.where(light > 0, bent, light)
+
+    return graded(target), graded(references)
+
+
+def _element(rng: torch.Generator, size: tuple[int, int]) -> Tensor:
+    """A soft-edged blob such as an inserted element leaves (1,H,W)."""
+    coarse = torch.randn(1, 1, 5, 7, generator=rng)
+    field = F.interpolate(coarse, size=size, mode="bicubic")[0]
+    return torch.sigmoid(uniform(rng, 4.0, 30.0) * (field - uniform(rng, -0.3, 0.4)))
+
+
+def _certainty(plate: Tensor, target: Tensor) -> Tensor:
+    """Less weight where the input has clipped and only inpainting could tell (1,H,W)."""
+    top = plate.amax()
+    gone = (plate >= top * 0.999).all(0, keepdim=True) & (target > plate * 1.2).any(0, keepdim=True)
+    return torch.where(gone, 0.2, 1.0)

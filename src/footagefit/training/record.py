@@ -1,0 +1,199 @@
+"""What a run leaves behind for people: JSONL and PNG in its folder, and trackers that mirror it.
+
+What belongs here: the record, the strip of a review shot, W&B and TensorBoard as mirrors. What
+does not: when to look (`callbacks.py`), metrics (`evaluation`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from footagefit.errors import MissingPart
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+TrackerName = Literal["none", "wandb", "tensorboard"]
+
+
+class Tracker(ABC):
+    """Somewhere numbers and pictures of a run go."""
+
+    @abstractmethod
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """Some numbers at a step."""
+
+    @abstractmethod
+    def picture(self, step: int, name: str, picture: Image.Image) -> None:
+        """An 8-bit, display-referred picture at a step."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Everything is written."""
+
+
+class Record(Tracker):
+    """The run's own record: `record.jsonl` and `review/<name>/step_<n>.png`.
+
+    Args:
+        folder: The run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._begun = time.monotonic()
+
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """One line of JSON."""
+        line = {"step": step, "s": round(time.monotonic() - self._begun, 2), **values}
+        with (self.folder / "record.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def picture(self, step: int, name: str, picture: Image.Image) -> None:
+        """One PNG, whole or not at all."""
+        path = self.folder / "review" / name / f"step_{step:06d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        picture.save(part, format="PNG")
+        os.replace(part, path)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def read(self) -> list[dict[str, Any]]:
+        """All lines so far."""
+        path = self.folder / "record.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+class Wandb(Tracker):
+    """Weights & Biases, offline unless asked; a mirror of the record.
+
+    Args:
+        folder: The run's; everything stays under it.
+        name: Of the run.
+        online: Reach out over the network.
+    """
+
+    def __init__(self, folder: Path, name: str, *, online: bool = False) -> None:
+        os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb_data"))
+        try:
+            import wandb
+        except ImportError as error:
+            raise MissingPart("wandb is not installed", hint="pip install wandb") from error
+        self._wandb = wandb
+        self._run = wandb.init(
+            dir=str(folder),
+            id=name,
+            name=name,
+            project="footagefit",
+            mode="online" if online else "offline",
+            resume="allow" if online else None,
+        )
+
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """Against our own step."""
+        self._run.log({**values, "trainer/global_step": step})
+
+    def picture(self, step: int, name: str, picture: Image.Image) -> None:
+        """As 8-bit pixels that W&B shows as they are."""
+        shown = {f"review/{name}": self._wandb.Image(picture), "trainer/global_step": step}
+        self._run.log(shown)
+
+    def close(self) -> None:
+        """Flush to disk."""
+        self._run.finish()
+
+
+class TensorBoard(Tracker):
+    """TensorBoard event files in `<run>/tensorboard`."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard.writer import SummaryWriter
+        except ImportError as error:
+            raise MissingPart(
+                "tensorboard is not installed", hint="pip install tensorboard"
+            ) from error
+        self._writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """One scalar each."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def picture(self, step: int, name: str, picture: Image.Image) -> None:
+        """One image."""
+        import numpy as np
+
+        self._writer.add_image(f"review/{name}", np.asarray(picture), step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Flush to disk."""
+        self._writer.close()
+
+
+def trackers(
+    folder: Path, *, names: Sequence[TrackerName], run: str, online: bool
+) -> list[Tracker]:
+    """The record, and the mirrors asked for."""
+    made: list[Tracker] = [Record(folder)]
+    if "wandb" in names:
+        made.append(Wandb(folder, run, online=online))
+    if "tensorboard" in names:
+        made.append(TensorBoard(folder))
+    return made
+
+
+def strip(
+    before: Tensor,
+    after: Tensor,
+    target: Tensor,
+    reference: Tensor | None = None,
+    *,
+    exposure_ev: float = 0.0,
+) -> Image.Image:
+    """Reference, before, after, target and four times their difference, at one exposure.
+
+    Args:
+        before: (3,H,W) scene-linear ACEScg, as are the others.
+        after: What the model made.
+        target: What should come out.
+        reference: What it had to sit beside.
+        exposure_ev: Stops added to all.
+    """
+    import numpy as np
+    from PIL import Image
+
+    from footagefit.footage.colour import preview
+
+    def shown(picture: Tensor) -> np.ndarray:
+        pixels = picture.detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
+        return preview(pixels, exposure_ev=exposure_ev)
+
+    panes = [shown(before), shown(after), shown(target)]
+    apart = np.abs(panes[1].astype(np.int16) - panes[2].astype(np.int16))
+    panes.append((apart * 4).clip(0, 255).astype(np.uint8))
+    if reference is not None:
+        panes.insert(0, shown(_sized(reference, target)))
+    gap = np.full((panes[0].shape[0], 4, 3), 24, np.uint8)
+    row = [part for pane in panes for part in (pane, gap)][:-1]
+    return Image.fromarray(np.concatenate(row, 1))
+
+
+def _sized(picture: Tensor, like: Tensor) -> Tensor:
+    from torch.nn import functional as F
+
+    if picture.shape == like.shape:
+        return picture
+    return F.interpolate(picture[None], size=like.shape[1:], mode="bilinear", antialias=True)[0]

@@ -1,0 +1,383 @@
+"""A run: its folder, how it begins, how it goes on to the bit, and the fit it ends in.
+
+What belongs here: everything between a resolved config and a fit. What does not: the command line
+and preparing a show (`commands/train.py`), the step (`fine_tune.py`).
+
+A run's folder::
+
+    run.json              recipe, settings, lineage: what the run is; read again on resume
+    budget.json           steps that a budget in minutes came to
+    record.jsonl review/  the record
+    checkpoints/          last.ckpt (to go on from), best.safetensors (the best average)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from footagefit.errors import FootagefitError, MissingPart, UsageError, WrongValue
+from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
+from footagefit.training.settings import Settings
+
+if TYPE_CHECKING:
+    from footagefit.models.base import Model
+    from footagefit.records import Pair
+    from footagefit.tasks.base import Task
+    from footagefit.training.examples import Source
+    from footagefit.training.fine_tune import FineTune
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is: all that must not change when it goes on.
+
+    Attributes:
+        recipe: Task and model.
+        settings: Budget, optimizer, machine.
+        show: The show's YAML or folder; None where windows come from memory.
+        init_from: A fit whose weights it starts from, or None.
+        lineage: Show, clips and frames it learns from; goes into the card.
+        keyframes: Folder of an artist's keyframes to learn from as well, or None.
+        trackers: Mirrors of the record, by name.
+        online: Let W&B reach out.
+    """
+
+    recipe: Recipe
+    settings: Settings
+    show: str | None = None
+    init_from: str | None = None
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    keyframes: str | None = None
+    trackers: tuple[str, ...] = ()
+    online: bool = False
+
+    def write(self, folder: Path) -> None:
+        """Into a new run's folder."""
+        raw = {
+            "format": FORMAT,
+            "task": {"name": self.recipe.task.name, "settings": dict(self.recipe.task.settings)},
+            "model": {"name": self.recipe.model.name, "settings": dict(self.recipe.model.settings)},
+            "settings": self.settings.plain(),
+            "show": self.show,
+            "init_from": self.init_from,
+            "lineage": dict(self.lineage),
+            "keyframes": self.keyframes,
+            "trackers": list(self.trackers),
+            "online": self.online,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / "run.part"
+        part.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(part, folder / "run.json")
+
+    @staticmethod
+    def read(folder: Path) -> Plan:
+        """From a run's folder."""
+        path = folder / "run.json"
+        if not path.is_file():
+            raise UsageError("no run there", path=folder, hint="Say resume=<a run's folder>")
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw.get("format") != FORMAT:
+            raise UsageError(f"format {raw.get('format')!r} is not known", path=path)
+        return Plan(
+            recipe=Recipe(Part(**raw["task"]), Part(**raw["model"])),
+            settings=Settings.from_plain(raw["settings"]),
+            show=raw["show"],
+            init_from=raw["init_from"],
+            lineage=raw["lineage"],
+            keyframes=raw.get("keyframes"),
+            trackers=tuple(raw["trackers"]),
+            online=raw["online"],
+        )
+
+    def check_resumes(self, other: Plan, folder: Path) -> None:
+        """Refuse to go on as something else."""
+        apart = [f"trainer.{n}" for n in self.settings.changed(other.settings)]
+        apart += ["task"] if self.recipe.task != other.recipe.task else []
+        apart += ["model"] if self.recipe.model != other.recipe.model else []
+        if apart:
+            raise UsageError(
+                f"a run goes on as it began, and {', '.join(apart)} changed",
+                path=folder,
+                hint="Leave them as they were, or begin a new run with init_from=<fit>",
+            )
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a run learns from and is judged on.
+
+    Attributes:
+        train: Windows to learn from.
+        held_out: Windows to be judged on; their scenes are never trained on.
+        review: Windows of review shots, by name.
+    """
+
+    train: Source
+    held_out: Source
+    review: Mapping[str, Any] = field(default_factory=dict)
+
+
+def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str, float]:
+    """Run, or go on with, what lies in a folder; returns the last review's numbers.
+
+    Args:
+        folder: Holds `run.json`; goes on from `checkpoints/last.ckpt` where there is one.
+        sides: Where windows come from.
+        plan: Read from the folder by default.
+    """
+    begun = time.monotonic()
+    plan = plan or Plan.read(folder)
+    settings = plan.settings
+    with warnings.catch_warnings():
+        _quiet()
+        import torch
+
+        from footagefit.training.callbacks import Budget, Checkpoints, Review
+        from footagefit.training.record import trackers
+
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        task = plan.recipe.build_task()
+        module = _module(plan, folder, task)
+        pairs, shots = _judged_on(sides, task, settings)
+        _preflight(module, pairs, settings)
+        checkpoints = Checkpoints(folder / "checkpoints", every=settings.save_every)
+        made = _trackers(folder, plan, trackers)
+        review = Review(
+            pairs,
+            shots,
+            made,
+            every=settings.review_every,
+            patience=settings.patience,
+            best=folder / "checkpoints" / "best.safetensors",
+        )
+        budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
+        trainer = _trainer(settings, module.total_steps, [budget, review, checkpoints])
+        _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
+        for tracker in made:
+            tracker.close()
+    if checkpoints.told:
+        raise Stopped(
+            f"stopped at step {trainer.global_step}",
+            path=folder,
+            hint=f"Go on with resume={folder}",
+        )
+    return {**review.last, "steps": float(trainer.global_step), "s": time.monotonic() - begun}
+
+
+class Stopped(FootagefitError):
+    """A run that was told to stop, and saved."""
+
+    exit_code = 130
+
+
+def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bool = False) -> Path:
+    """Write the fit of a finished run: the best average, its recipe and its card."""
+    from safetensors.torch import load_file
+
+    plan = Plan.read(folder)
+    weights = load_file(folder / "checkpoints" / "best.safetensors")
+    card = {
+        "run": folder.name,
+        "parent": _parent(plan),
+        "lineage": dict(plan.lineage),
+        "settings": plan.settings.plain(),
+        "metrics": {k: round(v, 4) for k, v in numbers.items() if k.startswith("val/")},
+        "steps": int(numbers.get("steps", 0)),
+        "minutes": round(numbers.get("s", 0.0) / 60.0, 2),
+        "approvals": [],
+    }
+    return save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+
+
+def _module(plan: Plan, folder: Path, task: Task) -> FineTune:
+    import torch
+
+    from footagefit.training.fine_tune import FineTune
+
+    settings = plan.settings
+    with torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        model = plan.recipe.build_model(task.spec)
+    if plan.init_from is not None:
+        _take_weights(model, Path(plan.init_from))
+    return FineTune(
+        model,
+        seed=settings.seed,
+        total_steps=_length(settings, folder),
+        rate=settings.rate,
+        warmup_steps=settings.warmup_steps,
+        weight_decay=settings.weight_decay,
+        ema_decay=settings.ema_decay,
+        keep_batch=folder,
+        compile_model=settings.compile_model,
+    )
+
+
+def _take_weights(model: Model, path: Path) -> None:
+    """Start from a fit's weights; what does not fit by name or size is an error."""
+    fit = load_fit(path)
+    try:
+        model.load_state_dict(fit.model.state_dict())
+    except RuntimeError as error:
+        raise WrongValue(
+            "its model has other sizes than this run's",
+            path=path,
+            hint="Leave model.* as the fit's recipe has it",
+        ) from error
+
+
+def _length(settings: Settings, folder: Path) -> int:
+    from footagefit.training.examples import ENDLESS_STEPS
+
+    frozen = folder / "budget.json"
+    if frozen.exists():
+        return int(json.loads(frozen.read_text(encoding="utf-8"))["steps"])
+    return settings.max_steps or ENDLESS_STEPS
+
+
+def _judged_on(sides: Sides, task: Task, settings: Settings) -> tuple[list[Pair], dict[str, Pair]]:
+    """Held-out examples, the same at every look and in every run of a seed."""
+    from footagefit.tasks.draws import generator
+    from footagefit.training.examples import Examples
+
+    held_out = Examples(sides.held_out, task, seed=settings.seed, stream=1)
+    pairs = [held_out[index] for index in range(settings.val_windows)]
+    shots = {
+        name: task.pair(window, generator(settings.seed, number, 2))
+        for number, (name, window) in enumerate(sorted(sides.review.items()))
+    }
+    if not shots:
+        shots = {f"held_out_{i}": pair for i, pair in enumerate(pairs[:4])}
+    return pairs, shots
+
+
+def _preflight(module: FineTune, pairs: Sequence[Pair], settings: Settings) -> None:
+    """One step's memory, before anything is begun; weights stay as they are."""
+    import torch
+
+    from footagefit.tasks.base import collated
+    from footagefit.tasks.draws import generator
+
+    if not pairs:
+        return
+    size = settings.batch_size // (settings.accumulate * settings.devices)
+    batch = collated([pairs[i % len(pairs)] for i in range(size)])
+    try:
+        terms = module.model.loss(batch, rng=generator(0))
+        torch.stack(list(terms.values())).sum().backward()
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise MissingPart(
+            f"a step of {settings.batch_size} pictures does not fit into memory",
+            hint=f"Say trainer.accumulate={settings.accumulate * 2}",
+        ) from error
+    module.zero_grad(set_to_none=True)
+
+
+def _batches(sides: Sides, task: Task, settings: Settings, checkpoints: Any, trainer: Any) -> Any:
+    from footagefit.training.examples import ENDLESS_STEPS, Batches, Examples, loader
+
+    examples = Examples(sides.train, task, seed=settings.seed)
+    batches = Batches(
+        steps=settings.max_steps or ENDLESS_STEPS,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        start_step=_step_of(checkpoints.last),
+        rank=trainer.global_rank,
+        ranks=trainer.world_size,
+    )
+    return loader(examples, batches, workers=settings.workers)
+
+
+def _step_of(checkpoint: Path) -> int:
+    import torch
+
+    if not checkpoint.exists():
+        return 0
+    raw = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return int(raw["global_step"])
+
+
+def _trainer(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
+    import pytorch_lightning as pl
+
+    strategy: Any = settings.strategy
+    if settings.devices > 1 and strategy in ("auto", "ddp"):
+        from pytorch_lightning.strategies import DDPStrategy
+
+        gpu = settings.accelerator == "gpu"
+        strategy = DDPStrategy(process_group_backend="nccl" if gpu else "gloo")
+    return pl.Trainer(
+        accelerator=settings.accelerator if settings.accelerator != "auto" else "auto",
+        devices=settings.devices,
+        strategy=strategy,
+        precision=_precision(settings),
+        max_steps=steps,
+        max_epochs=1,
+        accumulate_grad_batches=settings.accumulate,
+        gradient_clip_val=settings.clip,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        log_every_n_steps=10,
+    )
+
+
+def _precision(settings: Settings) -> Any:
+    import torch
+
+    if settings.precision == "auto":
+        there = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return "bf16-mixed" if there and settings.accelerator != "cpu" else "32-true"
+    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[settings.precision]
+
+
+def _fit(trainer: Any, module: FineTune, batches: Any, checkpoints: Any) -> None:
+    last = checkpoints.last if checkpoints.last.exists() else None
+    trainer.fit(
+        module,
+        train_dataloaders=batches,
+        ckpt_path=None if last is None else str(last),
+        weights_only=True,
+    )
+
+
+def _trackers(folder: Path, plan: Plan, make: Any) -> list[Any]:
+    if int(os.environ.get("RANK", "0")) != 0:
+        return []
+    return make(folder, names=plan.trackers, run=folder.name, online=plan.online)
+
+
+def _parent(plan: Plan) -> dict[str, str] | None:
+    if plan.init_from is None:
+        return None
+    return {"fit": Path(plan.init_from).name, "hash": load_fit(plan.init_from).hash}
+
+
+def _quiet() -> None:
+    """Hush what Lightning says about itself; our own warnings stay."""
+    import logging
+
+    import pytorch_lightning  # noqa: F401  (sets its loggers' levels when imported)
+
+    for module in ("pytorch_lightning", "lightning_fabric", "torch"):
+        warnings.filterwarnings("ignore", module=module)
+    for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*treespec.*"):
+        warnings.filterwarnings("ignore", message=text)
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)

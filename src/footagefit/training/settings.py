@@ -1,0 +1,93 @@
+"""How a run goes: its budget, its optimizer, its machine; the constructor is the schema."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from footagefit.errors import UsageError, WrongValue
+
+Precision = Literal["32", "bf16", "16", "auto"]
+# What may differ when a run goes on: how fast, how long it is looked at; never what it learns.
+MAY_CHANGE = ("workers", "threads", "devices", "compile_model", "review_every", "save_every")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything of a run that is neither show, task nor model.
+
+    Attributes:
+        max_steps: Length in optimizer steps; None where `max_minutes` says.
+        max_minutes: Length in minutes, made steps once, after timing.
+        batch_size: Pictures in a step, over all devices.
+        accumulate: Parts a step's batch is worked through in.
+        rate: Peak learning rate.
+        warmup_steps: Steps to get there.
+        weight_decay: Of AdamW.
+        clip: Longest gradient, by norm.
+        ema_decay: Of the averaged weights that are judged and shipped.
+        precision: 32, bf16, 16, or auto: bf16 where the device has it.
+        devices: How many; more than one run under torchrun.
+        accelerator: cpu, gpu or auto.
+        strategy: auto, ddp or fsdp.
+        workers: Loader processes.
+        threads: CPU threads of torch; None leaves them.
+        compile_model: Fuse with torch.compile.
+        review_every: Steps between looks at held-out frames; 0 looks at the ends only.
+        save_every: Steps between checkpoints.
+        patience: Reviews without a gain after which a run stops early; 0 never.
+        val_windows: Held-out frames that are judged.
+        long_side_px: Long side of the frames in the cache.
+        seed: Of every draw.
+    """
+
+    max_steps: int | None = 1500
+    max_minutes: float | None = None
+    batch_size: int = 8
+    accumulate: int = 1
+    rate: float = 2e-3
+    warmup_steps: int = 50
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+    ema_decay: float = 0.998
+    precision: Precision = "auto"
+    devices: int = 1
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    workers: int = 1
+    threads: int | None = None
+    compile_model: bool = False
+    review_every: int = 250
+    save_every: int = 250
+    patience: int = 0
+    val_windows: int = 24
+    long_side_px: int = 384
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.max_steps is None) == (self.max_minutes is None):
+            raise UsageError(
+                "a run is as long as trainer.max_steps or trainer.max_minutes says: one of them",
+                hint="Say trainer.max_steps=null with trainer.max_minutes=5",
+            )
+        parts = self.devices * self.accumulate
+        if self.batch_size < 1 or self.batch_size % parts:
+            raise WrongValue(
+                f"trainer.batch_size: {self.batch_size} pictures do not divide into {parts} parts "
+                "(devices x accumulate)",
+                hint=f"Say trainer.batch_size={max(1, self.batch_size // parts) * parts}",
+            )
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_plain(raw: dict[str, Any]) -> Settings:
+        """From JSON."""
+        return Settings(**raw)
+
+    def changed(self, other: Settings) -> list[str]:
+        """Names of what differs and may not when a run goes on."""
+        names = [f.name for f in fields(self) if f.name not in MAY_CHANGE]
+        return [n for n in names if getattr(self, n) != getattr(other, n)]

@@ -1,0 +1,105 @@
+"""A show's two sides, as a run wants them.
+
+What belongs here: the way from a show to `Sides`, and the lineage that goes into the card. What
+does not: reading footage (`dailies`), running (`run.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from footagefit.errors import UnknownName, UsageError
+from footagefit.training.run import Sides
+from footagefit.training.settings import Settings
+
+if TYPE_CHECKING:
+    from footagefit.dailies.data import Dailies
+    from footagefit.tasks.base import TaskSpec
+
+
+def dailies_of(show: Path, settings: Settings, *, spec: TaskSpec) -> Dailies:
+    """The show's data module, with as many references as the task wants."""
+    from footagefit.dailies.data import Dailies
+
+    return Dailies(
+        show,
+        batch_size=settings.batch_size,
+        steps=settings.max_steps or 1,
+        seed=settings.seed,
+        references=max(1, spec.references),
+        long_side_px=settings.long_side_px,
+        workers=settings.workers,
+    )
+
+
+def fill_cache(dailies: Dailies) -> None:
+    """Bring the frames of both sides into the cache, saying how far it is."""
+    for done, total in dailies.prepare():
+        print(f"cache: {done}/{total} clips", file=sys.stderr, flush=True)
+
+
+def sides_of(dailies: Dailies) -> Sides:
+    """Windows of both sides, and of the show's review shots."""
+    from footagefit.dailies.entries import TRAIN, VAL
+
+    held_out = dailies.windows(VAL)
+    return Sides(dailies.windows(TRAIN), held_out, _review(dailies, held_out))
+
+
+def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Sides:
+    """The sides, with an artist's keyframes as a quarter of what is learnt from."""
+    if folder is None:
+        return sides
+    from footagefit.tasks.keyframes import Mixed, read_keyframes
+
+    keyframes = read_keyframes(Path(folder), space=space or "auto")
+    return Sides(Mixed(sides.train, keyframes), sides.held_out, sides.review)
+
+
+def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:
+    """What a fit learns from: show, and each clip with its frames and content hash."""
+    from footagefit.dailies.entries import TRAIN
+
+    reader = dailies.windows(TRAIN).reader
+    clips = []
+    for name, shot in sorted(reader.shots.items()):
+        link = reader.link(shot)
+        clips.append(
+            {
+                "shot": name,
+                "clip": link.path,
+                "frames": f"{link.first}-{link.last}",
+                "content": reader.media[link.path].content,
+            }
+        )
+    taught = {} if keyframes is None else {"keyframes": Path(keyframes).name}
+    return {"show": dailies.show.name, "clips": clips, **taught}
+
+
+def _review(dailies: Dailies, held_out: Any) -> dict[str, Any]:
+    """The middle frame of each review shot, beside another take of its set-up."""
+    from footagefit.dailies.entries import TRAIN
+    from footagefit.dailies.sampling import Draw
+
+    windows = {}
+    for name in dailies.show.review:
+        sides = [held_out, dailies.windows(TRAIN)]
+        side = next((s for s in sides if name in s.reader.shots), None)
+        if side is None:
+            known = [n for s in sides for n in s.reader.shots]
+            raise UnknownName("review shot", name, sorted(known), hint="Mend review: in the show")
+        shot = side.reader.shots[name]
+        mates = side.reader.takes(shot) or [shot]
+        middle = (shot.first + shot.last) // 2
+        beside = (mates[0].name, (mates[0].first + mates[0].last) // 2)
+        windows[name] = side.shown(Draw(name, (middle,), (beside,)))
+    return windows
+
+
+def need_show(show: str | None) -> Path:
+    """The show's path, or what to say."""
+    if show is None:
+        raise UsageError("show is not set", hint="Say show=<YAML or folder of dailies>")
+    return Path(show)

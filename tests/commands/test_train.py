@@ -1,0 +1,81 @@
+"""`footagefit train` as a person runs it, on a show of a few small sequences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import footagefit
+from footagefit import cli
+
+SMALL = ["trainer.workers=0", "trainer.batch_size=2", "trainer.val_windows=2", "trainer.threads=1"]
+SMALL += ["task.size=[32,64]", "task.codecs=[grain]", "model.width=8", "model.long_px=64"]
+SMALL += ["model.points=64", "trainer.accelerator=cpu"]
+
+
+@pytest.fixture
+def show(tmp_path, write_picture) -> Path:
+    rng = np.random.default_rng(0)
+    for scene in (1, 2, 3, 4):
+        base = rng.random((4, 8, 3)).repeat(9, 0).repeat(8, 1)
+        for take in (1, 2):
+            folder = tmp_path / "dailies" / f"S{scene:02d}_T{take:02d}"
+            folder.mkdir(parents=True)
+            for frame in range(1001, 1013):
+                pixels = base * (0.5 + 0.3 * take) + 0.01 * rng.random((36, 64, 3))
+                name = f"S{scene:02d}_T{take:02d}.{frame}.exr"
+                write_picture(folder / name, pixels.astype(np.float16))
+    path = tmp_path / "film.yaml"
+    path.write_text(
+        "roots: [dailies]\nspace: ACEScg\nnames: ['S(?P<scene>\\d+)_T(?P<take>\\d+)']\n"
+    )
+    return path
+
+
+def test_a_show_becomes_a_fit_and_a_run_goes_on(show, capsys):
+    words = ["train", f"show={show}", "task=match", "trainer.max_steps=3", "init_from=none", *SMALL]
+    assert cli.main(words) == 0, capsys.readouterr().err
+    out = capsys.readouterr().out
+    assert "was never scanned: scanning first" in out
+    assert "from nothing" in out
+    fits = show.parent / "film_work" / "fits"
+    fit = footagefit.load_fit(fits / "match_v001")
+    assert fit.card["steps"] == 3
+    assert fit.recipe.model.settings == {"width": 8, "long_px": 64, "points": 64}
+    assert len(fit.card["lineage"]["clips"]) >= 2
+    assert all(clip["content"] for clip in fit.card["lineage"]["clips"])
+
+    run = show.parent / "film_work" / "runs" / "match_v001"
+    assert cli.main(["train", f"resume={run}", "trainer.rate=0.5"]) == 2
+    assert "trainer.rate changed" in capsys.readouterr().err
+    again = ["train", f"show={show}", "init_from=" + str(fits / "match_v001")]
+    assert cli.main([*again, "trainer.max_steps=1", *SMALL]) == 0, capsys.readouterr().err
+    child = footagefit.load_fit(fits / "match_v002")
+    assert child.card["parent"]["hash"] == fit.hash
+
+
+def test_what_is_wrong_is_said_in_one_line(show, tmp_path, capsys):
+    cases = [
+        ([], "show is not set"),
+        ([f"show={tmp_path / 'no.yaml'}"], "no such show"),
+        ([f"show={show}", "task=mach"], "mach"),
+        ([f"show={show}", "task.familys=[exposure]"], "familys"),
+        ([f"show={show}", "trainer.max_steps=ten"], "max_steps: expected a whole number"),
+        ([f"show={show}", "trackers=[wandbb]"], "unknown tracker 'wandbb'; known: wandb"),
+        ([f"resume={tmp_path}"], "no run there"),
+        ([f"show={show}", f"init_from={tmp_path}"], "missing or not JSON"),
+        ([f"show={show}", "trainer.max_minutes=3"], "one of them"),
+    ]
+    for words, expected in cases:
+        assert cli.main(["train", *words]) == 2, words
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1, err
+        assert expected in err
+
+
+def test_dry_run_writes_nothing(show, capsys):
+    assert cli.main(["train", f"show={show}", "dry_run=true"]) == 0
+    assert "match with field, 1500 steps" in capsys.readouterr().out
+    assert not (show.parent / "film_work").exists()

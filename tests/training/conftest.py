@@ -1,0 +1,62 @@
+"""A tiny show in memory, and runs on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from footagefit.rendering.fits import Part, Recipe
+from footagefit.tasks.base import PlainWindow
+from footagefit.tasks.draws import generator
+from footagefit.training.run import Plan, Sides
+from footagefit.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class Waves:
+    """Windows of smooth coloured waves; can be pickled."""
+
+    seed: int = 0
+    broken_at: int = -1
+
+    def window(self, index: int) -> PlainWindow:
+        rng = generator(self.seed, index)
+        coarse = torch.rand(2, 3, 4, 6, generator=rng) ** 2
+        frames = torch.nn.functional.interpolate(coarse, size=(32, 64), mode="bicubic")
+        frames = frames.clamp_min(0.0)
+        if index == self.broken_at:
+            frames = frames * float("nan")
+        return PlainWindow(frames[:1], frames[1:])
+
+
+def a_plan(**changed) -> Plan:
+    settings = {
+        "max_steps": 6,
+        "batch_size": 4,
+        "workers": 0,
+        "threads": 1,
+        "review_every": 3,
+        "save_every": 3,
+        "val_windows": 2,
+        "warmup_steps": 2,
+        "accelerator": "cpu",
+    }
+    task = Part("match", {"size": [32, 64], "codecs": ["grain", "clipping"]})
+    model = Part("field", {"width": 8, "long_px": 64, "points": 128})
+    return Plan(Recipe(task, model), Settings(**{**settings, **changed}))
+
+
+def sides(**changed) -> Sides:
+    return Sides(train=Waves(**changed), held_out=Waves(seed=9))
+
+
+@pytest.fixture
+def plan():
+    return a_plan
+
+
+@pytest.fixture
+def waves():
+    return sides

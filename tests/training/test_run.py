@@ -1,0 +1,184 @@
+"""A run: it learns, ends in a fit, goes on to the bit, and ends clearly when it cannot."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from footagefit.errors import DiskFull, UsageError, WrongValue
+from footagefit.rendering.fits import load_fit
+from footagefit.training import callbacks
+from footagefit.training.fine_tune import BrokenRun, FineTune
+from footagefit.training.run import Plan, Stopped, execute, finish
+from footagefit.training.settings import Settings
+
+
+def weights_of(folder) -> dict[str, torch.Tensor]:
+    raw = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return {**raw["state_dict"], "step": torch.tensor(raw["global_step"])}
+
+
+def same(one, other) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def begun(plan: Plan, folder):
+    plan.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    from training.conftest import a_plan, sides
+
+    folder = begun(a_plan(), tmp_path_factory.mktemp("runs") / "undisturbed")
+    numbers = execute(folder, sides())
+    return folder, numbers
+
+
+def test_a_run_leaves_record_pictures_and_checkpoints(undisturbed):
+    folder, numbers = undisturbed
+    lines = [json.loads(line) for line in (folder / "record.jsonl").read_text().splitlines()]
+    looks = [line["step"] for line in lines if "val/psnr" in line]
+    assert looks == [0, 3, 6]
+    assert lines[0]["val/psnr"] == pytest.approx(lines[0]["val/psnr_plate"], abs=1e-4)
+    assert numbers["steps"] == 6
+    assert len(list((folder / "review").rglob("*.png"))) == 2 * 3
+    assert not list(folder.rglob("*.part"))
+    assert int(weights_of(folder)["ema.count"]) == 6
+
+
+def test_stopped_and_resumed_is_bit_identical(undisturbed, tmp_path, plan, waves, monkeypatch):
+    folder = begun(plan(), tmp_path / "run")
+    hear = callbacks.Checkpoints.on_train_batch_end
+
+    def stop_at_4(self, trainer, module, *args):
+        if trainer.global_step == 4 and not (folder / "told").exists():
+            (folder / "told").touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+        hear(self, trainer, module, *args)
+
+    monkeypatch.setattr(callbacks.Checkpoints, "on_train_batch_end", stop_at_4)
+    with pytest.raises(Stopped, match=r"stopped at step 4.*resume="):
+        execute(folder, waves())
+    assert int(weights_of(folder)["step"]) == 4
+    execute(folder, waves())
+    assert same(weights_of(folder), weights_of(undisturbed[0]))
+
+
+def test_killed_between_saves_goes_on_from_the_last_one(
+    undisturbed, tmp_path, plan, waves, monkeypatch
+):
+    folder = begun(plan(), tmp_path / "run")
+    step = FineTune.training_step
+
+    def die(self, batch, index):
+        if index == 4:
+            raise SystemError("killed")
+        return step(self, batch, index)
+
+    monkeypatch.setattr(FineTune, "training_step", die)
+    with pytest.raises(SystemError):
+        execute(folder, waves())
+    monkeypatch.undo()
+    assert int(weights_of(folder)["step"]) == 3
+    execute(folder, waves())
+    assert same(weights_of(folder), weights_of(undisturbed[0]))
+
+
+def test_accumulated_parts_are_the_same_batch(undisturbed, tmp_path, plan, waves):
+    folder = begun(plan(accumulate=2), tmp_path / "run")
+    execute(folder, waves())
+    one, other = weights_of(folder), weights_of(undisturbed[0])
+    assert int(one["step"]) == 6
+    for name in one:
+        if one[name].is_floating_point():
+            assert torch.allclose(one[name], other[name], atol=2e-3), name
+
+
+def test_a_batch_with_nan_is_saved_and_named(tmp_path, plan, waves, monkeypatch):
+    monkeypatch.setattr("footagefit.models.field.FieldModel.small", lambda self, given: given)
+    folder = begun(plan(), tmp_path / "run")
+    loss = FineTune.training_step
+
+    def spoil(self, batch, index):
+        if index == 2:
+            batch.target[0, 0, 0] = float("nan")
+        return loss(self, batch, index)
+
+    monkeypatch.setattr(FineTune, "training_step", spoil)
+    with pytest.raises(BrokenRun, match=r"step 2: .*not a number"):
+        execute(folder, waves())
+    (saved,) = folder.glob("broken_batch_*.pt")
+    parts = torch.load(saved, weights_only=True)
+    assert bool(parts["target"].isnan().any())
+    monkeypatch.undo()
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(
+    tmp_path, plan, waves, monkeypatch
+):
+    import pytorch_lightning as pl
+
+    folder = begun(plan(), tmp_path / "run")
+    save = pl.Trainer.save_checkpoint
+
+    def full(self, path, *args, **kwargs):
+        if self.global_step > 3:
+            raise OSError(28, "No space left on device")
+        save(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", full)
+    with pytest.raises(DiskFull, match=r"last\.ckpt: no space for the checkpoint of step 6"):
+        execute(folder, waves())
+    assert int(weights_of(folder)["step"]) == 3
+
+
+def test_minutes_become_steps_once(tmp_path, plan, waves, monkeypatch):
+    monkeypatch.setattr(callbacks, "_TIMED", (1, 3))
+    folder = begun(plan(max_steps=None, max_minutes=0.0), tmp_path / "run")
+    numbers = execute(folder, waves())
+    assert numbers["steps"] == 4
+    assert json.loads((folder / "budget.json").read_text())["steps"] == 4
+    assert execute(folder, waves())["steps"] == 4
+
+
+def test_a_finished_run_gives_a_fit_that_starts_another(undisturbed, tmp_path, plan, waves):
+    folder, numbers = undisturbed
+    path = finish(folder, tmp_path / "fit", numbers)
+    fit = load_fit(path)
+    best = load_file(folder / "checkpoints" / "best.safetensors")
+    assert same(dict(fit.model.state_dict()), best)
+    assert fit.card["steps"] == 6
+    assert fit.card["metrics"]["val/psnr"] > 0
+    from dataclasses import replace
+
+    child = begun(replace(plan(max_steps=1), init_from=str(path)), tmp_path / "child")
+    execute(child, waves())
+    first = json.loads((child / "record.jsonl").read_text().splitlines()[0])
+    assert first["val/psnr"] != pytest.approx(first["val/psnr_plate"], abs=1e-6)
+    grandchild = load_fit(finish(child, tmp_path / "fit2", {"steps": 1.0}))
+    assert grandchild.card["parent"] == {"fit": "fit", "hash": fit.hash}
+
+
+def test_a_run_does_not_go_on_as_another(tmp_path, plan):
+    one = plan()
+    begun(one, tmp_path / "run")
+    assert Plan.read(tmp_path / "run") == Plan.read(tmp_path / "run")
+    one.check_resumes(plan(workers=2, threads=2), tmp_path)
+    with pytest.raises(UsageError, match=r"trainer\.rate changed"):
+        one.check_resumes(plan(rate=1.0), tmp_path)
+    with pytest.raises(UsageError, match="no run there"):
+        Plan.read(tmp_path / "nowhere")
+
+
+def test_settings_say_what_is_wrong():
+    with pytest.raises(UsageError, match=r"one of them"):
+        Settings(max_steps=5, max_minutes=5.0)
+    with pytest.raises(UsageError, match=r"one of them"):
+        Settings(max_steps=None)
+    with pytest.raises(WrongValue, match=r"batch_size=6"):
+        Settings(batch_size=7, accumulate=3)

@@ -1,0 +1,12 @@
+"""One rank of a run on the tiny show; started by torchrun in `test_ranks.py`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+if __name__ == "__main__":
+    from footagefit.training.run import execute
+    from training.conftest import sides
+
+    execute(Path(sys.argv[1]), sides())
