@@ -243,7 +243,9 @@ def _take(
     first = number == 1 and camera == "A"
     every = size.truth_every
     middle = (size.frames // 2,)
-    truth = tuple(range(0, size.frames, every)) if every else (middle if first else ())
+    truth = tuple(range(0, size.frames, every)) if every else ()
+    if not every and first and letter == 0:
+        truth = middle
     shot = f"sc{int(scene.number):03d}{setup}_t{number:02d}_{camera.lower()}"
     return Take(
         scene.number, setup, number, camera, "", shot, "", "", "", asked, sensor,
