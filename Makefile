@@ -25,7 +25,15 @@ $(STAMP): pyproject.toml
 	@touch $(STAMP)
 
 demo: setup
-	@$(BIN)/python benchmarks/demo.py out=$(DEMO)
+	@$(BIN)/footagefit doctor
+	@$(BIN)/footagefit stage out=$(DEMO)/show preset=demo
+	@$(BIN)/footagefit scan show=$(DEMO)/show/show.yaml
+	@$(BIN)/footagefit shots show=$(DEMO)/show/show.yaml sheet=$(DEMO)/shots.jpg > $(DEMO)/shots.txt
+	@$(BIN)/footagefit convert in=$(DEMO)/show/plates/sc012_0010 out=$(DEMO)/plate_review.mov output.space=g24_rec709 output.burn_in=true existing=replace
+	@$(BIN)/footagefit train show=$(DEMO)/show/show.yaml task=match trainer=minutes trainer.max_minutes=1.5
+	@echo; echo "look at $(DEMO)/show/contact.jpg (what was shot, and what was got wrong on purpose),"
+	@echo "$(DEMO)/shots.jpg (what the scan found), $(DEMO)/plate_review.mov (a plate as a review movie)"
+	@echo "and the pictures under $(DEMO)/show/work/runs (before, after, target as training went on)"
 
 test: setup
 	@$(BIN)/python -m pytest -n $(WORKERS)

@@ -1,8 +1,7 @@
 """Take a shot through a fit; the same as `footagefit infer`.
 
-python infer.py fit=fits/film_match plate=shot.####.exr reference=hero.1001.exr
-python infer.py fit=fits/film_match plate=shot.####.exr out=matched.####.exr mask=roto.####.exr
-python infer.py --help
+Rendering a shot through a fit is not in this version yet: until `footagefit --help` lists `infer`,
+this script says so in one line and exits with 2.
 """
 
 import sys

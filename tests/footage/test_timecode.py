@@ -32,7 +32,8 @@ def test_drop_frame_stays_with_the_clock(count, rate):
     text = timecode.timecode_of(count, rate, drop_frame=True)
     hours, minutes, seconds, frames = (int(n) for n in text.replace(";", ":").split(":"))
     shown = hours * 3600 + minutes * 60 + seconds + Fraction(frames, round(rate))
-    assert abs(shown - count / rate) < Fraction(1, 10)
+    # Two frames within a minute's count, and the 86 ms a day that drop-frame leaves uncorrected.
+    assert abs(shown - count / rate) < Fraction(16, 100)
 
 
 @pytest.mark.parametrize(

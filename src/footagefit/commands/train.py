@@ -257,4 +257,11 @@ def _print_result(fit: Path, numbers: Mapping[str, float]) -> None:
     for key, label in names:
         if key in numbers:
             print(f"  held-out frames, {label}: {numbers[key]:.2f} dB")
+    if numbers.get("val/step") == 0:
+        print(
+            "  no step beat the weights it began from: those are kept, and the fit changes nothing "
+            "that they did not; train longer, or on more takes"
+        )
+    elif "val/step" in numbers:
+        print(f"  kept: the weights of step {numbers['val/step']:.0f}, the best on held-out frames")
     print(f"fit: {fit}")

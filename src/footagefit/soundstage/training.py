@@ -66,11 +66,13 @@ def draw(*, seed: int, index: int, count: int, size_px: tuple[int, int], lights:
         seen = look(scene(made, device=device), here)
         more = sum((lit(seen, source).total for source in _extras(extras, cameras, device)),
                    torch.zeros((), device=device))  # fmt: skip
+        white = torch.ones(count, 3)
+        ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
         images, shadows = [], []
         for j in range(lights):
             key, fill = _pair([row[j] for row in asked], cameras, device)
             part = lit(seen, key)
-            picture = part.total + lit(seen, fill).total + more
+            picture = part.total + ambient * fill.colour[:, :, None, None] + more
             images.append(picture * exposure[:, None, None, None])
             shadows.append(part.shadow)
         return Batch(

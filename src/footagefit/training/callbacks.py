@@ -121,17 +121,22 @@ class Review(Callback):
         self.pairs, self.shots, self.trackers = list(pairs), shots, list(trackers)
         self.every, self.patience, self.best_path = every, patience, best
         self.best, self.best_step, self.stale = -math.inf, -1, 0
-        self.last: dict[str, float] = {}
+        self.kept: dict[str, float] = {}  # numbers of the weights that are kept
         self._looked = -1
 
     def state_dict(self) -> dict[str, Any]:
         """Kept in checkpoints."""
-        return {"best": self.best, "best_step": self.best_step, "stale": self.stale}
+        return {
+            "best": self.best,
+            "best_step": self.best_step,
+            "stale": self.stale,
+            "kept": dict(self.kept),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Back from a checkpoint."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
-        self.stale = state_dict["stale"]
+        self.stale, self.kept = state_dict["stale"], dict(state_dict.get("kept", {}))
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Before the first step."""
@@ -166,7 +171,6 @@ class Review(Callback):
         if not isinstance(pl_module, FineTune) or not trainer.is_global_zero or not self.pairs:
             return
         values = self._judged(pl_module)
-        self.last = values
         for tracker in self.trackers:
             tracker.numbers(trainer.global_step, values)
         for name, pair in self.shots.items():
@@ -178,7 +182,7 @@ class Review(Callback):
             f"review: step {trainer.global_step}, {values['val/psnr']:.2f} dB "
             f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB"
         )
-        self._keep_best(trainer, pl_module, values["val/psnr"])
+        self._keep_best(trainer, pl_module, values)
 
     def _judged(self, module: FineTune) -> dict[str, float]:
         rows = []
@@ -196,9 +200,10 @@ class Review(Callback):
         names = ("val/psnr", "val/psnr_log", "val/psnr_plate", "val/worst_gain")
         return dict(zip(names, (shown, log, before, worst), strict=True))
 
-    def _keep_best(self, trainer: pl.Trainer, module: FineTune, value: float) -> None:
+    def _keep_best(self, trainer: pl.Trainer, module: FineTune, values: dict[str, float]) -> None:
         from safetensors.torch import save_file
 
+        value = values["val/psnr"]
         if value <= self.best:
             self.stale += 1
             if self.patience and self.stale >= self.patience:
@@ -206,6 +211,7 @@ class Review(Callback):
                 trainer.should_stop = True
             return
         self.best, self.best_step, self.stale = value, trainer.global_step, 0
+        self.kept = {**values, "val/step": float(self.best_step)}
         part = self.best_path.with_suffix(".part")
         part.parent.mkdir(parents=True, exist_ok=True)
         weights = {n: w.detach().cpu().contiguous().clone() for n, w in average_of(module).items()}

@@ -172,7 +172,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             path=folder,
             hint=f"Go on with resume={folder}",
         )
-    return {**review.last, "steps": float(trainer.global_step), "s": time.monotonic() - begun}
+    return {**review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun}
 
 
 class Stopped(FootagefitError):
