@@ -125,6 +125,8 @@ class SequenceClip(Clip):
     def read(self, frames: Sequence[int]) -> Frames:
         """Scene-linear ACEScg pixels, premultiplied; gaps as the `missing` policy says."""
         self.require(frames)
+        if len(frames) == 1 and (plain := self._read_plain(frames[0])) is not None:
+            return plain
         raster = self.info.raster
         rgb = np.zeros((len(frames), raster.height, raster.width, 3), np.float32)
         coverage = (
@@ -142,11 +144,26 @@ class SequenceClip(Clip):
             tuple(frames),
         )
 
+    def _read_plain(self, frame: int) -> Frames | None:
+        """One frame of three channels that fills the raster, converted where it was decoded."""
+        whole = self.info.data == self.info.raster and not self.info.alpha
+        source = self._source(frame) if whole and self._rgb.indices == [0, 1, 2] else None
+        if source is None:
+            return None
+        part, pixels = self._decoded(source)
+        if len(part.stored) != 3 or part.data != self.info.raster:
+            return None
+        self._count_odd(pixels, source)
+        colour.to_working(pixels, self.info.space)
+        return Frames(torch.from_numpy(pixels)[None].permute(0, 3, 1, 2), None, (frame,))
+
     def _read_into(self, frame: int, rgb: np.ndarray, coverage: np.ndarray | None) -> None:
         part, stored = self._decoded(frame)
         rows, columns = part.data.inside(self.info.raster)
         target = rgb[rows, columns]
-        picked = stored[..., self._rgb.indices]
+        low = self._rgb.indices[0]
+        in_a_row = self._rgb.indices == [low, low + 1, low + 2]
+        picked = stored[..., low : low + 3] if in_a_row else stored[..., self._rgb.indices]
         whole = target.shape == rgb.shape
         pixels = rgb if whole else np.empty(target.shape, np.float32)
         pixels[:] = picked
