@@ -7,13 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from footagefit import cli, config
-from footagefit.errors import UsageError
+from footagefit.errors import FootagefitWarning, UsageError
 from footagefit.footage.pattern import parse
 
 ROOT = Path(__file__).parents[1]
@@ -190,6 +191,19 @@ def test_convert_says_what_it_did_and_does_nothing_on_a_dry_run(
     code, _, err = footagefit(*words[:2], f"out={tmp_path}/a.####.exr", "space=ACEScg")
     assert code == 2
     assert "the output is the input" in err
+
+
+def test_layers_left_in_another_space_are_said(footagefit, tmp_path, write_picture, noise):
+    names = ["R", "G", "B", "left.R", "left.G", "left.B", "Z"]
+    write_picture(tmp_path / "a.1.exr", noise(channels=7), channels=names)
+    words = ["convert", f"in={tmp_path}/a.1.exr", f"out={tmp_path}/b.1.exr", "space=lin_rec709"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FootagefitWarning)  # the command line prints it
+        code, _, err = footagefit(*words, "output.space=ACEScg")
+        assert code == 0
+        assert "layers left pass through in Linear Rec.709 (sRGB), the picture becomes" in err
+        code, _, err = footagefit(*words, "existing=replace")
+        assert (code, err) == (0, "")  # the same space: nothing to say
 
 
 def test_doctor_reports_and_fails_where_the_job_cannot_run(footagefit, tmp_path, monkeypatch):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 from footagefit.commands.progress import track
-from footagefit.errors import MissingFrames, WrongValue
+from footagefit.errors import FootagefitWarning, MissingFrames, WrongValue
 from footagefit.footage import colour
 from footagefit.footage.clip import Clip
 from footagefit.footage.opening import Levels, Matrix, Reader, open_clip
@@ -47,6 +48,7 @@ def convert(
     wanted = wanted_frames(clip, frames, missing)
     form = output.resolved(clip.info, out)
     _describe(clip, out, form, wanted)
+    _warn_of_layers(clip, out, form)
     if dry_run:
         return 0
     out.expanduser().parent.mkdir(parents=True, exist_ok=True)
@@ -111,6 +113,23 @@ def _refuse_own_input(clip: Clip, out: Path, in_: Path) -> None:
         raise WrongValue("the output is the input", path=out, hint="Choose another out=")
     if clip.info.path.name == out.name and clip.info.path.parent.resolve() == out.parent.resolve():
         raise WrongValue("the output is the input", path=out, hint="Choose another out=")
+
+
+def _warn_of_layers(clip: Clip, out: Path, form: OutputForm) -> None:
+    """Colour layers that pass through untouched do not follow the picture to another space."""
+    exr = clip.info.codec == "exr" and out.suffix.lower() == ".exr"
+    if not exr or colour.same(form.space, clip.info.space):
+        return
+    names = clip.info.channels
+    left = [n for n in clip.info.layers if {f"{n}.R", f"{n}.G", f"{n}.B"} <= set(names)]
+    if left:
+        warnings.warn(
+            FootagefitWarning(
+                f"{out}: layers {', '.join(left)} pass through in {clip.info.space}, "
+                f"the picture becomes {form.space}"
+            ),
+            stacklevel=2,
+        )
 
 
 def _describe(clip: Clip, out: Path, form: OutputForm, wanted: list[int]) -> None:
