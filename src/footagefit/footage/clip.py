@@ -37,6 +37,10 @@ class Clip(ABC):
     def native(self, frame: int) -> Native:
         """The stored code values of one frame."""
 
+    def of_stored(self, native: Native, frame: int) -> Frames:
+        """What `read` gives, from stored values that are at hand: nothing is decoded twice."""
+        return self.read([frame])
+
     @property
     def numbers(self) -> list[int]:
         """Numbers of the frames that exist, ascending."""

@@ -2,6 +2,7 @@
 
 The journal makes a killed job resumable: a frame is announced before its file appears and
 confirmed, with its hash, after. A frame that was announced but not confirmed is made again.
+Several processes that share a job keep a record each, a part, which `merge` makes one.
 """
 
 from __future__ import annotations
@@ -10,16 +11,37 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from footagefit import __version__
+from footagefit.footage.pattern import parse
+
+if TYPE_CHECKING:
+    from footagefit.footage.writing import OutputForm
 
 
 def sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def manifest_path(out: Path) -> Path:
+    """Where the manifest of a sequence or picture lies."""
+    pattern = parse(out)
+    stem = out.stem if pattern is None else (pattern.before.rstrip("._- ") or "frames")
+    return out.parent / f"{stem}.manifest.json"
+
+
+def job_of(
+    out: Path, form: OutputForm, source: Path, more: Mapping[str, object] | None
+) -> dict[str, Any]:
+    """What makes a job what it is, as plain data."""
+    whole = {"out": out.name, "form": asdict(form), "source": str(source), **(more or {})}
+    return json.loads(json.dumps(whole, default=str, sort_keys=True))
 
 
 class Manifest:
@@ -29,41 +51,35 @@ class Manifest:
         path: The JSON file that `finish` writes; the journal is a hidden file beside it.
         job: What was asked for, as plain data; a journal or manifest of another job is not
             continued.
+        part: Name of this process's part of a job that several share. It knows what all parts
+            have finished, and writes only a record of its own.
     """
 
-    def __init__(self, path: Path, job: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, job: dict[str, Any], *, part: str = "") -> None:
+        self.whole = path
+        self.path = _part_path(path, part) if part else path
         self.job = json.loads(json.dumps(job, default=str, sort_keys=True))
-        self.journal = path.with_name(f".{path.stem}.journal")
+        self.journal = _journal_of(self.path)
         self._lock = threading.Lock()
         self._done: dict[str, dict[str, Any]] = {}
         self._begun: set[str] = set()
         self._load()
 
     def _load(self) -> None:
-        if self.path.exists():
-            try:
-                kept = json.loads(self.path.read_text(encoding="utf-8"))
-            except ValueError:
-                kept = {}
-            if kept.get("job") == self.job:
-                self._done = {entry["file"]: entry for entry in kept.get("frames", [])}
-        if not self.journal.exists():
-            return
-        entries = []
-        for line in self.journal.read_text(encoding="utf-8").splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                break  # the line a kill cut short
-        if not entries or entries[0].get("job") != self.job:
-            self.journal.unlink()
-            return
-        for entry in entries[1:]:
-            if "sha256" in entry:
-                self._done[entry["file"]] = entry
-            else:
-                self._begun.add(entry["file"])
+        for path in [self.whole, *_parts_of(self.whole)]:
+            self._done.update(_finished(path, self.job) or {})
+            entries = list(_lines(_journal_of(path)))
+            if not entries:
+                continue
+            if entries[0].get("job") != self.job:
+                if path == self.path:
+                    self.journal.unlink()
+                continue
+            for entry in entries[1:]:
+                if "sha256" in entry:
+                    self._done[entry["file"]] = entry
+                else:
+                    self._begun.add(entry["file"])
 
     def done(self, file: Path) -> bool:
         """Whether this job has finished that file and it is still there."""
@@ -103,9 +119,83 @@ class Manifest:
 
     def finish(self) -> None:
         """Write the manifest and drop the journal."""
-        frames = sorted(self._done.values(), key=lambda entry: (entry["frame"], entry["file"]))
-        whole = {"version": 1, "footagefit": __version__, "job": self.job, "frames": frames}
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, self.path)
+        _write(self.path, self.job, self._done)
         self.journal.unlink(missing_ok=True)
+
+
+def merge(path: Path) -> int:
+    """Make the parts of a job one manifest; returns how many frames it lists.
+
+    Args:
+        path: The manifest of the whole, as `manifest_path` gives it.
+    """
+    parts = [p for p in _parts_of(path) if p.exists()]
+    kept = _read(path)
+    job = _read(parts[0]).get("job") if parts else kept.get("job")
+    done = _finished(path, job) or {}
+    for part in parts:
+        done.update(_finished(part, job) or {})
+    if parts:
+        _write(path, job, done)
+    for part in parts:
+        if _read(part).get("job") == job:
+            part.unlink()
+    return len(done)
+
+
+def continues(path: Path, job: Mapping[str, Any]) -> bool:
+    """Whether a job lies there, begun and not finished, that is this very one."""
+    return any(next(_lines(_journal_of(p)), {}).get("job") == job for p in [path, *_parts_of(path)])
+
+
+def _part_path(path: Path, part: str) -> Path:
+    return path.with_name(f"{path.name.removesuffix('.manifest.json')}.{part}.part-manifest.json")
+
+
+def _parts_of(path: Path) -> list[Path]:
+    """Records of parts, written or with a journal only."""
+    stem, tail = path.name.removesuffix(".manifest.json"), ".part-manifest"
+    names = set()
+    for name in os.listdir(path.parent) if path.parent.is_dir() else ():
+        if name.startswith(f"{stem}.") and name.endswith(f"{tail}.json"):
+            names.add(name)
+        elif name.startswith(f".{stem}.") and name.endswith(f"{tail}.journal"):
+            names.add(name[1:].removesuffix(".journal") + ".json")
+    return [path.with_name(name) for name in sorted(names)]
+
+
+def _journal_of(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.journal")
+
+
+def _lines(journal: Path) -> Iterator[dict[str, Any]]:
+    if not journal.exists():
+        return
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return  # the line a kill cut short
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _finished(path: Path, job: object) -> dict[str, dict[str, Any]] | None:
+    kept = _read(path)
+    if not kept or kept.get("job") != job:
+        return None
+    return {entry["file"]: entry for entry in kept.get("frames", [])}
+
+
+def _write(path: Path, job: object, done: Mapping[str, dict[str, Any]]) -> None:
+    frames = sorted(done.values(), key=lambda entry: (entry["frame"], entry["file"]))
+    whole = {"version": 1, "footagefit": __version__, "job": job, "frames": frames}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(temporary, path)

@@ -11,7 +11,7 @@ import errno
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from footagefit.errors import AlreadyThere, DiskFull, FootagefitWarning, WriteEr
 from footagefit.footage import alpha as coverage
 from footagefit.footage import colour, movie_tags, timecode, yuv
 from footagefit.footage.burn_in import burn_in
-from footagefit.footage.manifest import Manifest
-from footagefit.footage.writing import Existing, OutputForm, Writer
+from footagefit.footage.manifest import Manifest, job_of
+from footagefit.footage.writing import Entry, Existing, OutputForm, Writer
 from footagefit.records import ClipInfo, Native
 
 _FULL, _LIMITED, _RGB_MATRIX = 2, 1, 0
@@ -84,6 +84,7 @@ class MovieWriter(Writer):
         info: What is known of the input: rate, timecode and reel come from it.
         existing: What to do where the movie is there already.
         source: The clip the frames came from.
+        job: What else makes this job what it is.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class MovieWriter(Writer):
         info: ClipInfo,
         existing: Existing = "resume",
         source: Path | None = None,
+        job: Mapping[str, object] | None = None,
     ) -> None:
         self.form = form.resolved(info, path)
         self._path, self._info, self._existing = path, info, existing
@@ -108,8 +110,8 @@ class MovieWriter(Writer):
                 path=path,
                 hint=f"Name it {' or '.join(self._codec.containers)}",
             )
-        job = {"out": path.name, "form": asdict(form), "source": str(source or info.path)}
-        self._manifest = Manifest(path.parent / f"{path.stem}.manifest.json", job)
+        whole = job_of(path, form, source or info.path, job)
+        self._manifest = Manifest(path.parent / f"{path.stem}.manifest.json", whole)
         self._there = self._already()
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._rate = info.rate or _assumed_rate(path)
@@ -159,8 +161,9 @@ class MovieWriter(Writer):
         native: Native | None = None,
         keep_HW: Tensor | None = None,
         layers: Mapping[str, Tensor] | None = None,
+        entries: Mapping[str, Entry] | None = None,
     ) -> None:
-        """Add the next frame. Movies hold no further layers.
+        """Add the next frame. Movies hold no further layers, and no entries of single frames.
 
         Stored code values pass through only into FFV1 of the same pixel format.
         """

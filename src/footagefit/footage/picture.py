@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +176,7 @@ def write(path: Path, planes: list[tuple[Any, np.ndarray]], *, frame: int | None
     """
     import OpenImageIO as oiio
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{_host()}.{os.getpid()}.part")
     _check_room(path, sum(array.nbytes for _, array in planes) // 8, frame)
     try:
         output = oiio.ImageOutput.create(path.suffix.lstrip(".").lower())
@@ -203,11 +204,16 @@ def write(path: Path, planes: list[tuple[Any, np.ndarray]], *, frame: int | None
 
 def clear_abandoned(folder: Path) -> None:
     """Remove temporary files that a killed process of this machine left in a folder."""
-    for left in folder.glob(".*.part"):
+    for left in folder.glob(f".*.{_host()}.*.part"):
         number = left.name.split(".")[-2]
         if number.isdigit() and not _alive(int(number)):
             with contextlib.suppress(OSError):
                 left.unlink()
+
+
+def _host() -> str:
+    """This machine's name, as a part of a file's: several may write into one folder."""
+    return "".join(c if c.isalnum() else "-" for c in platform.node()) or "here"
 
 
 def _alive(pid: int) -> bool:

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from torch import Tensor
 from footagefit.errors import AlreadyThere, WriteError, WrongValue
 from footagefit.footage import alpha as coverage
 from footagefit.footage import colour, header, picture
-from footagefit.footage.manifest import Manifest
+from footagefit.footage.manifest import Manifest, job_of, manifest_path
 from footagefit.footage.pattern import Pattern
-from footagefit.footage.writing import Existing, OutputForm, Writer
+from footagefit.footage.writing import Entry, Existing, OutputForm, Writer
 from footagefit.records import Box, ClipInfo, Native
 
 _MAX_THREADS = 8
@@ -37,15 +36,16 @@ class SequenceWriter(Writer):
         existing: Existing = "resume",
         source: Path | None = None,
         threads: int | None = None,
+        job: Mapping[str, object] | None = None,
+        part: str = "",
     ) -> None:
         self.form, self._info, self._existing = form, info, existing
         self._path, self._pattern, self._source = path, pattern, source
         self._single: int | None = None
         if not path.parent.is_dir():
             raise WriteError("the folder does not exist", path=path.parent, hint="Make it first")
-        stem = path.stem if pattern is None else (pattern.before.rstrip("._- ") or "frames")
-        job = {"out": path.name, "form": asdict(form), "source": str(source or info.path)}
-        self._manifest = Manifest(path.parent / f"{stem}.manifest.json", job)
+        whole = job_of(path, form, source or info.path, job)
+        self._manifest = Manifest(manifest_path(path), whole, part=part)
         picture.clear_abandoned(path.parent)
         count = threads or min(_MAX_THREADS, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(max_workers=count)
@@ -91,6 +91,7 @@ class SequenceWriter(Writer):
         native: Native | None = None,
         keep_HW: Tensor | None = None,
         layers: Mapping[str, Tensor] | None = None,
+        entries: Mapping[str, Entry] | None = None,
     ) -> None:
         """Store one frame, in a thread of its own; a full queue waits."""
         if self.has(number):
@@ -103,9 +104,16 @@ class SequenceWriter(Writer):
             None if keep_HW is None else keep_HW.detach().cpu().numpy().astype(bool),
             {k: v.detach().cpu().permute(1, 2, 0).numpy() for k, v in (layers or {}).items()},
         )
-        self._pending.append(self._threads.submit(self._encode, number, arrays, native))
+        job = self._threads.submit(self._encode, number, arrays, native, dict(entries or {}))
+        self._pending.append(job)
 
-    def _encode(self, number: int, arrays: tuple[Any, ...], native: Native | None) -> None:
+    def _encode(
+        self,
+        number: int,
+        arrays: tuple[Any, ...],
+        native: Native | None,
+        entries: Mapping[str, Entry],
+    ) -> None:
         rgb_HWC, alpha_HW, keep_HW, layers = arrays
         try:
             file = self.file(number)
@@ -116,6 +124,10 @@ class SequenceWriter(Writer):
                 planes = frame.through(native)
             else:
                 planes = frame.planes(rgb_HWC, alpha_HW, native, keep_HW, layers)
+            if frame.exr:
+                main = native.position if native is not None and len(planes) > 1 else 0
+                for name, value in entries.items():
+                    planes[main][0].attribute(name, value)
             self._manifest.begin(file)
             picture.write(file, planes, frame=number)
             self._manifest.finish_file(file, frame=number, source=self._source)

@@ -26,6 +26,7 @@ COMPRESSIONS = ("auto", "none", "zip", "zips", "piz", "dwaa", "dwab", "rle", "b4
                 "lzw")  # fmt: skip
 CODECS = ("auto", "h264", "prores_hq", "prores_4444", "ffv1")
 Existing = Literal["resume", "skip", "replace", "error"]
+Entry = str | int | float
 
 _DEPTHS_OF = {
     ".exr": ("half", "float"),
@@ -116,6 +117,7 @@ class Writer(ABC):
         native: Native | None = None,
         keep_HW: Tensor | None = None,
         layers: Mapping[str, Tensor] | None = None,
+        entries: Mapping[str, Entry] | None = None,
     ) -> None:
         """Store one frame.
 
@@ -127,6 +129,7 @@ class Writer(ABC):
                 and the pixels of `keep_HW`.
             keep_HW: True where the stored values stay, bit for bit.
             layers: Further layers by name, (C,H,W), never colour-converted.
+            entries: Further header entries by name, where the file type holds any.
         """
 
     @abstractmethod
@@ -159,6 +162,8 @@ def open_writer(
     existing: Existing = "resume",
     source: Path | None = None,
     threads: int | None = None,
+    job: Mapping[str, object] | None = None,
+    part: str = "",
 ) -> Writer:
     """The writer for a path: a pattern or one picture, or a movie.
 
@@ -170,6 +175,9 @@ def open_writer(
             others; `skip`, `replace` and `error` say what they do.
         source: The clip the frames came from, for the manifest; refused as a target.
         threads: Encoding threads; by default one per core, at most 8.
+        job: What else makes this job what it is; frames of another job are not gone on with.
+        part: Name of one part of a job that several processes share; each keeps a record of its
+            own, and `manifest.merge` makes them one.
     """
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
@@ -178,7 +186,12 @@ def open_writer(
         from footagefit.footage.movie_writer import MovieWriter
 
         return MovieWriter(
-            path, form=form.resolved(info, path), info=info, existing=existing, source=source
+            path,
+            form=form.resolved(info, path),
+            info=info,
+            existing=existing,
+            source=source,
+            job=job,
         )
     if suffix not in PICTURES:
         raise UnknownName("output type", suffix or path.name, [*PICTURES, *MOVIES], path=path)
@@ -192,4 +205,6 @@ def open_writer(
         existing=existing,
         source=source,
         threads=threads,
+        job=job,
+        part=part,
     )

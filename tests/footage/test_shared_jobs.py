@@ -1,0 +1,79 @@
+"""Stored values decoded once, header entries, and jobs that several processes share."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+import torch
+
+import footagefit
+from footagefit.footage.manifest import continues, job_of, manifest_path, merge
+from footagefit.records import Box, ClipInfo
+
+
+def info(tmp_path: Path) -> ClipInfo:
+    box = Box(0, 0, 20, 12)
+    return ClipInfo(
+        path=tmp_path / "in", raster=box, display=box, data=box, first_frame=1, length=9,
+        rate=Fraction(24), sample="half", space="ACEScg",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("space", ["ACEScg", "arri_logc4"])
+@pytest.mark.parametrize("channels", [["R", "G", "B"], ["R", "G", "B", "A"], ["B", "Z", "G", "R"]])
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_stored_values_give_what_reading_gives(
+    tmp_path, write_picture, noise, space, channels, kind
+):
+    pixels = (noise(channels=len(channels)) * 0.1 + 0.2).astype(kind)
+    if "A" in channels:
+        pixels[..., 3] = np.clip(pixels[..., 3], 0.25, 1)
+    window = {"x": 2, "y": 1, "full_x": 0, "full_y": 0, "full_width": 24, "full_height": 16}
+    write_picture(tmp_path / "a.0001.exr", pixels, channels=channels, **window)
+    clip = footagefit.open_clip(tmp_path / "a.####.exr", space=space)
+    read, made = clip.read([1]), clip.of_stored(clip.native(1), 1)
+    assert torch.equal(read.rgb_TCHW, made.rgb_TCHW)
+    assert (read.alpha_T1HW is None) == (made.alpha_T1HW is None)
+    if read.alpha_T1HW is not None and made.alpha_T1HW is not None:
+        assert torch.equal(read.alpha_T1HW, made.alpha_T1HW)
+
+
+def test_entries_get_into_the_header(tmp_path):
+    with footagefit.open_writer(tmp_path / "a.####.exr", info=info(tmp_path)) as out:
+        out.write(1, torch.zeros(3, 12, 20), entries={"footagefit/fit": "ab", "footagefit/seed": 3})
+    spec = oiio.ImageInput.open(str(tmp_path / "a.0001.exr")).spec()
+    assert spec.getattribute("footagefit/fit") == "ab"
+    assert spec.getattribute("footagefit/seed") == 3
+
+
+def test_parts_of_a_job_become_one_manifest(tmp_path):
+    out = tmp_path / "a.####.exr"
+    about = info(tmp_path)
+    for part, frames in (("1-2", (1, 2)), ("3-4", (3, 4))):
+        with footagefit.open_writer(out, info=about, job={"fit": "x"}, part=part) as writer:
+            for number in frames:
+                writer.write(number, torch.zeros(3, 12, 20))
+    assert len(list(tmp_path.glob("*.part-manifest.json"))) == 2
+    with footagefit.open_writer(out, info=about, job={"fit": "x"}, part="1-4") as writer:
+        assert all(writer.has(n) for n in (1, 2, 3, 4))
+    assert merge(manifest_path(out)) == 4
+    assert not list(tmp_path.glob("*.part-manifest.json"))
+    kept = json.loads((tmp_path / "a.manifest.json").read_text())
+    assert [entry["frame"] for entry in kept["frames"]] == [1, 2, 3, 4]
+    assert kept["job"]["fit"] == "x"
+
+
+def test_a_stopped_job_is_known_again_and_another_is_not(tmp_path):
+    out = tmp_path / "a.####.exr"
+    about = info(tmp_path)
+    writer = footagefit.open_writer(out, info=about, job={"fit": "x"}, part="1-2")
+    writer.write(1, torch.zeros(3, 12, 20))
+    writer.abort()
+    job = job_of(out, writer.form, about.path, {"fit": "x"})
+    assert continues(manifest_path(out), job)
+    assert not continues(manifest_path(out), {**job, "fit": "y"})
