@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from footagefit.commands.progress import track
-from footagefit.errors import FootagefitWarning, MissingFrames, WrongValue
 from footagefit.footage import colour
+from footagefit.footage.asked import refuse_own_input, wanted_frames, warn_of_layers
 from footagefit.footage.clip import Clip
 from footagefit.footage.opening import Levels, Matrix, Reader, open_clip
-from footagefit.footage.pattern import MOVIES, numbers, ranges
+from footagefit.footage.pattern import MOVIES, ranges
 from footagefit.footage.sequence import Missing
 from footagefit.footage.tags import parse_rate
 from footagefit.footage.writing import Existing, OutputForm, Writer, open_writer
@@ -44,11 +43,11 @@ def convert(
         matrix=matrix,
         levels=levels,
     )
-    _refuse_own_input(clip, out, in_)
+    refuse_own_input(clip, out, in_)
     wanted = wanted_frames(clip, frames, missing)
     form = output.resolved(clip.info, out)
     _describe(clip, out, form, wanted)
-    _warn_of_layers(clip, out, form)
+    warn_of_layers(clip, out, form)
     if dry_run:
         return 0
     out.expanduser().parent.mkdir(parents=True, exist_ok=True)
@@ -88,48 +87,6 @@ def _stored_as_is(clip: Clip, form: OutputForm, out: Path) -> bool:
     same_type = out.suffix.lower() == f".{clip.info.codec}"
     same_depth = sample.get(form.depth, form.depth) == clip.info.sample
     return same_type and same_depth and colour.same(form.space, clip.info.space)
-
-
-def wanted_frames(clip: Clip, frames: str | None, missing: Missing) -> list[int]:
-    """Frame numbers asked for, checked against the clip's."""
-    if frames is None:
-        if clip.info.missing and missing == "error":
-            clip.require([clip.info.first_frame])
-            raise MissingFrames(
-                f"{len(clip.info.missing)} missing: {ranges(clip.info.missing)}",
-                path=clip.info.path,
-                hint="Bring them, or say missing=hold, missing=black or frames=<those there are>",
-            )
-        first, last = clip.info.first_frame, clip.info.last_frame
-        return clip.numbers if missing == "error" else list(range(first, last + 1))
-    wanted = sorted(set(numbers(frames)))
-    clip.require(wanted)
-    return wanted
-
-
-def _refuse_own_input(clip: Clip, out: Path, in_: Path) -> None:
-    same = out.expanduser().resolve() == clip.info.path.expanduser().resolve()
-    if same or out.expanduser().resolve() == in_.expanduser().resolve():
-        raise WrongValue("the output is the input", path=out, hint="Choose another out=")
-    if clip.info.path.name == out.name and clip.info.path.parent.resolve() == out.parent.resolve():
-        raise WrongValue("the output is the input", path=out, hint="Choose another out=")
-
-
-def _warn_of_layers(clip: Clip, out: Path, form: OutputForm) -> None:
-    """Colour layers that pass through untouched do not follow the picture to another space."""
-    exr = clip.info.codec == "exr" and out.suffix.lower() == ".exr"
-    if not exr or colour.same(form.space, clip.info.space):
-        return
-    names = clip.info.channels
-    left = [n for n in clip.info.layers if {f"{n}.R", f"{n}.G", f"{n}.B"} <= set(names)]
-    if left:
-        warnings.warn(
-            FootagefitWarning(
-                f"{out}: layers {', '.join(left)} pass through in {clip.info.space}, "
-                f"the picture becomes {form.space}"
-            ),
-            stacklevel=2,
-        )
 
 
 def _describe(clip: Clip, out: Path, form: OutputForm, wanted: list[int]) -> None:
