@@ -32,34 +32,38 @@ class Cell:
     warns: bool = False
 
 
-def contact_sheet(cells: Sequence[Cell], *, columns: int = 6) -> Image.Image:
+def contact_sheet(
+    cells: Sequence[Cell], *, columns: int = 6, cell_px: int = CELL_PX
+) -> Image.Image:
     """Cells in rows, as they come."""
     from PIL import Image, ImageDraw, ImageFont
 
     if not cells:
         raise WrongValue("nothing to show on a contact sheet", hint="Choose other shots")
-    pictures = [_fitted(cell.picture) for cell in cells]
+    pictures = [_fitted(cell.picture, cell_px) for cell in cells]
     columns = max(1, min(columns, len(cells)))
     tall = max(p.height for p in pictures)
     row_px = tall + _CAPTION_PX + _GAP_PX
     rows = -(-len(cells) // columns)
-    size = (columns * (CELL_PX + _GAP_PX) + _GAP_PX, rows * row_px + _GAP_PX)
+    size = (columns * (cell_px + _GAP_PX) + _GAP_PX, rows * row_px + _GAP_PX)
     sheet = Image.new("RGB", size, _GROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=11)
     for index, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-        x = _GAP_PX + (index % columns) * (CELL_PX + _GAP_PX)
+        x = _GAP_PX + (index % columns) * (cell_px + _GAP_PX)
         y = _GAP_PX + (index // columns) * row_px
-        sheet.paste(picture, (x + (CELL_PX - picture.width) // 2, y + (tall - picture.height) // 2))
+        sheet.paste(picture, (x + (cell_px - picture.width) // 2, y + (tall - picture.height) // 2))
         colour = _WARN if cell.warns else _TEXT
-        draw.text((x, y + tall), _short(cell.title, font), fill=colour, font=font)
-        draw.text((x, y + tall + 12), _short(cell.line, font), fill=colour, font=font)
+        draw.text((x, y + tall), _short(cell.title, font, cell_px), fill=colour, font=font)
+        draw.text((x, y + tall + 12), _short(cell.line, font, cell_px), fill=colour, font=font)
     return sheet
 
 
-def save_sheet(cells: Sequence[Cell], path: Path, *, columns: int = 6) -> Path:
+def save_sheet(
+    cells: Sequence[Cell], path: Path, *, columns: int = 6, cell_px: int = CELL_PX
+) -> Path:
     """Write a contact sheet; the suffix picks the form."""
-    sheet = contact_sheet(cells, columns=columns)
+    sheet = contact_sheet(cells, columns=columns, cell_px=cell_px)
     path.parent.mkdir(parents=True, exist_ok=True)
     passing = path.with_name(f".part-{path.name}")
     sheet.save(passing, quality=88)
@@ -67,18 +71,18 @@ def save_sheet(cells: Sequence[Cell], path: Path, *, columns: int = 6) -> Path:
     return path
 
 
-def _fitted(picture: bytes | Image.Image) -> Image.Image:
+def _fitted(picture: bytes | Image.Image, cell_px: int) -> Image.Image:
     from PIL import Image
 
     opened = Image.open(io.BytesIO(picture)) if isinstance(picture, bytes) else picture
     opened = opened.convert("RGB")
-    scale = min(CELL_PX / opened.width, 1.2 * CELL_PX / opened.height)
+    scale = min(cell_px / opened.width, 1.2 * cell_px / opened.height)
     return opened.resize(
         (max(1, round(opened.width * scale)), max(1, round(opened.height * scale)))
     )
 
 
-def _short(text: str, font: object) -> str:
-    while text and font.getlength(text) > CELL_PX:  # pyright: ignore[reportAttributeAccessIssue]
+def _short(text: str, font: object, cell_px: int) -> str:
+    while text and font.getlength(text) > cell_px:  # pyright: ignore[reportAttributeAccessIssue]
         text = text[:-2].rstrip("…") + "…"
     return text
