@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from footagefit.footage.writing import open_writer as open_writer
     from footagefit.rendering.fits import Fit as Fit
     from footagefit.rendering.fits import load_fit as load_fit
+    from footagefit.rendering.render import Rendered as Rendered
+    from footagefit.rendering.render import render as render
 
 __version__ = "0.1.0"
-__all__ = ["Fit", "OutputForm", "load_fit", "open_clip", "open_writer"]
+__all__ = ["Fit", "OutputForm", "Rendered", "load_fit", "open_clip", "open_writer", "render"]
 
 _HOMES = {
     "Fit": "footagefit.rendering.fits",
@@ -27,6 +29,8 @@ _HOMES = {
     "open_clip": "footagefit.footage.opening",
     "open_writer": "footagefit.footage.writing",
     "OutputForm": "footagefit.footage.writing",
+    "Rendered": "footagefit.rendering.render",
+    "render": "footagefit.rendering.render",
 }
 
 _torchvision_ops.install()

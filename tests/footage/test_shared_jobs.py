@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import footagefit
+from footagefit.errors import FootagefitWarning
 from footagefit.footage.manifest import continues, job_of, manifest_path, merge
 from footagefit.records import Box, ClipInfo
 
@@ -77,3 +78,19 @@ def test_a_stopped_job_is_known_again_and_another_is_not(tmp_path):
     job = job_of(out, writer.form, about.path, {"fit": "x"})
     assert continues(manifest_path(out), job)
     assert not continues(manifest_path(out), {**job, "fit": "y"})
+
+
+def test_kept_pixels_are_not_taken_for_another_colour_space(tmp_path, write_picture):
+    write_picture(tmp_path / "a.0001.exr", np.full((12, 20, 3), 0.5, np.float16))
+    clip = footagefit.open_clip(tmp_path / "a.####.exr", space="arri_logc4")
+    form = footagefit.OutputForm(space="ACEScg")
+    light = clip.read([1]).rgb_TCHW[0]
+    with (
+        pytest.warns(FootagefitWarning, match="not bit-identical: the source is"),
+        footagefit.open_writer(tmp_path / "b.####.exr", info=clip.info, form=form) as out,
+    ):
+        keep = torch.ones(12, 20, dtype=torch.bool)
+        out.write(1, light, native=clip.native(1), keep_HW=keep)
+    made = footagefit.open_clip(tmp_path / "b.####.exr", space="ACEScg").read([1]).rgb_TCHW[0]
+    assert torch.allclose(made, light, rtol=1e-3)
+    assert not torch.allclose(made, torch.full_like(made, 0.5), rtol=0.1)

@@ -65,6 +65,13 @@ def exact(native: Native, form: OutputForm, info: ClipInfo, file: Path) -> bool:
     return not reason
 
 
+def comparable(native: Native, form: OutputForm, info: ClipInfo) -> bool:
+    """Whether stored values mean the same in this form: one space, both codes or both light."""
+    theirs, ours = formats_of(native)[0], _SAMPLES.get(form.depth, form.depth)
+    floating = {theirs, ours} <= {"half", "float"}
+    return colour.same(form.space, info.space) and (theirs == ours or floating)
+
+
 STRAIGHT = (".png", ".tif", ".tiff")  # written with straight alpha; EXR and DPX premultiplied
 
 

@@ -231,7 +231,10 @@ class _Frame:
         keep: np.ndarray,
     ) -> None:
         """Where `keep` is true the source's stored values stand, bit for bit."""
-        header.exact(native, self.form, self.info, self.file)
+        if not header.exact(native, self.form, self.info, self.file) and not header.comparable(
+            native, self.form, self.info
+        ):
+            return
         plane = native.planes[0]
         if plane.shape[:2] != keep.shape or native.layout != "interleaved":
             return

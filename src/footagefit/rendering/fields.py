@@ -1,0 +1,239 @@
+"""Pass one: the whole shot looked at, small, once; its looks kept in `fields.safetensors`.
+
+What belongs here: deciding looks, finding them again by content, handing out a frame's filtered
+look. What does not: how they are filtered (`temporal.py`), applying them.
+
+Looks are decided for every frame of the shot, whichever frames are to be written, in batches
+fixed by frame number: so a frame does not depend on what was asked for beside it. They are stored
+unfiltered, with how they are to be filtered; a frame's look is then summed up frame by frame in
+one order, the same in every process that reads the file.
+
+Shapes: T frames, B batch, C channels, H rows, W columns, K cells.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from footagefit.errors import DiskFull, FootagefitWarning, UsageError, WriteError
+from footagefit.models.base import Look, Model, resampled
+from footagefit.records import Given
+from footagefit.rendering.shot import Loaded, Shot
+from footagefit.rendering.stream import ahead
+from footagefit.rendering.temporal import Smoothing, Temporal, choose
+from footagefit.rendering.work import Work
+
+VERSION = 1
+BATCH = 8  # frames whose number over this is the same are looked at together
+TINY = (27, 48)  # rows and columns of the pictures that cuts and flashes are found in
+_STILL = (9, 16)
+_RAW = "raw."
+_TOE = 2.0**-8
+
+Tensors = dict[str, Tensor]
+
+
+class Fields:
+    """The looks of a shot.
+
+    Args:
+        numbers: Frames that were looked at, ascending.
+        raw: Their unfiltered looks (T,...), by tensor name.
+        smoothing: How they are filtered.
+    """
+
+    def __init__(self, numbers: Sequence[int], raw: Look, smoothing: Smoothing) -> None:
+        self.numbers = list(numbers)
+        self.raw = raw
+        self.smoothing = smoothing
+        self._place = {number: i for i, number in enumerate(self.numbers)}
+        self._once = lru_cache(maxsize=8)(self._summed)
+
+    def at(self, number: int) -> Look:
+        """A frame's filtered look (B is 1)."""
+        if number not in self._place:
+            raise UsageError(
+                "the frame is not of the shot that was looked at",
+                frame=number,
+                hint="Say shot=<all frames of the shot>, or leave shot= out",
+            )
+        stretch = self.smoothing.stretch_of(number)
+        return dict(self._once(stretch.first if stretch.mode == "locked" else number))
+
+    def _summed(self, number: int) -> Look:
+        parts = self.smoothing.weights(number, self.numbers)
+        look: Look = {}
+        for name, tensor in self.raw.items():
+            total = torch.zeros_like(tensor[:1], dtype=torch.float64)
+            for source, weight in parts:
+                at = self._place[source]
+                total += weight * tensor[at : at + 1].double()
+            look[name] = total.float()
+        return look
+
+
+def find(path: Path, *, key: str, temporal: Temporal) -> Fields | None:
+    """Fields decided before for the very same shot, fit and controls, or None."""
+    stored = _read(path, key)
+    if stored is None or stored[1]["temporal"] != temporal:
+        return None
+    return _fields(stored[0], Smoothing.of_plain(stored[1]["smoothing"]))
+
+
+def decide(
+    shot: Shot,
+    frames: Sequence[int],
+    path: Path,
+    *,
+    key: str,
+    temporal: Temporal,
+    work: Work,
+    keep: Collection[int] = (),
+) -> Iterator[int]:
+    """Look at every frame of a shot and write its fields; yields frame numbers as it goes.
+
+    Args:
+        shot: What is looked at.
+        frames: All of its frames, ascending.
+        path: Where the fields go.
+        key: Of the content they are decided from.
+        temporal: How they are to be filtered.
+        work: Where, and how much at once.
+        keep: Frames to hold in memory for the second pass, as far as there is room.
+    """
+    stored = _read(path, key)
+    tensors = None if stored is None else stored[0]
+    if tensors is None:
+        looks, tiny, still = [], [], None
+        middle = frames[len(frames) // 2]
+        loads = ahead(
+            frames,
+            lambda number: shot.load(number, keep=number in keep),
+            workers=work.readers if shot.passes_through else 1,
+            depth=lambda: work.depth,
+        )
+        for _, group in groupby(loads, lambda loaded: loaded.number // BATCH):
+            smalls = []
+            for loaded in group:
+                small = _small(shot, loaded, work)
+                smalls.append(small)
+                tiny.append(resampled(small.plate.cpu(), TINY)[0])
+                still = small if loaded.number == middle else still
+                yield loaded.number
+            looks.append(_looks(smalls, work, frame=frames[len(tiny) - 1]))
+        raw = {n: torch.cat([look[n] for look in looks]) for n in looks[0]}
+        tensors = {f"{_RAW}{name}": tensor for name, tensor in raw.items()}
+        tensors["frames"] = torch.tensor(list(frames))
+        tensors["tiny"] = torch.stack(tiny)
+        tensors["still"] = _held_still(raw, still, work, frame=middle)
+    smoothing = choose(
+        temporal,
+        list(frames),
+        tiny_TCHW=tensors["tiny"].numpy(),
+        still_TK=tensors["still"].numpy(),
+        controls_move=shot.animation.moves,
+    )
+    _write(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
+
+
+def _small(shot: Shot, loaded: Loaded, work: Work) -> Given:
+    """A frame as small as the model looks at it; NaN and infinite pixels are not looked at."""
+
+    def job(device: torch.device, model: Model) -> Given:
+        given = shot.given(loaded, device=device)
+        small = model.small(given)
+        if not bool(torch.isfinite(small.plate).all()):
+            plate = given.plate.nan_to_num(0.0, 65504.0, -1.0)
+            small = model.small(given._replace(plate=plate))
+        return small
+
+    return work.run(job, frame=loaded.number)
+
+
+def _looks(smalls: Sequence[Given], work: Work, *, frame: int) -> Look:
+    """Looks of some frames, decided together, on the CPU."""
+
+    def job(device: torch.device, model: Model) -> Look:
+        parts = []
+        size = max(1, min(work.batch, BATCH))
+        for start in range(0, len(smalls), size):
+            group = smalls[start : start + size]
+            given = Given(*(torch.cat(t).to(device) for t in zip(*group, strict=True)))
+            parts.append(model.look(given))
+        return {n: torch.cat([p[n] for p in parts]).float().cpu() for n in parts[0]}
+
+    look = work.run(job, frame=frame)
+    odd = [n for n, t in look.items() if not bool(torch.isfinite(t).all())]
+    if odd:
+        line = f"frames up to {frame}: the model gave no finite look ({', '.join(odd)}); kept as 0"
+        warnings.warn(FootagefitWarning(line), stacklevel=3)
+    return {n: t.nan_to_num(0.0, 0.0, 0.0) for n, t in look.items()}
+
+
+def _held_still(raw: Look, still: Given | None, work: Work, *, frame: int) -> Tensor:
+    """Stops that each frame's look adds to one and the same small picture (T,K)."""
+    if still is None:
+        return torch.zeros(next(iter(raw.values())).shape[0], 1)
+
+    def job(device: torch.device, model: Model) -> Tensor:
+        given = Given(*(t.to(device) for t in still))
+        base = torch.log2(resampled(given.plate, _STILL).clamp_min(0.0) + _TOE)
+        rows = []
+        for t in range(next(iter(raw.values())).shape[0]):
+            look = {n: tensor[t : t + 1].to(device) for n, tensor in raw.items()}
+            made = resampled(model.apply(look, given), _STILL)
+            rows.append((torch.log2(made.clamp_min(0.0) + _TOE) - base).flatten().cpu())
+        return torch.stack(rows)
+
+    return work.run(job, frame=frame)
+
+
+def _fields(tensors: Tensors, smoothing: Smoothing) -> Fields:
+    raw = {n.removeprefix(_RAW): t for n, t in tensors.items() if n.startswith(_RAW)}
+    return Fields(tensors["frames"].tolist(), raw, smoothing)
+
+
+def _read(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as opened:
+            told = json.loads((opened.metadata() or {}).get("footagefit", "{}"))
+            if told.get("key") != key or told.get("version") != VERSION:
+                return None
+            return {name: opened.get_tensor(name) for name in opened.keys()}, told  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError):
+        return None  # cut short or not ours: decided again and replaced
+
+
+def _write(path: Path, tensors: Tensors, told: dict[str, Any]) -> None:
+    from safetensors.torch import save
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    text = json.dumps({"version": VERSION, **told}, sort_keys=True)
+    try:
+        temporary.write_bytes(
+            save({n: t.contiguous() for n, t in tensors.items()}, {"footagefit": text})
+        )
+        os.replace(temporary, path)
+    except OSError as error:
+        kind = DiskFull if error.errno == 28 else WriteError
+        raise kind(
+            f"cannot be written ({error.strerror})",
+            path=path,
+            hint="Free some space or mend its permissions; the same command goes on",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,374 @@
+"""What a render will do, settled and checked before a pixel is computed.
+
+What belongs here: opening plate, mask and reference, checking all that was asked against what
+there is, how much is done at once. What does not: doing it (`render.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from footagefit.errors import (
+    DiskFull,
+    FootagefitWarning,
+    UnknownSpace,
+    UsageError,
+    WrongValue,
+)
+from footagefit.footage import colour
+from footagefit.footage.asked import refuse_own_input, wanted_frames, warn_of_layers
+from footagefit.footage.clip import Clip
+from footagefit.footage.manifest import continues, job_of, manifest_path
+from footagefit.footage.opening import open_clip
+from footagefit.footage.pattern import MOVIES, numbers, parse, ranges
+from footagefit.footage.writing import Existing, OutputForm
+from footagefit.rendering import devices, versions
+from footagefit.rendering.composite import check_layers
+from footagefit.rendering.content import clip_key, plain_key
+from footagefit.rendering.controls import Animation, Asked, animation
+from footagefit.rendering.fields import VERSION
+from footagefit.rendering.fits import Fit, load_fit
+from footagefit.rendering.shot import Kept, Shot, check_mask, reference_frames, small_reference
+from footagefit.rendering.temporal import Temporal
+from footagefit.rendering.work import Work
+
+SEED = 0  # fits of transforms draw nothing at random; what fills will is named here
+REFERENCES = 4  # most frames of a reference clip that are looked at
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What was asked for; `render` and `footagefit infer` say what each means.
+
+    Attributes:
+        plate: The clip to be changed.
+        fit: A fit, or the folder of one.
+        out: What to write; None for the next version.
+        reference: A clip or frame to sit beside.
+        mask: A clip of mattes.
+        frames: Frames to write; None for all.
+        handles: Frames added at both ends of `frames`.
+        shot: Frames of the plate that are one shot; None for all of it.
+        controls: Values by name.
+        keyframes: A JSON or CSV file of controls.
+        temporal: How looks are filtered.
+        layers: Layers to write beside the picture.
+        form: How to store the result; as the plate is by default.
+        space: Colour space of the plate.
+        reference_space: Colour space of the reference.
+        layer: Which of the plate's layers to change.
+        existing: What to do with frames that are there.
+        device: Where to compute.
+        threads: Encoding threads.
+        memory_gb: Memory to stay within.
+        part: Name of one part of a job that several processes share.
+        also_known: Other names to list where a control is not known.
+    """
+
+    plate: Path
+    fit: Fit | Path
+    out: Path | None = None
+    reference: Path | None = None
+    mask: Path | None = None
+    frames: str | None = None
+    handles: int = 0
+    shot: str | None = None
+    controls: Mapping[str, Asked] = field(default_factory=dict)
+    keyframes: Path | None = None
+    temporal: Temporal = "auto"
+    layers: Sequence[str] = ()
+    form: OutputForm = field(default_factory=OutputForm)
+    space: str = "auto"
+    reference_space: str = "auto"
+    layer: str = ""
+    existing: Existing = "resume"
+    device: str = "auto"
+    threads: int | None = None
+    memory_gb: float | None = None
+    part: str = ""
+    also_known: Sequence[str] = ()
+
+
+class Plan:
+    """A render, settled: what `Ask` means on this plate, with this fit, on this machine.
+
+    Raises:
+        FootagefitError: What was asked for cannot be; nothing was written.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.fit = ask.fit if isinstance(ask.fit, Fit) else load_fit(ask.fit)
+        self.clip = open_clip(ask.plate, space=ask.space, layer=ask.layer)
+        self.frames = self._frames()
+        self.shot_frames = self._shot_frames()
+        self.animation: Animation = animation(
+            self.fit.task.spec, ask.controls, keyframes=ask.keyframes, also_known=ask.also_known
+        )
+        self.reference = self._open_reference()
+        self.mask = self._open_mask()
+        check_layers(self.fit, ask.layers, self.clip.info.layers)
+        self.devices = devices.pick(ask.device)
+        self._warn_of_space()
+        self.out = self._out()
+        self.form = ask.form.resolved(self.clip.info, self.out)
+        self._check_out()
+
+    def _frames(self) -> list[int]:
+        wanted = wanted_frames(self.clip, self.ask.frames, "error")
+        if self.ask.handles < 0:
+            raise WrongValue(f"handles: {self.ask.handles} is below 0", hint="Say handles=8")
+        more = range(1, self.ask.handles + 1)
+        reach = {wanted[0] - k for k in more} | {wanted[-1] + k for k in more}
+        return sorted({*wanted, *(reach & set(self.clip.numbers))})
+
+    def _shot_frames(self) -> list[int]:
+        """Frames that are looked at: whichever are written, always the whole shot."""
+        if self.ask.shot is None:
+            return self.clip.numbers
+        shot = sorted(set(numbers(self.ask.shot)) & set(self.clip.numbers))
+        outside = sorted(set(self.frames) - set(shot))
+        if outside:
+            raise WrongValue(
+                f"shot={self.ask.shot} lacks frames {ranges(outside)} that are to be written",
+                path=self.clip.info.path,
+                hint="Widen shot= or narrow frames=",
+            )
+        return shot
+
+    def _open_reference(self) -> Clip | None:
+        spec = self.fit.task.spec
+        if self.ask.reference is None:
+            if spec.references:
+                raise UsageError(
+                    f"reference is not set, and {spec.name} needs one",
+                    hint="Say reference=<the clip or frame it must sit beside>",
+                )
+            return None
+        try:
+            return open_clip(self.ask.reference, space=self.ask.reference_space)
+        except UnknownSpace:
+            space = self.clip.info.space
+            _warn(f"{self.ask.reference}: its colour space is not certain; taken as {space}")
+            return open_clip(self.ask.reference, space=space)
+
+    def _open_mask(self) -> Clip | None:
+        if self.ask.mask is None:
+            return None
+        mask = open_clip(self.ask.mask, space=colour.WORKING)  # mattes are never converted
+        check_mask(mask, self.clip, [*self.frames, *self.shot_frames])
+        return mask
+
+    def _warn_of_space(self) -> None:
+        spaces = self.fit.card.get("lineage", {}).get("spaces") or []
+        known = [s for s in map(str, spaces) if colour.known(s)]
+        if known and not any(colour.same(self.clip.info.space, s) for s in known):
+            show = self.fit.card["lineage"].get("show", "its show")
+            _warn(
+                f"{self.clip.info.path}: the plate is {self.clip.info.space}, and the fit learnt "
+                f"{show} in {', '.join(known)}; check space="
+            )
+
+    def _out(self) -> Path:
+        if self.ask.out is not None:
+            return self.ask.out.expanduser()
+        folder = versions.renders_folder(self.fit.path)
+        stem = versions.stem_of(self.clip, self.fit.task.spec.name)
+        return versions.next_version(folder, stem, self.clip, goes_on=self._goes_on)
+
+    def _goes_on(self, path: Path) -> bool:
+        form = self.ask.form.resolved(self.clip.info, path)
+        job = job_of(path, form, self.clip.info.path, self.job)
+        return continues(manifest_path(path), job)
+
+    def _check_out(self) -> None:
+        refuse_own_input(self.clip, self.out, self.ask.plate)
+        movie = self.out.suffix.lower() in MOVIES
+        if not movie and parse(self.out) is None and len(self.frames) > 1:
+            raise WrongValue(
+                f"one file for {len(self.frames)} frames",
+                path=self.out,
+                hint="Put #### into its name",
+            )
+        if self.ask.layers and self.out.suffix.lower() != ".exr":
+            raise WrongValue(
+                f"{self.out.suffix} holds no layers", path=self.out, hint="Write .exr files"
+            )
+        warn_of_layers(self.clip, self.out, self.form)
+
+    @cached_property
+    def reference_numbers(self) -> list[int]:
+        """Frames of the reference that are looked at."""
+        return [] if self.reference is None else reference_frames(self.reference, most=REFERENCES)
+
+    @cached_property
+    def key(self) -> str:
+        """Of everything that the shot's looks are decided from."""
+        mask = None
+        if self.mask is not None:
+            single = self.mask.info.length == 1
+            mask = clip_key(self.mask, self.mask.numbers if single else self.shot_frames)
+        reference = self.reference
+        beside = None if reference is None else clip_key(reference, self.reference_numbers)
+        return plain_key(
+            {
+                "version": VERSION,
+                "fit": self.fit.hash,
+                "recipe": repr(self.fit.recipe),
+                "signature": dict(self.fit.signature),
+                "plate": clip_key(self.clip, self.shot_frames),
+                "layer": self.ask.layer,
+                "reference": beside,
+                "mask": mask,
+                "controls": self.animation.plain(strength=False),
+                "config": colour.source(),
+            }
+        )
+
+    @cached_property
+    def job(self) -> dict[str, Any]:
+        """What makes this render what it is, for the manifest."""
+        reference = self.reference
+        return {
+            "fit": {"hash": self.fit.hash, "path": str(self.fit.path)},
+            "recipe": self.recipe,
+            "controls": self.animation.plain(),
+            "temporal": self.ask.temporal,
+            "seed": SEED,
+            "shot": ranges(self.shot_frames),
+            "reference": None if reference is None else str(reference.info.path),
+            "reference_frames": self.reference_numbers,
+            "mask": None if self.mask is None else str(self.mask.info.path),
+            "layers": list(self.ask.layers),
+            "looks": self.key,
+        }
+
+    @property
+    def recipe(self) -> str:
+        """Task and model by name."""
+        return f"{self.fit.recipe.task.name} {self.fit.recipe.model.name}"
+
+    @property
+    def fields_path(self) -> Path:
+        """Where the shot's fields lie: beside the frames."""
+        stem = manifest_path(self.out).name.removesuffix(".manifest.json")
+        return self.out.parent / f"{stem}.fields.safetensors"
+
+    def shot(self) -> Shot:
+        """What frames are made from."""
+        light = torch.zeros(0, 3, 16, 16)
+        if self.reference is not None:
+            light = small_reference(self.fit, self.reference, self.reference_numbers)
+        return Shot(
+            fit=self.fit,
+            clip=self.clip,
+            reference_RCHW=light,
+            animation=self.animation,
+            mask=self.mask,
+            kept=Kept(self.bounds.kept_bytes),
+        )
+
+    def work(self) -> Work:
+        """Devices, and how much they take at once."""
+        bounds = self.bounds
+        return Work(self.fit.model, self.devices, depth=bounds.depth, readers=min(2, bounds.depth))
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """How much is under way at once, within the memory that may be taken."""
+        limit = int(self.ask.memory_gb * _GIB) if self.ask.memory_gb else _available() // 2
+        return Bounds.within(limit, self.frame_bytes, self.ask.threads)
+
+    @property
+    def frame_bytes(self) -> int:
+        """A frame as it is computed on: three channels of float."""
+        return self.clip.info.width * self.clip.info.height * 12
+
+    @property
+    def stored_bytes(self) -> int:
+        """About what one written frame takes on disk."""
+        from footagefit.rendering.content import file_of
+
+        info = self.clip.info
+        samples = info.width * info.height * 3 * max(1, info.bit_depth // 8)
+        alike = self.out.suffix.lower() == f".{info.codec}"
+        if alike and self.form.compression == str(info.metadata.get("compression", "")):
+            each = file_of(self.clip, self.frames[0]).stat().st_size
+        else:
+            each = samples
+        return each + len(self.ask.layers) * samples
+
+    def check_room(self) -> None:
+        """Raise `DiskFull` where all frames will not fit."""
+        folder = next(p for p in [self.out.parent, *self.out.parent.parents] if p.is_dir())
+        free = shutil.disk_usage(folder).free
+        need = self.stored_bytes * len(self.frames)
+        if self.out.suffix.lower() not in MOVIES and need > free:
+            raise DiskFull(
+                f"about {need / _GIB:.1f} GiB are needed and {free / _GIB:.1f} GiB are free",
+                path=folder,
+                hint="Free some space, choose another out=, or a compression that packs more",
+            )
+
+    def parts(self, size: int) -> list[list[int]]:
+        """The frames to write in chunks."""
+        if size < 1:
+            raise WrongValue(f"chunk: {size} is below 1", hint="Say chunk=50")
+        return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much is under way at once.
+
+    Attributes:
+        depth: Frames read ahead.
+        threads: Encoding threads; each may have a frame waiting.
+        busy_bytes: What that takes.
+        kept_bytes: What is left for frames held from the first pass to the second.
+    """
+
+    depth: int
+    threads: int
+    busy_bytes: int
+    kept_bytes: int
+
+    @classmethod
+    def within(cls, limit_bytes: int, frame_bytes: int, threads: int | None) -> Bounds:
+        """The most that fits a bound; at least one frame at a time."""
+        bounds = cls(4, threads or min(8, os.cpu_count() or 1), 0, 0)
+        while True:
+            # A frame read: floats and stored values; computed: plate, result, mask; encoded: two.
+            busy = int(frame_bytes * (1.7 * bounds.depth + 3 + 2.5 * 2 * bounds.threads))
+            if busy <= limit_bytes or (bounds.depth == 1 and bounds.threads == 1):
+                return replace(
+                    bounds, busy_bytes=busy, kept_bytes=max(0, (limit_bytes - busy) // 2)
+                )
+            less = max(1, bounds.threads - 1) if threads is None else bounds.threads
+            if bounds.depth == 1 and less == bounds.threads:
+                less = max(1, bounds.threads - 1)
+            bounds = replace(bounds, depth=max(1, bounds.depth - 1), threads=less)
+
+
+def _available() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 8 * _GIB
+
+
+def _warn(line: str) -> None:
+    warnings.warn(FootagefitWarning(line), stacklevel=4)

@@ -1,0 +1,113 @@
+"""How much is done at once, and on which devices; halved when memory runs out.
+
+What belongs here: models on devices, retrying with less, one clear line where nothing helps. What
+does not: reading and writing (`stream.py`).
+"""
+
+from __future__ import annotations
+
+import copy
+import queue
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from footagefit.errors import FootagefitError, FootagefitWarning
+from footagefit.models.base import Model
+from footagefit.rendering import devices as place
+
+T = TypeVar("T")
+
+
+class Work:
+    """Devices with a model each, and how much they take at once.
+
+    Args:
+        model: The fit's.
+        devices: Where to compute; frames go to whichever is free.
+        batch: Small pictures looked at together.
+        depth: Frames read ahead.
+        readers: Frames read at the same time.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        devices: Sequence[torch.device],
+        *,
+        batch: int = 8,
+        depth: int = 3,
+        readers: int = 2,
+    ) -> None:
+        self.batch, self.depth, self.readers = batch, depth, readers
+        self._models: dict[torch.device, Model] = {}
+        self._free: queue.Queue[torch.device] = queue.Queue()
+        for index, device in enumerate(devices):
+            own = model if index == 0 else copy.deepcopy(model)
+            self._models[device] = own.to(device).eval()
+            self._free.put(device)
+        self._original = model
+
+    @property
+    def devices(self) -> list[torch.device]:
+        """Where it computes now."""
+        return list(self._models)
+
+    def run(self, job: Callable[[torch.device, Model], T], *, frame: int) -> T:
+        """Do a frame's job on a free device; with less at once where memory runs out.
+
+        Raises:
+            DeviceLost: The device stopped answering.
+            FootagefitError: There is not the memory for one frame.
+        """
+        while True:
+            device = self._free.get()
+            try:
+                with torch.inference_mode():
+                    return job(device, self._models[device])
+            except Exception as error:
+                if place.is_full(error):
+                    device = self._halve(device, frame, error)
+                elif place.is_lost(error):
+                    raise place.DeviceLost(
+                        f"{device} was lost ({_first_line(error)})",
+                        frame=frame,
+                        hint="The same command goes on where it stopped; device=cpu does without",
+                    ) from error
+                else:
+                    raise
+            finally:
+                self._free.put(device)
+
+    def _halve(self, device: torch.device, frame: int, error: BaseException) -> torch.device:
+        """Do less at once, or go to the CPU, and say so; the device to go on with."""
+        place.empty_cache(device)
+        if self.batch > 1 or self.depth > 1:
+            self.batch, self.depth = max(1, self.batch // 2), max(1, self.depth // 2)
+            self.readers = min(self.readers, self.depth)
+            _say(
+                f"{device}: out of memory at frame {frame}; half as much at once from here: "
+                f"{self.batch} looks, {self.depth} frames ahead"
+            )
+            return device
+        if device.type == "cpu":
+            raise FootagefitError(
+                f"not the memory for one frame ({_first_line(error)})",
+                frame=frame,
+                hint="Close other programs, or render on a machine with more memory",
+            ) from error
+        _say(f"{device}: no memory for one frame at {frame}; the CPU goes on in its place")
+        cpu = torch.device("cpu")
+        self._models[cpu] = self._models.pop(device).to(cpu)
+        return cpu
+
+
+def _say(line: str) -> None:
+    warnings.warn(FootagefitWarning(line), stacklevel=4)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:160]
