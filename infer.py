@@ -1,7 +1,8 @@
 """Take a shot through a fit; the same as `footagefit infer`.
 
-Rendering a shot through a fit is not in this version yet: until `footagefit --help` lists `infer`,
-this script says so in one line and exits with 2.
+python infer.py fit=film_work/fits/match_v001 plate=shot.####.exr reference=hero.1001.exr
+python infer.py fit=film_work/fits/match_v001 plate=shot.####.exr reference=hero.mov dry_run=true
+python infer.py --help
 """
 
 import sys

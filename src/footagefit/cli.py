@@ -28,12 +28,16 @@ class Verb:
         name: As typed.
         summary: One line for the table.
         positional: The key that a bare word fills, if any.
+        open: The key that takes words of other names, if any: `strength=0.5` for
+            `controls.strength`; several of one name are joined by commas, which is what bash
+            makes of braces.
         examples: Lines that work as they stand.
     """
 
     name: str
     summary: str
     positional: str | None = None
+    open: str | None = None
     examples: tuple[str, ...] = ()
 
 
@@ -89,6 +93,19 @@ VERBS = (
             "footagefit train resume=film_work/runs/match_v001",
         ),
     ),
+    Verb(
+        "infer",
+        "take a shot through a fit",
+        open="controls",
+        examples=(
+            "footagefit infer fit=film_work/fits/match_v001 plate=shot.####.exr "
+            "reference=hero.1001.exr out=matched.####.exr",
+            "footagefit infer fit=film_work/fits/match_v001 plate=shot.####.exr "
+            "reference=hero.mov mask=roto.####.exr strength={1001:0,1050:1} layers=gain,offset",
+            "footagefit infer fit=film_work/fits/match_v001 plate=shot.####.exr "
+            "reference=hero.1001.exr wedge=strength=0:1:0.25",
+        ),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 
@@ -134,7 +151,7 @@ def _run(name: str, words: list[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print(_verb_help(verb))
         return 0
-    overrides = [_override(verb, word) for word in words]
+    overrides = _opened(verb, [_override(verb, word) for word in words])
     composed = config.compose(verb.name, overrides)
     function = getattr(import_module(f"footagefit.commands.{verb.name}"), verb.name)
     return int(function(**config.bind(function, composed)) or 0)
@@ -152,6 +169,24 @@ def _override(verb: Verb, word: str) -> str:
     if "=" in word and (word.partition("=")[0] in names or not Path(word).exists()):
         return word
     return f"{verb.positional}={word}"
+
+
+def _opened(verb: Verb, words: Sequence[str]) -> list[str]:
+    """Words of names that are no keys, as entries of the verb's open key."""
+    if verb.open is None:
+        return list(words)
+    roots = {key.name.partition(".")[0] for key in config.keys(verb.name)} | {"hydra"}
+    kept: list[str] = []
+    others: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        bare = name.lstrip("+~").removeprefix(f"{verb.open}.")
+        mine = name.lstrip("+~") != bare or bare.partition(".")[0] not in roots
+        if equals and mine and bare:
+            others.setdefault(bare, []).append(value)
+        else:
+            kept.append(word)
+    return kept + [f"+{verb.open}.{name}={','.join(values)}" for name, values in others.items()]
 
 
 def _overview() -> str:

@@ -93,7 +93,9 @@ def quote(argument: str, verbatim: Mapping[str, str]) -> str:
         verbatim: Kinds of the keys that are taken as typed, by name.
     """
     name, equals, value = argument.partition("=")
-    kind = verbatim.get(name.lstrip("+~"))
+    bare = name.lstrip("+~")
+    above = [k for k in verbatim if bare.startswith(f"{k}.") and verbatim[k] in _VERBATIM]
+    kind = verbatim.get(bare, verbatim[above[0]] if above else None)
     if not equals or kind not in _VERBATIM or value in ("null", "???"):
         return argument
     if kind == "paths":

@@ -53,6 +53,8 @@ def exact(native: Native, form: OutputForm, info: ClipInfo, file: Path) -> bool:
         reason = "the source is a movie"
     elif not colour.same(form.space, info.space):
         reason = f"the source is {info.space}, the output {form.space}"
+    elif (formats_of(native)[0], form.depth) == ("half", "float"):
+        pass  # every half is a float
     elif formats_of(native)[0] != _SAMPLES.get(form.depth, form.depth):
         reason = f"the source stores {formats_of(native)[0]}, the output {form.depth}"
     elif form.compression in ("dwaa", "dwab", "b44", "b44a") or file.suffix.lower() == ".jpg":

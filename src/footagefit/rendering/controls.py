@@ -110,11 +110,16 @@ def animation(
     """
     tracks = {} if keyframes is None else _read_file(keyframes)
     where = {name: keyframes for name in tracks}
+    for name in [*tracks, *asked]:
+        if name not in spec.controls:
+            listed = [described(n, c) for n, c in spec.controls.items()]
+            known = [*listed, *also_known]
+            raise UnknownName(f"control of a {spec.name} fit", name, known, path=where.get(name))
     for name, value in asked.items():
         tracks[name] = _track(name, value)
         where[name] = None
     for name, track in tracks.items():
-        _check(name, track, spec, where[name], also_known)
+        _check(name, track, spec, where[name])
     return Animation(tracks)
 
 
@@ -141,14 +146,8 @@ def wedge_values(text: str) -> tuple[str, list[float]]:
     return name.strip(), [round(low + i * step, 9) for i in range(count)]
 
 
-def _check(
-    name: str, track: Track, spec: TaskSpec, path: Path | None, also_known: Iterable[str]
-) -> None:
-    known = spec.controls
-    if name not in known:
-        listed = [described(n, c) for n, c in known.items()]
-        raise UnknownName(f"control of a {spec.name} fit", name, [*listed, *also_known], path=path)
-    control = known[name]
+def _check(name: str, track: Track, spec: TaskSpec, path: Path | None) -> None:
+    control = spec.controls[name]
     for frame, value in track.keys:
         if not control.low <= value <= control.high:
             at = f" at frame {frame}" if len(track.keys) > 1 else ""

@@ -1,0 +1,279 @@
+"""`footagefit infer`: a shot through a fit, and on into the comp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from footagefit import config
+from footagefit.commands.progress import track
+from footagefit.errors import AlreadyThere, UsageError
+from footagefit.footage.manifest import manifest_path, merge
+from footagefit.footage.pattern import MOVIES, ranges
+from footagefit.footage.writing import Existing, OutputForm
+from footagefit.rendering.temporal import Temporal
+
+if TYPE_CHECKING:
+    from footagefit.rendering.plan import Plan
+
+Only = Literal["all", "fields", "chunk", "finish"]
+
+
+def infer(
+    *,
+    fit: Path,
+    plate: Path,
+    out: Path | None,
+    reference: Path | None,
+    mask: Path | None,
+    frames: str | None,
+    handles: int,
+    shot: str | None,
+    controls: dict[str, Any],
+    keyframes: Path | None,
+    temporal: Temporal,
+    layers: list[Any],
+    space: str,
+    reference_space: str,
+    layer: str,
+    existing: Existing,
+    device: str,
+    threads: int | None,
+    memory_gb: float | None,
+    dry_run: bool,
+    wedge: str | None,
+    review: bool,
+    chunk: int | None,
+    launcher: Literal["local", "submitit"],
+    at_once: int,
+    submitit: dict[str, Any],
+    job: Literal["openjd", "opencue"] | None,
+    only: Only,
+    output: OutputForm,
+) -> int:
+    """Render; see configs/infer.yaml for each key."""
+    from footagefit.rendering.plan import Ask, Plan
+
+    flat = flattened(controls)
+    sheet = out if wedge is not None and out is not None else None
+    ask = Ask(
+        plate=plate,
+        fit=fit,
+        out=None if sheet is not None else out,
+        reference=reference,
+        mask=mask,
+        frames=frames,
+        handles=handles,
+        shot=shot,
+        controls=flat,
+        keyframes=keyframes,
+        temporal=temporal,
+        layers=[str(name) for name in layers],
+        form=output,
+        space=space,
+        reference_space=reference_space,
+        layer=layer,
+        existing=existing,
+        device=device,
+        threads=threads,
+        memory_gb=memory_gb,
+        part=_part(only, frames),
+        also_known=[key.name for key in config.keys("infer")],
+    )
+    plan = Plan(ask)
+    if wedge is None:
+        _describe(plan)
+    if wedge is not None:
+        return _wedge(plan, wedge, sheet)
+    if dry_run:
+        return _dry_run(plan)
+    if job is not None:
+        return _job_file(plan, job, chunk or 50)
+    if only == "fields":
+        return _fields(plan)
+    if chunk is not None and only == "all":
+        _split(plan, chunk, launcher, at_once, submitit)
+    elif only != "finish":
+        _render(plan)
+    if only == "finish" or chunk is not None:
+        _finish(plan)
+    if review and only in ("all", "finish"):
+        _review(plan)
+    return 0
+
+
+def flattened(nested: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Controls by dotted name; keyframes (`{1001: 0.5}`) stay together."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        name = f"{before}{key}"
+        if isinstance(value, Mapping) and not all(_is_frame(k) for k in value):
+            flat.update(flattened(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _is_frame(key: object) -> bool:
+    return str(key).lstrip("-").isdigit()
+
+
+def _part(only: Only, frames: str | None) -> str:
+    if only != "chunk":
+        return ""
+    if frames is None:
+        raise UsageError("only=chunk without frames=", hint="Say frames=<those of the chunk>")
+    return "".join(c if c.isalnum() else "-" for c in frames)
+
+
+def _describe(plan: Plan) -> None:
+    info = plan.clip.info
+    rate = "" if info.rate is None else f", {float(info.rate):.6g} fps"
+    print(
+        f"{info.path}: {info.width}x{info.height} {info.sample} {info.codec}, {info.space}, "
+        f"frames {ranges(plan.frames)}{rate}"
+    )
+    print(f"{plan.fit.path}: {plan.recipe}, {plan.fit.hash[:12]}, on {_devices(plan)}")
+    if plan.reference is not None:
+        used = ranges(plan.reference_numbers)
+        print(f"{plan.reference.info.path}: reference, frames {used}")
+    movie = plan.out.suffix.lower() in MOVIES
+    how = plan.form.codec if movie else f"{plan.form.depth}, {plan.form.compression}"
+    more = f", layers {', '.join(plan.ask.layers)}" if plan.ask.layers else ""
+    print(f"{plan.out}: {how}, {plan.form.space}{more}")
+
+
+def _devices(plan: Plan) -> str:
+    return ", ".join(str(device) for device in plan.devices)
+
+
+def _render(plan: Plan) -> None:
+    from footagefit.rendering.render import run
+
+    done = run(plan, progress=track)
+    for line in done.temporal:
+        print(f"temporal: {line}")
+    _told(plan, done.written, done.seconds)
+
+
+def _told(plan: Plan, written: int, seconds: float | None = None) -> None:
+    kept = len(plan.frames) - written
+    if kept:
+        print(f"{kept} frames were there already")
+    rate = f", {written / seconds:.2f} frames a second" if seconds and written else ""
+    print(f"{written} frames written to {plan.out}{rate}")
+
+
+def _fields(plan: Plan) -> int:
+    from footagefit.rendering.render import Renderer
+
+    renderer = Renderer(plan)
+    renderer.look(track)
+    for line in renderer.fields.smoothing.lines():
+        print(f"temporal: {line}")
+    print(f"fields: {plan.fields_path}")
+    return 0
+
+
+def _finish(plan: Plan) -> None:
+    count = merge(manifest_path(plan.out))
+    print(f"{count} frames in {manifest_path(plan.out)}")
+
+
+def _review(plan: Plan) -> None:
+    from footagefit.rendering.review import write_before_after, write_movie
+
+    print(f"before and after: {write_before_after(plan)}")
+    print(f"review: {write_movie(plan, progress=track)}")
+
+
+def _wedge(plan: Plan, text: str, path: Path | None) -> int:
+    from footagefit.rendering.review import write_wedge
+
+    if path is None:
+        stem = plan.fields_path.name.removesuffix(".fields.safetensors")
+        path = plan.fields_path.with_name(f"{stem}_wedge.jpg")
+    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise UsageError("a wedge is one picture", path=path, hint="Name it .jpg or .png")
+    if path.exists() and plan.ask.existing != "replace":
+        hint = "Say existing=replace, or another out="
+        raise AlreadyThere("is there already", path=path, hint=hint)
+    print(f"wedge: {write_wedge(plan, text, path)}")
+    return 0
+
+
+def _dry_run(plan: Plan) -> int:
+    from footagefit.rendering.estimate import estimate
+
+    for line in estimate(plan).lines():
+        print(line)
+    return 0
+
+
+def _words(plan: Plan) -> list[str]:
+    """The command line of this render, for processes elsewhere: absolute paths, no frames."""
+    ask, form = plan.ask, plan.ask.form
+    pairs: list[tuple[str, object]] = [
+        ("fit", plan.fit.path.resolve()),
+        ("plate", Path(ask.plate).expanduser().absolute()),
+        ("out", plan.out.absolute()),
+        ("reference", None if ask.reference is None else ask.reference.expanduser().absolute()),
+        ("mask", None if ask.mask is None else ask.mask.expanduser().absolute()),
+        ("shot", ask.shot),
+        ("keyframes", None if ask.keyframes is None else ask.keyframes.expanduser().absolute()),
+        ("temporal", ask.temporal),
+        ("layers", ",".join(ask.layers) or None),
+        ("space", ask.space),
+        ("reference_space", ask.reference_space),
+        ("layer", ask.layer or None),
+        ("existing", ask.existing),
+        ("device", ask.device),
+        ("threads", ask.threads),
+        ("memory_gb", ask.memory_gb),
+        *[(f"output.{n}", getattr(form, n)) for n in ("space", "depth", "compression", "codec")],
+        *[(name, _control(value)) for name, value in ask.controls.items()],
+    ]
+    return [f"{name}={value}" for name, value in pairs if value is not None]
+
+
+def _control(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{frame}:{number}" for frame, number in value.items())
+    return str(value)
+
+
+def _split(
+    plan: Plan, chunk: int, launcher: str, at_once: int, settings: Mapping[str, Any]
+) -> None:
+    """Fields here, then each chunk in a process of its own."""
+    from footagefit.rendering.farm import run_local, run_submitit
+
+    if plan.out.suffix.lower() in MOVIES:
+        raise UsageError(
+            "a movie is written in one piece", path=plan.out, hint="Leave out chunk=, or write .exr"
+        )
+    plan.check_room()
+    _fields(plan)
+    words, chunks = [*_words(plan), "only=chunk"], plan.parts(chunk)
+    if launcher == "local":
+        done = run_local(words, chunks, at_once=at_once)
+    else:
+        folder = plan.out.parent / "submitit"
+        done = run_submitit(words, chunks, folder=folder, settings=settings)
+    total = 0
+    for count in track(done, total=len(chunks), label="render", unit="chunks"):
+        total += count
+    print(f"{total} frames in {len(chunks)} chunks written to {plan.out}")
+
+
+def _job_file(plan: Plan, kind: Literal["openjd", "opencue"], chunk: int) -> int:
+    from footagefit.rendering.farm import write_job
+
+    stem = plan.fields_path.name.removesuffix(".fields.safetensors")
+    suffix = "openjd.json" if kind == "openjd" else "opencue.xml"
+    path = plan.fields_path.with_name(f"{stem}.{suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_job(kind, path, _words(plan), plan.parts(chunk), name=stem)
+    print(f"job: {path}")
+    return 0
