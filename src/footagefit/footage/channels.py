@@ -74,9 +74,9 @@ def layers(parts: list[Part]) -> tuple[str, ...]:
 def find(parts: list[Part], layer: str, info: ClipInfo) -> tuple[int, list[int]]:
     """The part and the channel indices of a layer, or of one channel by its full name.
 
-    The name `mask` means alpha where there is one, else the first colour channel.
+    The name `mask` means a layer of that name, else alpha, else the first colour channel.
     """
-    if layer == "mask":
+    if layer == "mask" and layer not in info.layers:
         lone = next((n for p in parts for n in p.channels if n in _ALPHA), None)
         layer = lone or parts[0].channels[0]
     for part in parts:
