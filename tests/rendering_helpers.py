@@ -52,6 +52,7 @@ def shot(tmp_path, write_picture) -> Callable[..., Path]:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         attributes = {"chromaticities": ("float[8]", ACESCG), "compression": "zip"}
+        attributes["FramesPerSecond"] = ("rational", (24, 1))
         attributes |= options.pop("attributes", {})
         for number in frames:
             level = gain(number) if callable(gain) else gain

@@ -47,7 +47,7 @@ def infer(
     chunk: int | None,
     launcher: Literal["local", "submitit"],
     at_once: int,
-    submitit: dict[str, Any],
+    submitit: str | None,
     job: Literal["openjd", "opencue"] | None,
     only: Only,
     output: OutputForm,
@@ -93,7 +93,7 @@ def infer(
     if only == "fields":
         return _fields(plan)
     if chunk is not None and only == "all":
-        _split(plan, chunk, launcher, at_once, submitit)
+        _split(plan, chunk, launcher, at_once, _settings(submitit))
     elif only != "finish":
         _render(plan)
     if only == "finish" or chunk is not None:
@@ -253,9 +253,9 @@ def _split(
         raise UsageError(
             "a movie is written in one piece", path=plan.out, hint="Leave out chunk=, or write .exr"
         )
+    words, chunks = [*_words(plan), "only=chunk"], plan.parts(chunk)
     plan.check_room()
     _fields(plan)
-    words, chunks = [*_words(plan), "only=chunk"], plan.parts(chunk)
     if launcher == "local":
         done = run_local(words, chunks, at_once=at_once)
     else:
@@ -265,6 +265,23 @@ def _split(
     for count in track(done, total=len(chunks), label="render", unit="chunks"):
         total += count
     print(f"{total} frames in {len(chunks)} chunks written to {plan.out}")
+
+
+def _settings(text: str | None) -> dict[str, Any]:
+    """Parameters of submitit's executor from `name:value,name:value`."""
+    import yaml
+
+    settings = {}
+    for item in (text or "").strip("{}").split(","):
+        name, colon, value = item.partition(":")
+        if item.strip() and not colon:
+            raise UsageError(
+                f"submitit: {item.strip()!r} is not name:value",
+                hint="Say submitit=timeout_min:240,slurm_partition:vfx",
+            )
+        if colon:
+            settings[name.strip()] = yaml.safe_load(value)
+    return settings
 
 
 def _job_file(plan: Plan, kind: Literal["openjd", "opencue"], chunk: int) -> int:

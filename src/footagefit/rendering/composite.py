@@ -131,7 +131,7 @@ def layers_of(fit: Fit) -> list[str]:
 
 def check_layers(fit: Fit, asked: Collection[str], there: Collection[str]) -> None:
     """Raise where a layer cannot be given, or would take the place of one of the plate's."""
-    known = layers_of(fit)
+    known = layers_of(fit) if asked else []
     for name in asked:
         if name not in known:
             raise UnknownName(f"layer of a {fit.task.spec.name} fit", name, known)
