@@ -78,7 +78,7 @@ def test_documented_commands_parse(line):
     verb = names[words[0]]
     if any(word in ("-h", "--help") for word in words):
         return
-    overrides = [cli._override(verb, word) for word in words[1:]]
+    overrides = cli._opened(verb, [cli._override(verb, word) for word in words[1:]])
     assert config.compose(verb.name, overrides)
 
 

@@ -31,7 +31,7 @@ from footagefit.records import Given
 from footagefit.rendering.shot import Loaded, Shot
 from footagefit.rendering.stream import ahead
 from footagefit.rendering.temporal import Smoothing, Temporal, choose
-from footagefit.rendering.work import Work
+from footagefit.rendering.work import Work, one_thread
 
 VERSION = 1
 BATCH = 8  # frames whose number over this is the same are looked at together
@@ -166,10 +166,11 @@ def _looks(smalls: Sequence[Given], work: Work, *, frame: int) -> Look:
     def job(device: torch.device, model: Model) -> Look:
         parts = []
         size = max(1, min(work.batch, BATCH))
-        for start in range(0, len(smalls), size):
-            group = smalls[start : start + size]
-            given = Given(*(torch.cat(t).to(device) for t in zip(*group, strict=True)))
-            parts.append(model.look(given))
+        with one_thread():
+            for start in range(0, len(smalls), size):
+                group = smalls[start : start + size]
+                given = Given(*(torch.cat(t).to(device) for t in zip(*group, strict=True)))
+                parts.append(model.look(given))
         return {n: torch.cat([p[n] for p in parts]).float().cpu() for n in parts[0]}
 
     look = work.run(job, frame=frame)

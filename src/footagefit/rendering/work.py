@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 import queue
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -102,6 +103,20 @@ class Work:
         cpu = torch.device("cpu")
         self._models[cpu] = self._models.pop(device).to(cpu)
         return cpu
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for small tensors: they wait for each other longer than they work.
+
+    And sums come out the same on machines with more cores or fewer.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _say(line: str) -> None:
