@@ -188,7 +188,7 @@ def to_rgb(
             else:
                 for channel in range(3):
                     codes[channel] = planes[channel if form.colour == "rgb" else 0][first:end]
-            through(codes, out_HWC[first:end])
+            through(tuple(codes), out_HWC[first:end])
 
     _in_bands(out_HWC.shape[0], share)
 
