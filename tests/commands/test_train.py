@@ -45,6 +45,7 @@ def test_a_show_becomes_a_fit_and_a_run_goes_on(show, capsys):
     assert fit.card["steps"] == 3
     assert fit.recipe.model.settings == {"width": 8, "long_px": 64, "points": 64}
     assert len(fit.card["lineage"]["clips"]) >= 2
+    assert fit.card["lineage"]["spaces"] == ["ACEScg"]
     assert all(clip["content"] for clip in fit.card["lineage"]["clips"])
 
     run = show.parent / "film_work" / "runs" / "match_v001"

@@ -74,6 +74,10 @@ def comparable(native: Native, form: OutputForm, info: ClipInfo) -> bool:
     return colour.same(form.space, info.space) and (theirs == ours or floating)
 
 
+_NAMES = {
+    "reel": "reelName", "camera": "cameraModel", "lens": "lensModel", "iso": "isoSpeed",
+    "scene": "scene", "take": "take",
+}  # fmt: skip
 STRAIGHT = (".png", ".tif", ".tiff")  # written with straight alpha; EXR and DPX premultiplied
 
 
@@ -135,8 +139,7 @@ class Headers:
         spec.full_width, spec.full_height = display.width, display.height
         if native is not None:
             _pass_through(spec, native)
-        else:
-            _describe(spec, self._info, self._number)
+        _describe(spec, self._info, self._number)
         _store_as(spec, self._form, self._info)
         if spec.getattribute("DateTime") is None:
             spec.attribute("DateTime", "")  # else the clock gets in and no render repeats
@@ -167,18 +170,18 @@ def _pass_through(spec: Any, native: Native) -> None:
 
 
 def _describe(spec: Any, info: ClipInfo, number: int) -> None:
-    """Header entries for pixels that come from another type of file."""
+    """What is known of the clip, where the header that passes through is silent."""
     import OpenImageIO as oiio
 
-    theirs = {"reel": "reelName", "camera": "cameraModel", "lens": "lensModel", "iso": "isoSpeed"}
-    for ours, name in theirs.items():
+    for ours, name in _NAMES.items():
         value = info.metadata.get(ours)
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and spec.getattribute(name) is None:
             spec.attribute(name, float(value) if ours == "iso" and _number(value) else str(value))
-    if info.rate is not None:
+    if info.rate is not None and spec.getattribute("FramesPerSecond") is None:
         pair = (info.rate.numerator, info.rate.denominator)
         spec.attribute("FramesPerSecond", oiio.TypeDesc("rational"), pair)
-    if info.timecode and info.rate is not None:
+    silent = spec.getattribute("smpte:TimeCode") is None
+    if silent and info.timecode and info.rate is not None:
         text = timecode.shifted(info.timecode, number - info.first_frame, info.rate)
         spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), (tags.pack_timecode(text), 0))
 

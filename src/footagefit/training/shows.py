@@ -59,23 +59,26 @@ def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Si
 
 
 def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:
-    """What a fit learns from: show, and each clip with its frames and content hash."""
+    """What a fit learns from: show, colour spaces, each clip with frames and content hash."""
     from footagefit.dailies.entries import TRAIN
 
     reader = dailies.windows(TRAIN).reader
-    clips = []
+    clips, spaces = [], set()
     for name, shot in sorted(reader.shots.items()):
         link = reader.link(shot)
+        medium = reader.media[link.path]
+        spaces.add(medium.space or dailies.show.space or "")
         clips.append(
             {
                 "shot": name,
                 "clip": link.path,
                 "frames": f"{link.first}-{link.last}",
-                "content": reader.media[link.path].content,
+                "content": medium.content,
             }
         )
     taught = {} if keyframes is None else {"keyframes": Path(keyframes).name}
-    return {"show": dailies.show.name, "clips": clips, **taught}
+    known = sorted(spaces - {""})
+    return {"show": dailies.show.name, "spaces": known, "clips": clips, **taught}
 
 
 def _review(dailies: Dailies, held_out: Any) -> dict[str, Any]:
