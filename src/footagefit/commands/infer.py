@@ -10,7 +10,9 @@ from footagefit import config
 from footagefit.commands.progress import track
 from footagefit.errors import AlreadyThere, UsageError
 from footagefit.footage.manifest import manifest_path, merge
+from footagefit.footage.opening import Levels, Matrix
 from footagefit.footage.pattern import MOVIES, ranges
+from footagefit.footage.tags import parse_rate
 from footagefit.footage.writing import Existing, OutputForm
 from footagefit.rendering.temporal import Temporal
 
@@ -37,6 +39,9 @@ def infer(
     space: str,
     reference_space: str,
     layer: str,
+    matrix: Matrix,
+    levels: Levels,
+    rate: str | None,
     existing: Existing,
     device: str,
     threads: int | None,
@@ -74,6 +79,9 @@ def infer(
         space=space,
         reference_space=reference_space,
         layer=layer,
+        matrix=matrix,
+        levels=levels,
+        rate=None if rate is None else parse_rate(rate),
         existing=existing,
         device=device,
         threads=threads,
@@ -227,6 +235,9 @@ def _words(plan: Plan) -> list[str]:
         ("space", ask.space),
         ("reference_space", ask.reference_space),
         ("layer", ask.layer or None),
+        ("matrix", ask.matrix),
+        ("levels", ask.levels),
+        ("rate", ask.rate),
         ("existing", ask.existing),
         ("device", ask.device),
         ("threads", ask.threads),

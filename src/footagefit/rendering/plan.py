@@ -11,6 +11,7 @@ import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from footagefit.footage import colour
 from footagefit.footage.asked import refuse_own_input, wanted_frames, warn_of_layers
 from footagefit.footage.clip import Clip
 from footagefit.footage.manifest import continues, job_of, manifest_path
-from footagefit.footage.opening import open_clip
+from footagefit.footage.opening import Levels, Matrix, open_clip
 from footagefit.footage.pattern import MOVIES, numbers, parse, ranges
 from footagefit.footage.writing import Existing, OutputForm
 from footagefit.rendering import devices, versions
@@ -67,6 +68,9 @@ class Ask:
         space: Colour space of the plate.
         reference_space: Colour space of the reference.
         layer: Which of the plate's layers to change.
+        matrix: YUV matrix of a movie without tags.
+        levels: Levels of a movie without tags.
+        rate: The plate's frames a second, where it does not say.
         existing: What to do with frames that are there.
         device: Where to compute.
         threads: Encoding threads.
@@ -91,6 +95,9 @@ class Ask:
     space: str = "auto"
     reference_space: str = "auto"
     layer: str = ""
+    matrix: Matrix = "auto"
+    levels: Levels = "auto"
+    rate: Fraction | None = None
     existing: Existing = "resume"
     device: str = "auto"
     threads: int | None = None
@@ -109,7 +116,14 @@ class Plan:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.fit = ask.fit if isinstance(ask.fit, Fit) else load_fit(ask.fit)
-        self.clip = open_clip(ask.plate, space=ask.space, layer=ask.layer)
+        self.clip = open_clip(
+            ask.plate,
+            space=ask.space,
+            layer=ask.layer,
+            matrix=ask.matrix,
+            levels=ask.levels,
+            rate=ask.rate,
+        )
         self.frames = self._frames()
         self.shot_frames = self._shot_frames()
         self.animation: Animation = animation(
