@@ -253,3 +253,24 @@ def test_next_versions_go_beside_the_work_folder(shot, reference, tmp_path):
     assert one.out == renders / "plate_match_v001" / "plate_match_v001.####.exr"
     assert two.out == renders / "plate_match_v002" / "plate_match_v002.####.exr"
     assert (renders / "plate_match_v001" / "plate_match_v001.0002.exr").exists()
+
+
+def test_dpx_keeps_its_codes_outside_the_mask(fit, shot, reference, tmp_path, write_picture):
+    from footagefit import cli
+
+    dpx = tmp_path / "dpx" / "p.####.dpx"
+    words = ["output.space=arri_logc4", "output.depth=10"]
+    assert cli.main(["convert", f"in={shot(frames=[1, 2])}", f"out={dpx}", *words]) == 0
+    matte = np.zeros((48, 80, 1), np.float16)
+    matte[10:20, 30:60] = 1.0
+    mask = write_picture(tmp_path / "matte.exr", matte, channels=["A"])
+    done = footagefit.render(dpx, fit=fit, reference=reference, mask=mask, space="arri_logc4",
+                             out=tmp_path / "o" / "m.####.dpx")  # fmt: skip
+    for number in done.frames:
+        before, was = stored(tmp_path / "dpx" / f"p.{number:04d}.dpx")
+        after, now = stored(tmp_path / "o" / f"m.{number:04d}.dpx")
+        bits = "oiio:BitsPerSample"
+        assert now.getattribute(bits) == was.getattribute(bits) == 10
+        outside = matte[..., 0] == 0
+        assert (before[outside] == after[outside]).all()
+        assert (before[~outside] != after[~outside]).any(-1).mean() > 0.5

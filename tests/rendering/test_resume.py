@@ -181,6 +181,11 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
     with pytest.raises(DiskFull, match="are needed and"):
         footagefit.render(plate, fit=fit, reference=reference, out=out)
     assert not out.parent.exists()
+    monkeypatch.undo()
+    footagefit.render(plate, fit=fit, reference=reference, out=out)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 17))
+    again = footagefit.render(plate, fit=fit, reference=reference, out=out)
+    assert again.written == 0, "frames that are there need no room"
 
 
 def test_a_disk_that_fills_leaves_whole_frames_only(fit, plate, reference, tmp_path, monkeypatch):

@@ -90,10 +90,9 @@ def infer(
         also_known=[key.name for key in config.keys("infer")],
     )
     plan = Plan(ask)
-    if wedge is None:
-        _describe(plan)
     if wedge is not None:
         return _wedge(plan, wedge, sheet)
+    _describe(plan)
     if dry_run:
         return _dry_run(plan)
     if job is not None:
@@ -140,7 +139,7 @@ def _describe(plan: Plan) -> None:
     rate = "" if info.rate is None else f", {float(info.rate):.6g} fps"
     print(
         f"{info.path}: {info.width}x{info.height} {info.sample} {info.codec}, {info.space}, "
-        f"frames {ranges(plan.frames)}{rate}"
+        f"{_frames(plan)}{rate}"
     )
     print(f"{plan.fit.path}: {plan.recipe}, {plan.fit.hash[:12]}, on {_devices(plan)}")
     if plan.reference is not None:
@@ -150,6 +149,14 @@ def _describe(plan: Plan) -> None:
     how = plan.form.codec if movie else f"{plan.form.depth}, {plan.form.compression}"
     more = f", layers {', '.join(plan.ask.layers)}" if plan.ask.layers else ""
     print(f"{plan.out}: {how}, {plan.form.space}{more}")
+
+
+def _frames(plan: Plan) -> str:
+    """Frames as they were asked for, where listing them would be long."""
+    asked = plan.ask.frames
+    if asked is None or plan.ask.handles:
+        return f"frames {ranges(plan.frames)}"
+    return f"frames {asked} ({len(plan.frames)})"
 
 
 def _devices(plan: Plan) -> str:

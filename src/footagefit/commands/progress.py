@@ -59,7 +59,8 @@ def track(items: Iterable[T], *, total: int, label: str, unit: str = "frames") -
         if now - said >= _LOG_EVERY_S and done < total:
             said = now
             left = (now - begun) / done * (total - done)
-            line = f"{label}: {done}/{total} {unit}, ETA {left:.0f} s"
+            rate = done / max(1e-6, now - begun)
+            line = f"{label}: {done}/{total} {unit}, {rate:.2f} {unit}/s, ETA {left:.0f} s"
             print(line, file=sys.stderr, flush=True)
 
 

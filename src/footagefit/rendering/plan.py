@@ -323,10 +323,12 @@ class Plan:
         return each + len(self.ask.layers) * samples
 
     def check_room(self) -> None:
-        """Raise `DiskFull` where all frames will not fit."""
+        """Raise `DiskFull` where the frames that are not there yet will not fit."""
         folder = next(p for p in [self.out.parent, *self.out.parent.parents] if p.is_dir())
         free = shutil.disk_usage(folder).free
-        need = self.stored_bytes * len(self.frames)
+        pattern = parse(self.out)
+        there = 0 if pattern is None else sum(pattern.path(n).exists() for n in self.frames)
+        need = self.stored_bytes * (len(self.frames) - there)
         if self.out.suffix.lower() not in MOVIES and need > free:
             raise DiskFull(
                 f"about {need / _GIB:.1f} GiB are needed and {free / _GIB:.1f} GiB are free",
