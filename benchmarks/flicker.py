@@ -45,9 +45,8 @@ def rows(fit: Path, folder: Path, *, quick: bool) -> list[Row]:
     found = []
     for what, light in (("light stands", None), ("light moves", moving_light)):
         name = what.replace(" ", "_")
-        plate = write_shot(
-            folder / name / f"{name}.####.exr", size, range(1, 1 + count), light=light
-        )
+        plate = write_shot(folder / name / f"{name}.####.exr", size, range(1, 1 + count),
+                           light=light, pan_px=1.0)  # fmt: skip
         source = lumas(plate)
         flows = [(flow(b, a), flow(a, b)) for a, b in pairwise(source)]
         outs = {}

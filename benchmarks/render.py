@@ -38,6 +38,7 @@ from footagefit.rendering.composite import compose
 from footagefit.rendering.fits import load_fit
 from footagefit.rendering.plan import Ask, Plan
 from footagefit.rendering.render import run
+from footagefit.rendering.work import one_thread
 
 FIT = Path(footagefit.__file__).parent / "models" / "weights" / "match_field"
 COPY_LIMIT, UNET_LIMIT, PROXY_DB = 1.5, 200.0, 40.0
@@ -158,7 +159,8 @@ def stages(name: str, plate: Path, reference: Path, folder: Path, rounds: int) -
         look = plan.fit.model.look(plan.fit.model.small(shot.given(loaded, device=device)))
 
         def decide() -> None:
-            plan.fit.model.look(plan.fit.model.small(shot.given(loaded, device=device)))
+            with one_thread():
+                plan.fit.model.look(plan.fit.model.small(shot.given(loaded, device=device)))
 
         def apply() -> None:
             compose(shot, loaded, look, model=plan.fit.model, device=device)
@@ -303,7 +305,7 @@ def proxies(plate: Path, reference: Path, folder: Path) -> list[Row]:
         results[name] = torch.nn.functional.avg_pool2d(made, 4 // step)
     for name in ("half", "quarter"):
         error = float((results[name] - results["full"]).square().mean())
-        found = -10 * np.log10(max(error, 1e-12))
+        found = float(-10 * np.log10(max(error, 1e-12)))
         rows.append(Row(f"{name} proxy beside full size", "dB", found, {}, f">= {PROXY_DB:g}",
                         found >= PROXY_DB))  # fmt: skip
     return rows

@@ -30,9 +30,10 @@ def frame(picture: Tensor, number: int, size: tuple[int, int], *, pan_px: float 
     """The scene at a size, moved on by a few pixels a frame, with grain (3,H,W)."""
     height, width = size
     margin = 0.12
-    offset = (number % 200) * pan_px / width
+    turn = margin * width / pan_px  # pans to the end and back: a jump would be a cut
+    offset = (turn - abs(number % (2 * turn) - turn)) * pan_px / width
     y = (torch.arange(height) + 0.5) / height * (1 - margin) + margin / 2
-    x = (torch.arange(width) + 0.5) / width * (1 - margin) + (offset % margin)
+    x = (torch.arange(width) + 0.5) / width * (1 - margin) + offset
     place = torch.stack(torch.meshgrid(y * 2 - 1, x * 2 - 1, indexing="ij")[::-1], -1)
     out = F.grid_sample(picture[None], place[None], mode="bicubic", padding_mode="border",
                         align_corners=False)[0].clamp_min(0.0)  # fmt: skip

@@ -150,12 +150,13 @@ def _small(shot: Shot, loaded: Loaded, work: Work) -> Given:
     """A frame as small as the model looks at it; NaN and infinite pixels are not looked at."""
 
     def job(device: torch.device, model: Model) -> Given:
-        given = shot.given(loaded, device=device)
-        small = model.small(given)
-        if not bool(torch.isfinite(small.plate).all()):
-            plate = given.plate.nan_to_num(0.0, 65504.0, -1.0)
-            small = model.small(given._replace(plate=plate))
-        return small
+        with one_thread():
+            given = shot.given(loaded, device=device)
+            small = model.small(given)
+            if not bool(torch.isfinite(small.plate).all()):
+                plate = given.plate.nan_to_num(0.0, 65504.0, -1.0)
+                small = model.small(given._replace(plate=plate))
+            return small
 
     return work.run(job, frame=loaded.number)
 

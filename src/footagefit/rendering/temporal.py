@@ -27,10 +27,10 @@ Temporal = Literal["auto", "none", "smooth", "locked"]
 
 RADIUS = 12  # frames on either side that `smooth` reaches
 _RADII = (4, 8, 12, 20)
-LOCKED_EV = 0.15  # looks that drift by less over a stretch belong to a light that is locked
+LOCKED_EV = 0.25  # looks that drift by less over a stretch belong to a light that is locked
 _FLASH_EV = 0.4
 _FLASH_FRAMES = 3
-_NEAR_BEST = 1.1
+_NEAR_BEST, _NEAR_BEST_EV = 1.25, 0.005  # a longer filter is taken where it is as good as this
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def _decided(
     if not errors:
         return "smooth", _RADII[0], f"{said}: the light moves"
     best = min(errors.values())
-    radius = max(r for r, e in errors.items() if e <= _NEAR_BEST * best + 1e-6)
+    radius = max(r for r, e in errors.items() if e <= _NEAR_BEST * best + _NEAR_BEST_EV)
     return "smooth", radius, f"{said}: the light moves"
 
 
