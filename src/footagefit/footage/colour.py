@@ -11,6 +11,7 @@ import difflib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import MissingPart, UnknownName
@@ -137,6 +138,27 @@ def to_working(pixels_HWC: np.ndarray, space: str) -> None:
 def from_working(pixels_HWC: np.ndarray, space: str) -> None:
     """Convert scene-linear ACEScg in place to a space to be stored in."""
     convert(pixels_HWC, WORKING, target=space)
+
+
+def through_file(path: str | Path, codes_N3: np.ndarray) -> np.ndarray:
+    """Code values (N,3) through a LUT or CDL file, tetrahedral between a LUT's points.
+
+    Raises:
+        MissingPart: OpenColorIO does not read the file.
+    """
+    import numpy as np
+    import PyOpenColorIO as ocio
+
+    config = ocio.Config.CreateRaw()
+    transform = ocio.FileTransform(src=str(path), interpolation=ocio.INTERP_TETRAHEDRAL)
+    try:
+        ocio.ClearAllCaches()  # the same name may hold another table by now
+        processor = config.getProcessor(transform).getDefaultCPUProcessor()
+    except ocio.Exception as error:
+        raise MissingPart(f"OpenColorIO does not read it ({_line(error)})", path=path) from error
+    made = np.ascontiguousarray(codes_N3, dtype=np.float32)[None].copy()
+    _apply(processor, made)
+    return made[0]
 
 
 @lru_cache(maxsize=16)
