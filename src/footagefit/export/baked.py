@@ -64,6 +64,11 @@ class Baked:
     strength: float = 1.0
     look: tuple[Tensor, ...] = field(default_factory=tuple)
 
+    @property
+    def own_look(self) -> Look | None:
+        """The shot's look as the model gave it, or None where each frame decides."""
+        return {"everywhere": self.look[0], "cells": self.look[1]} if self.look else None
+
     def locked_to(self, look: Look) -> Baked:
         """The same with a shot's look in it."""
         return replace(self, look=(look["everywhere"].cpu(), look["cells"].cpu()))
@@ -150,12 +155,16 @@ def baked(
     )
 
 
+def known_primaries() -> list[str]:
+    """Names of the linear spaces that the config knows, ACEScg first."""
+    return [name for name, alias in PRIMARIES.items() if colour.known(alias) is not None]
+
+
 def _matrices() -> list[tuple[str, Tensor, Tensor]]:
     """Matrices to ACEScg and back of the linear spaces that the config knows, ACEScg first."""
     found = []
-    for name, alias in PRIMARIES.items():
-        if colour.known(alias) is None:
-            continue
+    for name in known_primaries():
+        alias = PRIMARIES[name]
         into, back = np.eye(3, dtype=np.float32)[None], np.eye(3, dtype=np.float32)[None]
         colour.to_working(into, alias)
         colour.from_working(back, alias)
@@ -174,5 +183,3 @@ def shot_look(
         with torch.no_grad():
             looks.append(model.look(model.small(fit.task.given(window, {}))))
     return blended(looks, [1.0 / len(looks)] * len(looks))
-
-

@@ -88,7 +88,7 @@ def _steps(name: str, space: str) -> str:
             "",
             f"  1. Keep {name}.onnx and {name}.json together, where Flame can read them.",
             "  2. In Batch add an Inference node and load the .onnx. Its Front and Result appear.",
-            f"  3. Convert the clip to scene-linear {space} (Colour Mgmt) before it, and back after.",
+            f"  3. Convert the clip to scene-linear {space} before it, and back after.",
             "  4. Front takes the whole frame: the look is decided from it. Any size goes.",
             "  5. Strength is fixed at export; mix with the source for less (Comp or Blend).",
             "",

@@ -34,8 +34,7 @@ def export_lut(
         record: Where it came from; goes into the file's comments.
         replace: Take an earlier file's place.
     """
-    if size not in SIZES:
-        raise WrongValue(f"lut_size: expected 33 or 65, got {size}", hint="Say lut_size=33")
+    check_size(size)
     space = log_space(space)
     codes = lattice(size)
     colours = torch.from_numpy(decoded(codes, space)).T[None, :, None].contiguous()
@@ -45,15 +44,21 @@ def export_lut(
         path.write_text(_text(table, size, space, record, ""), encoding="utf-8")
 
         def through(light: np.ndarray) -> np.ndarray:
-            return decoded(applied(path, coded(light, space)), space)
+            return decoded(colour.through_file(path, coded(light, space)), space)
 
         left = residual(match, through)
         path.write_text(_text(table, size, space, record, left.line()), encoding="utf-8")
-        back = applied(path, codes)
+        back = colour.through_file(path, codes)
     found = {"rms_stops": left.rms_stops, "p95_stops": left.p95_stops}
     found["untouched_rms_stops"] = left.untouched_rms_stops
     read = float(np.abs(back - table).max())
     return {**record, "space": space, "size": size, "residual": found, "lattice_error": read}
+
+
+def check_size(size: int) -> None:
+    """Refuse a lattice that not every application reads."""
+    if size not in SIZES:
+        raise WrongValue(f"lut_size: expected 33 or 65, got {size}", hint="Say lut_size=33")
 
 
 def lattice(size: int) -> np.ndarray:
@@ -61,11 +66,6 @@ def lattice(size: int) -> np.ndarray:
     steps = np.linspace(0.0, 1.0, size, dtype=np.float32)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     return np.stack([red, green, blue], -1).reshape(-1, 3)
-
-
-def applied(path: Path, codes_N3: np.ndarray) -> np.ndarray:
-    """Code values through a LUT or CDL file, by OpenColorIO, tetrahedral between points."""
-    return colour.through_file(path, codes_N3)
 
 
 def _text(table: np.ndarray, size: int, space: str, record: dict[str, Any], left: str) -> str:

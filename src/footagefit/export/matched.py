@@ -113,9 +113,9 @@ def log_space(name: str) -> str:
     space = colour.resolve(name)
     if colour.encoding(space) != "log":
         raise WrongValue(
-            f"space: {space} is {colour.encoding(space) or 'not said to be'} "
-            "log, and LUTs and CDLs work on log code values",
-            hint="Say space=acescct, or a camera's log such as arri_logc4",
+            f"log_space: {space} is {colour.encoding(space) or 'not marked as log'}, "
+            "and LUTs and CDLs work on log code values",
+            hint="Say log_space=acescct, or a camera's log such as arri_logc4",
         )
     return space
 

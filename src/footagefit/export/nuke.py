@@ -24,12 +24,16 @@ from footagefit.rendering.fits import Fit
 def knobs(fit: Fit, bake: Baked) -> tuple[Knob, ...]:
     """What a compositor can turn: the task's controls, then what any exported model has."""
     found = [
-        Knob(name.replace(".", "_"), "float", control.low, control.high, bake.strength, control.help)
+        Knob(
+            name.replace(".", "_"), "float", control.low, control.high, bake.strength, control.help
+        )
         for name, control in fit.task.spec.controls.items()
     ]
     names = ", ".join(f"{i} {name}" for i, (name, _, _) in enumerate(bake.primaries))
     found.append(
-        Knob("primaries", "int", 0, len(bake.primaries) - 1, 0, f"linear space of the comp: {names}")
+        Knob(
+            "primaries", "int", 0, len(bake.primaries) - 1, 0, f"linear space of the comp: {names}"
+        )
     )
     found.append(Knob("use_mask", "int", 0, 1, 0, "1: change only where the alpha is, as a matte"))
     if bake.look:
@@ -93,16 +97,20 @@ def export_nuke(
 def checked_against(fit: Fit, bake: Baked, path: Path, reference_RCHW: Tensor) -> dict[str, float]:
     """The saved file, read back, beside the fit: float, half and float through other primaries."""
     model = loaded(path)
-    if bake.look:
-        model.locked = 0
 
     def plain(plate: Tensor) -> Tensor:
         with torch.no_grad():
             return model(plate)
 
-    worst = {"float": parity.tried(plain, fit, reference_RCHW, strength=bake.strength)}
+    look, strength = bake.own_look, bake.strength
+    worst = {"float": parity.tried(plain, fit, reference_RCHW, strength=strength, look=look)}
+    if look is not None:
+        model.locked = 0
+        unlocked = parity.tried(plain, fit, reference_RCHW, strength=strength)
+        worst["float"] = max(worst["float"], unlocked)
+        model.locked = 1
     plate = parity.trying_frame(61, 107)
-    wanted = parity.expected(fit, plate, reference_RCHW, strength=bake.strength)
+    wanted = parity.expected(fit, plate, reference_RCHW, strength=strength, look=look)
     worst["primaries"] = 0.0
     for place, (_, into, back) in enumerate(bake.primaries):
         model.primaries = place
@@ -110,7 +118,6 @@ def checked_against(fit: Fit, bake: Baked, path: Path, reference_RCHW: Tensor) -
         made = torch.einsum("ij,bjhw->bihw", into, made)
         worst["primaries"] = max(worst["primaries"], parity.distance(made, wanted, by_pixel=True))
     half = loaded(path).half()
-    half.locked = 0
     with torch.no_grad():
         worst["half"] = parity.distance(half(plate.half()), parity.in_half(wanted))
     bounds = {"float": parity.FLOAT_BOUND, "primaries": parity.FLOAT_BOUND}

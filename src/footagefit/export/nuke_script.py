@@ -133,7 +133,9 @@ def steps(name: str, knobs: Sequence[Knob], *, locked: bool) -> str:
         "Knobs:",
     ]
     for knob in knobs:
-        lines.append(f"  {knob.name} ({knob.low:g} to {knob.high:g}, {knob.default:g}): {knob.help}")
+        lines.append(
+            f"  {knob.name} ({knob.low:g} to {knob.high:g}, {knob.default:g}): {knob.help}"
+        )
     lines += [
         "",
         "Give it:",
@@ -149,8 +151,8 @@ def steps(name: str, knobs: Sequence[Knob], *, locked: bool) -> str:
         lines += ["The shot's look is baked in: with locked 1 nothing can flicker.", ""]
     else:
         lines += [
-            "Each frame decides its own look here. For a moving shot, render with footagefit",
-            "infer, which smooths over time, or export again with plate=<the shot> to bake one look.",
+            "Each frame decides its own look here, so a shot may flicker. Export again with",
+            "plate=<the shot> to bake in one look, or render with footagefit infer.",
             "",
         ]
     lines += [

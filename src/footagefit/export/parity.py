@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import FootagefitError
+from footagefit.models.base import Look, scaled
 from footagefit.rendering.fits import Fit
 from footagefit.tasks.base import PlainWindow
 
@@ -38,15 +39,20 @@ def trying_frame(height: int, width: int, *, seed: int = 0) -> Tensor:
     return flat.view(light.shape).half().float()
 
 
-def expected(fit: Fit, plate: Tensor, reference_RCHW: Tensor, *, strength: float = 1.0) -> Tensor:
-    """What a render makes of a frame: decided small, scaled, applied at full size."""
-    from footagefit.models.base import scaled
-
+def expected(
+    fit: Fit,
+    plate: Tensor,
+    reference_RCHW: Tensor,
+    *,
+    strength: float = 1.0,
+    look: Look | None = None,
+) -> Tensor:
+    """What a render makes of a frame: decided small (or given), scaled, applied at full size."""
     window = PlainWindow(plate, reference_RCHW, signature=fit.signature)
     given = fit.task.given(window, {})
     with torch.no_grad():
-        look = scaled(fit.model.look(fit.model.small(given)), strength)
-        return fit.model.apply(look, given)
+        look = fit.model.look(fit.model.small(given)) if look is None else look
+        return fit.model.apply(scaled(look, strength), given)
 
 
 def distance(made: Tensor, wanted: Tensor, *, by_pixel: bool = False) -> float:
@@ -90,12 +96,13 @@ def tried(
     *,
     sizes: tuple[tuple[int, int], ...] = ((61, 107), (90, 160)),
     strength: float = 1.0,
+    look: Look | None = None,
     by_pixel: bool = False,
 ) -> float:
     """The largest distance of a runtime from its fit over some frame sizes."""
     worst = 0.0
     for height, width in sizes:
         plate = trying_frame(height, width)
-        wanted = expected(fit, plate, reference_RCHW, strength=strength)
+        wanted = expected(fit, plate, reference_RCHW, strength=strength, look=look)
         worst = max(worst, distance(run(plate), wanted, by_pixel=by_pixel))
     return worst

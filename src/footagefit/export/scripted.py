@@ -173,9 +173,7 @@ class ScriptedField(nn.Module):
             return picture
         down, across = max(1, height // (2 * rows)), max(1, width // (2 * columns))
         if down > 1 or across > 1:
-            picture = F.avg_pool2d(
-                picture, [down, across], ceil_mode=True, count_include_pad=False
-            )
+            picture = F.avg_pool2d(picture, [down, across], ceil_mode=True, count_include_pad=False)
         left = _weights(height, down, rows).to(picture.device)
         right = _weights(width, across, columns).to(picture.device)
         return torch.matmul(left, torch.matmul(picture, right.t()))

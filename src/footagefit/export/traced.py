@@ -27,6 +27,18 @@ class TracedField(nn.Module):
         primaries: Place in `baked.primaries` of the space that pixels come in.
     """
 
+    luma: Tensor
+    offset: Tensor
+    inner: Tensor
+    inner_offset: Tensor
+    outer: Tensor
+    reference: Tensor
+    vector: Tensor
+    into: Tensor
+    back: Tensor
+    everywhere: Tensor
+    cells: Tensor
+
     def __init__(self, baked: Baked, *, primaries: int = 0) -> None:
         super().__init__()
         self.net = baked.net.eval()
@@ -118,7 +130,12 @@ class TracedField(nn.Module):
 
 def _size(picture: Tensor, axis: int) -> Tensor:
     """A side's length as a tensor, which a trace keeps open."""
-    return torch._shape_as_tensor(picture)[axis]
+    return torch._shape_as_tensor(picture)[axis]  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _counted(length: Tensor) -> Tensor:
+    """0, 1, 2 ... up to a length that the graph keeps open."""
+    return torch.arange(length)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _turned(light: Tensor, matrix: Tensor) -> Tensor:
@@ -128,10 +145,10 @@ def _turned(light: Tensor, matrix: Tensor) -> Tensor:
 def _smaller(length: Tensor, wanted: Tensor) -> Tensor:
     """`models.base.resampled` along one side as a matrix (wanted, length) of the mean of light."""
     block = torch.div(length, 2 * wanted, rounding_mode="floor").clamp(min=1)
-    pixel = torch.arange(length)
+    pixel = _counted(length)
     low = torch.div(pixel, block, rounding_mode="floor") * block
     high = torch.minimum(low + block, length)
-    bin_ = torch.arange(wanted)
+    bin_ = _counted(wanted)
     # In units of 1 / wanted of a pixel all bounds are whole numbers.
     first = torch.maximum(low * wanted, (bin_ * length)[:, None])
     last = torch.minimum(high * wanted, ((bin_ + 1) * length)[:, None])
@@ -143,10 +160,10 @@ def _smaller(length: Tensor, wanted: Tensor) -> Tensor:
 
 def _hat_between(length: Tensor, wanted: Tensor) -> Tensor:
     """Straight lines between pixel centres, for pictures that grow (wanted, length)."""
-    place = torch.arange(wanted).float() + 0.5
+    place = _counted(wanted).float() + 0.5
     place = place * (length.float() / wanted.float()) - 0.5
     place = torch.minimum(place.clamp(min=0.0), length.float() - 1.0)
-    return (1.0 - (place[:, None] - torch.arange(length).float()).abs()).clamp(min=0.0)
+    return (1.0 - (place[:, None] - _counted(length).float()).abs()).clamp(min=0.0)
 
 
 def _hat(cells: int | Tensor, wanted: Tensor) -> Tensor:
