@@ -16,12 +16,13 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from footagefit.export.matched import Match, coded, decoded, log_space, residual, rows_of
-from footagefit.export.placing import placed
+from footagefit.export.placing import check_place, placed
 from footagefit.footage import colour
 
 SUFFIXES = (".cdl", ".cc", ".ccc")
 _LUMA = np.array([0.2126, 0.7152, 0.0722])  # what ASC CDL weighs saturation by, in any space
-_MOST = 20_000  # pixels to fit on
+_MOST = 4_000  # pixels to fit on
+_LEAST = 100
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,12 @@ def export_cdl(
 ) -> dict[str, Any]:
     """Fit, write, read back through OpenColorIO; returns the record with numbers and residual."""
     space = log_space(space)
+    check_place(out, suffixes=SUFFIXES, replace=replace)
     before = np.concatenate([coded(rows_of(p), space) for p in match.plates])
     after = np.concatenate([coded(rows_of(p), space) for p in match.full])
+    held = ((before >= 0.0) & (before <= 1.0) & (after >= 0.0) & (after <= 1.0)).all(1)
+    if held.sum() >= _LEAST:  # a CDL clamps: what lies outside has no say in its numbers
+        before, after = before[held], after[held]
     step = max(1, -(-before.shape[0] // _MOST))
     found = fitted(before[::step].astype(np.float64), after[::step].astype(np.float64))
     with placed(out, suffixes=SUFFIXES, replace=replace) as path:
@@ -78,7 +83,7 @@ def fitted(before: np.ndarray, after: np.ndarray) -> Cdl:
         return (made(_cdl(numbers), before) - after).ravel()
 
     start = np.clip(start, np.array(low) + 1e-6, np.array(high) - 1e-6)
-    found = least_squares(off, start, bounds=(low, high), loss="soft_l1", f_scale=0.02)
+    found = least_squares(off, start, bounds=(low, high), loss="soft_l1", f_scale=0.02, max_nfev=60)
     return _cdl(np.round(found.x, 6))
 
 

@@ -180,7 +180,9 @@ def from_working(pixels_HWC: np.ndarray, space: str) -> None:
 
 
 def through_file(path: str | Path, codes_N3: np.ndarray) -> np.ndarray:
-    """Code values (N,3) through a LUT or CDL file, tetrahedral between a LUT's points.
+    """Code values (N,3) through a LUT or CDL file, as the standards say.
+
+    Between a LUT's points tetrahedral; a CDL clamps to 0..1.
 
     Raises:
         MissingPart: OpenColorIO does not read the file.
@@ -190,6 +192,7 @@ def through_file(path: str | Path, codes_N3: np.ndarray) -> np.ndarray:
 
     config = ocio.Config.CreateRaw()
     transform = ocio.FileTransform(src=str(path), interpolation=ocio.INTERP_TETRAHEDRAL)
+    transform.setCDLStyle(ocio.CDL_ASC)
     try:
         ocio.ClearAllCaches()  # the same name may hold another table by now
         processor = config.getProcessor(transform).getDefaultCPUProcessor()
