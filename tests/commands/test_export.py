@@ -131,7 +131,7 @@ def test_a_log_anamorphic_overscanned_plate_goes_through_the_model(
     write_picture(
         footage / "wild.1001.exr",
         codes,
-        channels=["R", "G", "B", "A", "Z"],
+        channels=["R", "G", "B", "Z", "id.N"],
         attributes={"PixelAspectRatio": 2.0, "FramesPerSecond": ("rational", (24, 1))},
         x=-5, y=-3, full_x=0, full_y=0, full_width=81, full_height=47,
     )  # fmt: skip
