@@ -93,7 +93,7 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(
 
     bare = ["export", f"fit={fit}", f"out={footage / 'x'}"]
     cases = [
-        (said("maya", "x"), "to: expected nuke|flame|onnx|lut|cdl"),
+        (said("maya", "x"), "unknown destination 'maya'; known: nuke, flame, onnx, lut, cdl"),
         ([*bare, "to=nuke"], "works beside a reference"),
         ([*said("nuke", "x"), "reference=nowhere.exr"], "nowhere.exr: no such file"),
         ([*said("nuke", "x"), "reference_frames=1002"], "the clip has frames 1001-1001"),

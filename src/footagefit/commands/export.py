@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from footagefit.rendering.fits import Fit
 
-Destination = Literal["nuke", "flame", "onnx", "lut", "cdl"]
+DESTINATIONS = ("nuke", "flame", "onnx", "lut", "cdl")
 _PLATE_FRAMES = 5
 
 
@@ -30,7 +30,7 @@ class _Frames:
 def export(
     *,
     fit: Path,
-    to: Destination,
+    to: str,
     out: Path,
     reference: Path | None,
     reference_frames: str | None,
@@ -70,7 +70,7 @@ def export(
 
 
 def _refuse_early(
-    to: Destination,
+    to: str,
     out: Path,
     replace: bool,
     plate: Path | None,
@@ -78,6 +78,8 @@ def _refuse_early(
     lut_size: int,
 ) -> None:
     """What can be said before anything is read."""
+    if to not in DESTINATIONS:
+        raise UnknownName("destination", to, DESTINATIONS)
     from footagefit.export.placing import check_place
 
     if to in ("lut", "cdl"):
@@ -105,7 +107,7 @@ def _refuse_early(
 
 def _model(
     fit: Fit,
-    to: Destination,
+    to: str,
     out: Path,
     shot: _Frames | None,
     reference_RCHW: Tensor,
@@ -144,7 +146,7 @@ def _model(
 
 def _map_of_colours(
     fit: Fit,
-    to: Destination,
+    to: str,
     out: Path,
     shot: _Frames | None,
     reference_RCHW: Tensor,
@@ -221,7 +223,7 @@ def _record(fit: Fit, reference: str, strength: float) -> dict[str, Any]:
     }
 
 
-def _say(to: Destination, out: Path, record: Mapping[str, Any]) -> None:
+def _say(to: str, out: Path, record: Mapping[str, Any]) -> None:
     print(f"{out}: {record['task']} for {to}, beside {record['reference'] or 'no reference'}")
     if "residual" in record:
         left = record["residual"]
