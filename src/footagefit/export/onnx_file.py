@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,23 @@ def write_graph(
     return record
 
 
-def run_graph(path: Path, plate: Tensor) -> Tensor:
-    """A frame (1,3,H,W) through the file, by onnxruntime on the CPU."""
+def open_graph(path: Path) -> Callable[[Tensor], Tensor]:
+    """The file, ready to take frames (1,3,H,W) of any size, by onnxruntime on the CPU."""
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-    return torch.from_numpy(session.run([OUTPUT], {INPUT: plate.numpy()})[0])
+
+    def run(plate: Tensor) -> Tensor:
+        return torch.from_numpy(session.run([OUTPUT], {INPUT: plate.numpy()})[0])
+
+    return run
+
+
+def run_graph(path: Path, plate: Tensor) -> Tensor:
+    """One frame through the file."""
+    return open_graph(path)(plate)
 
 
 def _runner(path: Path, bake: Baked, primaries: int) -> Any:
