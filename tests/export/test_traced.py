@@ -26,6 +26,19 @@ def test_tensor_sizes_give_what_a_render_gives(bake, fit, reference, size):
     assert distance(made, expected(fit, plate, reference)) <= 1e-5
 
 
+def test_several_references_count_alike(fit):
+    from footagefit.export import nuke
+    from footagefit.export.baked import baked
+
+    references = torch.cat([trying_frame(45, 80, seed=s).abs() for s in (1, 2)])
+    plate = trying_frame(37, 111)
+    wanted = expected(fit, plate, references)
+    bake = baked(fit, to="nuke", reference_RCHW=references)
+    with torch.no_grad():
+        assert distance(TracedField(bake).eval()(plate), wanted) <= 1e-5
+        assert distance(nuke.scripted(bake)(plate), wanted) <= 1e-5
+
+
 def test_small_pictures_are_made_the_models_way():
     """Whole numbers of pixels or not, shrinking or growing, as `models.base` makes them."""
     from footagefit.export.traced import _smaller

@@ -4,9 +4,10 @@ What belongs here: stand-ins for the layers that `models/nets/` are made of, and
 a net's place. What does not: any one net, what is done around it.
 
 Nuke's "optimise for speed and memory" turns every parameter and buffer of a model to half. A
-change of stops is a few thousand numbers that a whole frame is multiplied by: rounded to half
-they cost 1e-2 of light. Tensors in a list are neither parameters nor buffers, and stay as they
-are; they follow the picture's device on every call, a few megabytes.
+look that was decided in half is off by more than the frame's own rounding. Tensors in a list are
+neither parameters nor buffers, and stay as they are; they follow the picture's device on every
+call, a few megabytes.
+
 TorchScript reads no annotations that are put off: this module evaluates its own.
 """
 

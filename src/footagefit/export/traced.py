@@ -144,9 +144,9 @@ def _turned(light: Tensor, matrix: Tensor) -> Tensor:
 
 def _smaller(length: Tensor, wanted: Tensor) -> Tensor:
     """`models.base.resampled` along one side as a matrix (wanted, length) of the mean of light."""
-    block = torch.div(length, 2 * wanted, rounding_mode="floor").clamp(min=1)
+    block = torch.div(length, 2 * wanted, rounding_mode="trunc").clamp(min=1)
     pixel = _counted(length)
-    low = torch.div(pixel, block, rounding_mode="floor") * block
+    low = torch.div(pixel, block, rounding_mode="trunc") * block
     high = torch.minimum(low + block, length)
     bin_ = _counted(wanted)
     # In units of 1 / wanted of a pixel all bounds are whole numbers.
