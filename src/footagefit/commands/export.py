@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from footagefit.rendering.fits import Fit
 
 DESTINATIONS = ("nuke", "flame", "onnx", "lut", "cdl")
+_REFERENCE_FRAMES = 4  # most frames of a reference clip that are looked at, as when rendering
 _PLATE_FRAMES = 5
 
 
@@ -55,7 +56,9 @@ def export(
     field_of(loaded, to)
     loaded.task.checked({"strength": strength})
     asked = _Frames(reference, reference_frames, reference_space) if reference else None
-    beside, named = _read(asked, loaded.task.spec.references or 1)
+    beside, named = _read(asked, _REFERENCE_FRAMES)
+    if beside is not None:
+        beside = beside.nan_to_num(0.0, 65504.0, -1.0)
     beside = need_reference(loaded, beside, to)
     shot = _Frames(plate, frames, space) if plate else None
     record = _record(loaded, named, strength)
@@ -120,7 +123,7 @@ def _model(
 
     bake = baked(fit, to=to, reference_RCHW=reference_RCHW, strength=strength)
     if shot is not None:
-        plates, named = _read(shot, _PLATE_FRAMES)
+        plates, named = _read(shot, _PLATE_FRAMES, straight=True)
         look = shot_look(fit, list(_there(plates)), reference_RCHW, to=to)
         bake, record = bake.locked_to(look), {**record, "plate": named}
     if to == "nuke":
@@ -160,7 +163,7 @@ def _map_of_colours(
     from footagefit.export.lut import export_lut
     from footagefit.export.matched import matched
 
-    plates, named = _read(shot, _PLATE_FRAMES)
+    plates, named = _read(shot, _PLATE_FRAMES, straight=True)
     match = matched(fit, list(_there(plates)), reference_RCHW, to=to, strength=strength)
     record = {**record, "plate": named}
     if to == "lut":
@@ -170,10 +173,14 @@ def _map_of_colours(
     return export_cdl(match, out, space=log_space, record=record, replace=replace)
 
 
-def _read(asked: _Frames | None, count: int) -> tuple[Tensor | None, str]:
-    """Frames (N,3,H,W) of a clip, straight where it has alpha, and what they are called."""
+def _read(
+    asked: _Frames | None, count: int, *, straight: bool = False
+) -> tuple[Tensor | None, str]:
+    """Frames (N,3,H,W) of a clip, evenly over it or as asked, and what they are called."""
     if asked is None:
         return None, ""
+    import torch
+
     from footagefit.footage.opening import open_clip
     from footagefit.footage.pattern import numbers, ranges
 
@@ -183,13 +190,12 @@ def _read(asked: _Frames | None, count: int) -> tuple[Tensor | None, str]:
             clip.require(wanted)
         else:
             there = clip.numbers
-            step = len(there) / count
-            wanted = sorted({there[int((i + 0.5) * step)] for i in range(count)})
+            step = max(1.0, len(there) / count)
+            wanted = [there[int((i + 0.5) * step)] for i in range(min(count, len(there)))]
         read = clip.read(wanted)
-    rgb = read.rgb_TCHW
-    if read.alpha_T1HW is not None:
-        alpha = read.alpha_T1HW
-        rgb = rgb.where((alpha == 0) | (alpha == 1), rgb / alpha)
+    rgb, alpha = read.rgb_TCHW, read.alpha_T1HW
+    if alpha is not None and straight:
+        rgb = rgb / torch.where(alpha == 0, 1.0, alpha)
     return rgb, f"{asked.path.name} {ranges(wanted)}"
 
 
