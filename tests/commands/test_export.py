@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from footagefit.cli import VERBS
 from footagefit.export import nuke, parity
 from footagefit.footage.opening import open_clip
 from footagefit.rendering.fits import load_fit
@@ -122,22 +123,24 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(
     assert (footage / "taken.cube").read_text() == "mine"
 
 
-def test_a_log_anamorphic_overscanned_plate_goes_through_the_model(
-    footagefit, fit, footage, write_picture
-):
-    """Odd-sized, 2x anamorphic, many layers, LogC4 codes, overscan: model and fit agree on it."""
+@pytest.fixture
+def wild(footage, write_picture) -> Path:
+    """Odd-sized, 2x anamorphic, many layers, LogC4 codes, overscan."""
     rng = np.random.default_rng(4)
     codes = (0.05 + 0.9 * rng.random((53, 91, 5))).astype(np.float16)
-    write_picture(
+    return write_picture(
         footage / "wild.1001.exr",
         codes,
         channels=["R", "G", "B", "Z", "id.N"],
         attributes={"PixelAspectRatio": 2.0, "FramesPerSecond": ("rational", (24, 1))},
         x=-5, y=-3, full_x=0, full_y=0, full_width=81, full_height=47,
     )  # fmt: skip
+
+
+def test_a_wild_plate_goes_through_the_model(footagefit, fit, footage, wild):
     code, _, err = footagefit(*words(fit, footage, "nuke", "nuke"))
     assert code == 0, err
-    clip = open_clip(footage / "wild.1001.exr", space="arri_logc4")
+    clip = open_clip(wild, space="arri_logc4")
     assert (clip.info.pixel_aspect, clip.info.rate) == (2.0, Fraction(24))
     assert (clip.info.width, clip.info.height) == (91, 53)
     plate = clip.read([1001]).rgb_TCHW
@@ -150,3 +153,23 @@ def test_a_log_anamorphic_overscanned_plate_goes_through_the_model(
         seen = parity.expected(load_fit(fit), plate.half().float(), hero)
     assert parity.distance(made, wanted) <= 1e-5
     assert parity.distance(half, parity.in_half(seen)) <= 1e-3
+
+
+@pytest.mark.skipif(not any(v.name == "infer" for v in VERBS), reason="no verb infer here")
+def test_a_wild_plate_through_infer_is_the_same(footagefit, fit, footage, wild):
+    """What a compositor gets in Nuke is what the render gives, and its layers rebuild it."""
+    code, _, err = footagefit(*words(fit, footage, "nuke", "nuke"))
+    assert code == 0, err
+    given = [f"fit={fit}", f"plate={wild}", f"reference={footage / 'hero (1).1001.exr'}"]
+    given += ["space=arri_logc4", "reference_space=ACEScg", "temporal=none"]
+    stored = [f"out={footage / 'm.####.exr'}", "output.depth=float", "output.space=ACEScg"]
+    code, _, err = footagefit("infer", *given, *stored, "layers=[gain,offset]")
+    assert code == 0, err
+    plate = open_clip(wild, space="arri_logc4").read([1001]).rgb_TCHW
+    rendered = open_clip(footage / "m.1001.exr", space="ACEScg")
+    wanted = rendered.read([1001]).rgb_TCHW
+    with torch.no_grad():
+        made = nuke.loaded(footage / "nuke" / "nuke.pt")(plate)
+    assert parity.distance(made, wanted) <= 1e-5
+    gain, offset = (rendered.data([1001], name)[:, :3] for name in ("gain", "offset"))
+    assert parity.distance(plate * gain + offset, wanted) <= 1e-5
