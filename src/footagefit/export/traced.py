@@ -69,17 +69,19 @@ class TracedField(nn.Module):
         z = self._depth(view) * (depth - 1)
         rows = _hat(grid.shape[3], _size(light, 2)).to(light.dtype)
         columns = _hat(grid.shape[4], _size(light, 3)).to(light.dtype).t()
-        lanes = []
-        for lane in range(3):
-            delta = torch.zeros_like(light[:, :1])
-            for k in range(depth):
-                weight = (1.0 - (z - float(k)).abs()).clamp(min=0.0)
+        seen = torch.cat([view, torch.ones_like(view[:, :1])], 1)
+        delta = [torch.zeros_like(z)] * 3
+        for k in range(depth):
+            # What the pixels at this depth read, each from its own stops and 1.
+            near = seen * (1.0 - (z - float(k)).abs()).clamp(min=0.0)
+            for lane in range(3):
                 cells = grid[:, 4 * lane : 4 * lane + 4, k]
                 plane = torch.matmul(rows, torch.matmul(cells, columns))
-                change = (plane[:, 0:3] * view).sum(1, keepdim=True) + plane[:, 3:4]
-                delta = delta + weight * change
+                delta[lane] = delta[lane] + (plane * near).sum(1, keepdim=True)
+        lanes = []
+        for lane in range(3):
             # 2^d by exp: not every converter knows exp2.
-            gain = torch.exp(delta * _LN2)
+            gain = torch.exp(delta[lane] * _LN2)
             lanes.append(light[:, lane : lane + 1] * gain + TOE * (gain - 1.0))
         made = torch.cat(lanes, 1)
         return plate + _turned(made - light, self.back) if self.turns else made
