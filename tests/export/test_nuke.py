@@ -153,6 +153,28 @@ def test_a_model_that_departs_is_not_written(fit, bake, reference, tmp_path, mon
     assert json.loads((out / "export.json").read_text())["n"] == 2
 
 
+def test_the_same_export_has_the_same_bytes_and_a_full_disk_leaves_nothing(
+    fit, bake, reference, tmp_path, monkeypatch
+):
+    import errno
+    from pathlib import Path
+
+    from footagefit.errors import DiskFull
+
+    for name in ("one", "other"):
+        nuke.export_nuke(fit, bake, tmp_path / name, reference_RCHW=reference, record=SAID)
+    files = [sorted(p.read_bytes() for p in (tmp_path / n).glob("*.pt")) for n in ("one", "other")]
+    assert files[0] == files[1]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiskFull, match="No space left"):
+        nuke.export_nuke(fit, bake, tmp_path / "third", reference_RCHW=reference, record=SAID)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "other"]
+
+
 def test_only_an_earlier_export_is_replaced(fit, bake, reference, tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "comp.nk").write_text("years of work")

@@ -133,6 +133,7 @@ def loaded(path: Path) -> Any:
 
 
 def _saved(model: torch.jit.ScriptModule, path: Path) -> None:
+    """Through memory: a full disk is then an error of the disk, and the bytes know no name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        model.save(str(path))
+        path.write_bytes(model.save_to_buffer())

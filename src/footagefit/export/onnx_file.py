@@ -6,6 +6,7 @@ not: the model (`traced.py`), what one application wants beside it (`flame.py`).
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import warnings
@@ -132,6 +133,7 @@ def _traced(model: TracedField, path: Path) -> None:
         return graph.op("Exp", graph.op("Mul", x, ln2))
 
     sides = {2: "height", 3: "width"}
+    buffer = io.BytesIO()  # a full disk is then an error of the disk
     # ONNX has no 2^x of its own; the newer exporter cannot keep sizes open that are rounded.
     from torch.onnx import (
         register_custom_op_symbolic,  # pyright: ignore[reportPrivateImportUsage]
@@ -145,7 +147,7 @@ def _traced(model: TracedField, path: Path) -> None:
             torch.onnx.export(
                 model,
                 (torch.rand(1, 3, 120, 200),),
-                str(path),
+                buffer,  # pyright: ignore[reportArgumentType]
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_axes={INPUT: sides, OUTPUT: sides},
@@ -154,6 +156,7 @@ def _traced(model: TracedField, path: Path) -> None:
             )
     finally:
         unregister_custom_op_symbolic("aten::exp2", OPSET)
+    path.write_bytes(buffer.getvalue())
 
 
 def _described(path: Path, record: Mapping[str, Any]) -> None:
