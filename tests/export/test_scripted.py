@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import warnings
 import zipfile
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from footagefit.export import nuke
 from footagefit.export.baked import NotExportable, baked, field_of, shot_look
+from footagefit.export.held import held
 from footagefit.export.parity import distance, expected, in_half, trying_frame
 from footagefit.tasks.base import Control, PlainWindow
 
@@ -172,6 +174,32 @@ def test_its_code_calls_nothing_that_older_torch_lacks(path):
     assert "grid_sampler" in called
     young = called - KNOWN_TO_OLD_TORCH
     assert not young, f"try benchmarks/export.py with an old torch, then list them: {young}"
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (torch.nn.Conv2d(4, 6, 3, stride=2, padding=1), torch.rand(1, 4, 9, 7)),
+        (torch.nn.Conv2d(4, 4, 3, dilation=2, groups=2, bias=False), torch.rand(1, 4, 9, 7)),
+        (torch.nn.Linear(4, 3), torch.rand(2, 5, 4)),
+        (torch.nn.GroupNorm(2, 4), torch.rand(2, 4, 3, 3)),
+        (torch.nn.LayerNorm(4), torch.rand(2, 5, 4)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_stand_ins_do_what_the_layers_do_and_stay_float(layer, x):
+    net = torch.nn.Sequential(layer)
+    for weight in net.parameters():
+        torch.nn.init.normal_(weight)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        made = torch.jit.script(held(net)).half()
+    assert torch.allclose(run(made, x), run(net, x), atol=1e-6)
+
+
+def test_layers_without_a_stand_in_are_refused():
+    with pytest.raises(NotExportable, match="0 is a Bilinear"):
+        held(torch.nn.Sequential(torch.nn.Bilinear(2, 2, 2)))
 
 
 def test_other_models_guides_and_controls_are_refused(fit):

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from footagefit.export.baked import NotExportable
+
 
 class HeldConv(nn.Module):
     """A convolution with float32 weights; scripts."""
@@ -29,11 +31,13 @@ class HeldConv(nn.Module):
         self.out_channels = layer.out_channels
         self.stride = (layer.stride[0], layer.stride[1])
         self.padding = (int(layer.padding[0]), int(layer.padding[1]))
+        self.dilation = (layer.dilation[0], layer.dilation[1])
+        self.groups = layer.groups
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,C,H,W) to (B,C',H',W')."""
         weight, bias = self.held[0].to(x.device), self.held[1].to(x.device)
-        return F.conv2d(x, weight, bias, self.stride, self.padding)
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class HeldLinear(nn.Module):
@@ -70,8 +74,25 @@ class HeldNorm(nn.Module):
         return torch.group_norm(x, self.groups, weight, bias, self.eps)
 
 
-def _bias(bias: Tensor | None, count: int) -> Tensor:
-    return torch.zeros(count) if bias is None else bias.detach().float()
+class HeldLayerNorm(nn.Module):
+    """Layer normalisation with float32 weights; scripts."""
+
+    held: list[Tensor]
+    shape: list[int]
+
+    def __init__(self, layer: nn.LayerNorm) -> None:
+        super().__init__()
+        ones = torch.ones(layer.normalized_shape)
+        weight = ones if layer.weight is None else layer.weight.detach().float()
+        bias = torch.zeros_like(ones) if layer.bias is None else layer.bias.detach().float()
+        self.held = [weight, bias]
+        self.shape = [int(side) for side in layer.normalized_shape]
+        self.eps = float(layer.eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape."""
+        weight, bias = self.held[0].to(x.device), self.held[1].to(x.device)
+        return torch.layer_norm(x, self.shape, weight, bias, self.eps)
 
 
 def held(net: nn.Module) -> nn.Module:
@@ -79,16 +100,37 @@ def held(net: nn.Module) -> nn.Module:
 
     What a net holds as bare parameters stays a parameter, and is rounded where a model is made
     half: a null key, say, which weighs little.
+
+    Raises:
+        NotExportable: A layer of a kind that there is no stand-in for.
     """
     made = copy.deepcopy(net).float().eval().cpu()
     for parent in list(made.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is nn.Conv2d:
-                if child.groups != 1 or child.dilation != (1, 1) or child.padding_mode != "zeros":
-                    continue
-                setattr(parent, name, HeldConv(child))
-            elif type(child) is nn.Linear:
-                setattr(parent, name, HeldLinear(child))
-            elif type(child) is nn.GroupNorm:
-                setattr(parent, name, HeldNorm(child))
+            swapped = _stand_in(child)
+            if swapped is not None:
+                setattr(parent, name, swapped)
+    for name, layer in made.named_modules():
+        if type(layer).__module__.startswith("torch.nn") and list(layer.parameters(recurse=False)):
+            raise NotExportable(
+                f"the net's {name} is a {type(layer).__name__}, which cannot be kept at float32",
+                hint="Render with footagefit infer; the layer needs a stand-in in export/held.py",
+            )
     return made
+
+
+def _stand_in(layer: nn.Module) -> nn.Module | None:
+    kind = type(layer)
+    if kind is nn.Conv2d and layer.padding_mode == "zeros" and not isinstance(layer.padding, str):
+        return HeldConv(layer)  # pyright: ignore[reportArgumentType]
+    if kind is nn.Linear:
+        return HeldLinear(layer)  # pyright: ignore[reportArgumentType]
+    if kind is nn.GroupNorm:
+        return HeldNorm(layer)  # pyright: ignore[reportArgumentType]
+    if kind is nn.LayerNorm:
+        return HeldLayerNorm(layer)  # pyright: ignore[reportArgumentType]
+    return None
+
+
+def _bias(bias: Tensor | None, count: int) -> Tensor:
+    return torch.zeros(count) if bias is None else bias.detach().float()
