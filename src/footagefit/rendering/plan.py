@@ -362,7 +362,8 @@ class Bounds:
     @classmethod
     def within(cls, limit_bytes: int, frame_bytes: int, threads: int | None) -> Bounds:
         """The most that fits a bound; at least one frame at a time."""
-        bounds = cls(4, threads or min(8, os.cpu_count() or 1), 0, 0)
+        # Two more than cores: an encoder that waits for the disk leaves its core to another.
+        bounds = cls(4, threads or min(8, (os.cpu_count() or 1) + 2), 0, 0)
         while True:
             # A frame read: floats and stored values; computed: plate, result, mask; encoded: two.
             busy = int(frame_bytes * (1.7 * bounds.depth + 3 + 2.5 * 2 * bounds.threads))
