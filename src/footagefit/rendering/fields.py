@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -112,30 +112,7 @@ def decide(
         keep: Frames to hold in memory for the second pass, as far as there is room.
     """
     stored = _read(path, key)
-    tensors = None if stored is None else stored[0]
-    if tensors is None:
-        looks, tiny, still = [], [], None
-        middle = frames[len(frames) // 2]
-        loads = ahead(
-            frames,
-            lambda number: shot.load(number, keep=number in keep),
-            workers=work.readers if shot.passes_through else 1,
-            depth=lambda: work.depth,
-        )
-        for _, group in groupby(loads, lambda loaded: loaded.number // BATCH):
-            smalls = []
-            for loaded in group:
-                small = _small(shot, loaded, work)
-                smalls.append(small)
-                tiny.append(resampled(small.plate.cpu(), TINY)[0])
-                still = small if loaded.number == middle else still
-                yield loaded.number
-            looks.append(_looks(smalls, work, frame=frames[len(tiny) - 1]))
-        raw = {n: torch.cat([look[n] for look in looks]) for n in looks[0]}
-        tensors = {f"{_RAW}{name}": tensor for name, tensor in raw.items()}
-        tensors["frames"] = torch.tensor(list(frames))
-        tensors["tiny"] = torch.stack(tiny)
-        tensors["still"] = _held_still(raw, still, work, frame=middle)
+    tensors = stored[0] if stored else (yield from _looked_at(shot, frames, work=work, keep=keep))
     smoothing = choose(
         temporal,
         list(frames),
@@ -144,6 +121,35 @@ def decide(
         controls_move=shot.animation.moves,
     )
     _write(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
+
+
+def _looked_at(
+    shot: Shot, frames: Sequence[int], *, work: Work, keep: Collection[int]
+) -> Generator[int, None, Tensors]:
+    """Every frame's look, and tiny pictures of all; yields frame numbers as it goes."""
+    looks, tiny, still = [], [], None
+    middle = frames[len(frames) // 2]
+    loads = ahead(
+        frames,
+        lambda number: shot.load(number, keep=number in keep),
+        workers=work.readers if shot.passes_through else 1,
+        depth=lambda: work.depth,
+    )
+    for _, group in groupby(loads, lambda loaded: loaded.number // BATCH):
+        smalls = []
+        for loaded in group:
+            small = _small(shot, loaded, work)
+            smalls.append(small)
+            tiny.append(resampled(small.plate.cpu(), TINY)[0])
+            still = small if loaded.number == middle else still
+            yield loaded.number
+        looks.append(_looks(smalls, work, frame=frames[len(tiny) - 1]))
+    raw = {n: torch.cat([look[n] for look in looks]) for n in looks[0]}
+    tensors = {f"{_RAW}{name}": tensor for name, tensor in raw.items()}
+    tensors["frames"] = torch.tensor(list(frames))
+    tensors["tiny"] = torch.stack(tiny)
+    tensors["still"] = _held_still(raw, still, work, frame=middle)
+    return tensors
 
 
 def _small(shot: Shot, loaded: Loaded, work: Work) -> Given:
