@@ -26,7 +26,7 @@ from footagefit.dailies.entries import (
     Medium,
     Slate,
 )
-from footagefit.dailies.finding import Found
+from footagefit.dailies.finding import Found, content_of
 from footagefit.errors import FootagefitError, UnknownSpace, UnreadableClip
 
 if TYPE_CHECKING:
@@ -70,8 +70,16 @@ class Settings:
     learned: bool = False
 
 
-def examine(item: Found, content: str, settings: Settings) -> Exam:
-    """Open a clip, look at every frame, and write down what was seen; bad clips as bad."""
+def examine(item: Found, content: str, settings: Settings, *, threads: int = 0) -> Exam:
+    """Open a clip, look at every frame, and write down what was seen; bad clips as bad.
+
+    Args:
+        item: The clip.
+        content: Its content hash; made here where it is empty.
+        settings: What the show says.
+        threads: That decode; 0 for as many as the machine has.
+    """
+    content = content or content_of(item)
     base = Medium(
         path=item.path,
         form=item.form,
@@ -82,7 +90,7 @@ def examine(item: Found, content: str, settings: Settings) -> Exam:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what had to be assumed is kept in the metadata
-            return _examined(item, base, settings)
+            return _examined(item, base, settings, threads)
     except FootagefitError as error:
         flags = (
             (TRUNCATED,) if "index says" in error.what or "cut off" in error.what else (CORRUPT,)
@@ -91,10 +99,10 @@ def examine(item: Found, content: str, settings: Settings) -> Exam:
         return Exam(replace(base, state="bad", problem=problem, flags=flags))
 
 
-def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
+def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Exam:
     from footagefit.dailies import leaders, looking, measures
 
-    clip, space_known = _open(item.file, settings)
+    clip, space_known = _open(item.file, settings, threads)
     info = clip.info
     with clip:
         look = looking.look_at(clip)
@@ -130,15 +138,14 @@ def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
     return Exam(medium, _whole(curves, look.numbers, medium), _thumbnails(medium, look, info))
 
 
-def _open(file: Path, settings: Settings) -> tuple[Clip, bool]:
+def _open(file: Path, settings: Settings, threads: int) -> tuple[Clip, bool]:
     from footagefit.footage.opening import open_clip
 
+    given = settings.space or ""
     try:
-        return open_clip(file, missing="error", rate=None), True
+        return open_clip(file, otherwise=given, threads=threads, held=True), True
     except UnknownSpace:
-        if settings.space:
-            return open_clip(file, space=settings.space), True
-        return open_clip(file, space=_STAND_IN_SPACE), False
+        return open_clip(file, space=_STAND_IN_SPACE, threads=threads, held=True), False
 
 
 def _learned(look: Look) -> list[Change]:

@@ -70,25 +70,27 @@ def _crumbs(spans: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 def _black(small_THWC: np.ndarray) -> np.ndarray:
     luma = small_THWC[..., 0].reshape(len(small_THWC), -1)
-    dark = np.array([float(row.max()) for row in luma]) < _BLACK_CODE + 8
-    return dark & (spreads(small_THWC) < _EMPTY) & (luma.mean(1) < _BLACK_CODE)
+    dark = luma.max(1) < _BLACK_CODE + 8
+    if dark.any():
+        dark[dark] = (spreads(small_THWC[dark]) < _EMPTY) & (luma[dark].mean(1) < _BLACK_CODE)
+    return dark
 
 
 def _bars(small_THWC: np.ndarray) -> np.ndarray:
     """Vertical stripes of strong colours, the same from row to row."""
-    found = np.zeros(len(small_THWC), bool)
-    for index, picture in enumerate(small_THWC):
-        top = picture[2:14].astype(np.float32)
-        if picture[8, :, 1].std() < 20 or picture[8, :, 2].std() < 20:
-            continue
-        if top.std(0).mean() > 2.5:
-            continue
-        row = top.mean(0)
-        steps = np.abs(np.diff(row, axis=0)).sum(1)
-        stripes = 1 + int((np.convolve(steps > 24, [1, 1, 1], "same")[::3] > 0).sum())
-        flat = float((steps < 6).mean())
-        found[index] = stripes >= 5 and flat > 0.55
+    strong_TC = small_THWC[:, 8, :, 1:].astype(np.float32).std(1)
+    found = (strong_TC >= 20).all(1)
+    for index in np.flatnonzero(found):
+        found[index] = _is_bars(small_THWC[index, 2:14].astype(np.float32))
     return found
+
+
+def _is_bars(top_HWC: np.ndarray) -> bool:
+    if top_HWC.std(0).mean() > 2.5:
+        return False
+    steps = np.abs(np.diff(top_HWC.mean(0), axis=0)).sum(1)
+    stripes = 1 + int((np.convolve(steps > 24, [1, 1, 1], "same")[::3] > 0).sum())
+    return stripes >= 5 and float((steps < 6).mean()) > 0.55
 
 
 def _runs(flag_T: np.ndarray) -> np.ndarray:
