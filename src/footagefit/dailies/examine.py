@@ -10,7 +10,7 @@ import io
 import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,7 +102,7 @@ def examine(item: Found, content: str, settings: Settings, *, threads: int = 0) 
 def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Exam:
     from footagefit.dailies import leaders, looking, measures
 
-    clip, space_known = _open(item.file, settings, threads)
+    clip, space_known = _open(item, settings, threads)
     info = clip.info
     with clip:
         look = looking.look_at(clip)
@@ -138,14 +138,19 @@ def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Ex
     return Exam(medium, _whole(curves, look.numbers, medium), _thumbnails(medium, look, info))
 
 
-def _open(file: Path, settings: Settings, threads: int) -> tuple[Clip, bool]:
+def _open(item: Found, settings: Settings, threads: int) -> tuple[Clip, bool]:
+    """The clip, and whether its colour space is known."""
+    from footagefit.footage.movie import MovieClip
     from footagefit.footage.opening import open_clip
 
-    given = settings.space or ""
+    if item.form == "movie":
+        open_as = partial(MovieClip, item.file, threads=threads, otherwise=settings.space or "")
+    else:
+        open_as = partial(open_clip, item.file, sidecar="none")  # logs are read once, for all
     try:
-        return open_clip(file, otherwise=given, threads=threads, held=True), True
+        return open_as(space="auto"), True
     except UnknownSpace:
-        return open_clip(file, space=_STAND_IN_SPACE, threads=threads, held=True), False
+        return open_as(space=settings.space or _STAND_IN_SPACE), bool(settings.space)
 
 
 def _learned(look: Look) -> list[Change]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from footagefit.errors import (
     FootagefitWarning,
@@ -27,8 +25,11 @@ from footagefit.errors import (
 from footagefit.footage import alpha, colour, movie_tags, timecode, yuv
 from footagefit.footage.clip import Clip
 from footagefit.footage.movie_decoder import MovieDecoder
-from footagefit.footage.movie_index import build_index, opened
+from footagefit.footage.movie_index import build_index, open_movie
 from footagefit.records import Box, ClipInfo, Frames, Native
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v")
 _CHANNELS = {"R": 0, "G": 1, "B": 2}
@@ -45,6 +46,8 @@ class MovieClip(Clip):
         levels: `limited` or `full` to overrule its tags; `auto` to follow them.
         start: Number of the first frame, to overrule its timecode.
         rate: Frames a second, to overrule the container's.
+        otherwise: Colour space for `auto` to take where the tags are not certain.
+        threads: That decode; 0 for as many as the machine has.
 
     Attributes:
         form: How its planes hold the picture.
@@ -55,7 +58,7 @@ class MovieClip(Clip):
 
     Raises:
         UnreadableClip: It is missing, empty, cut off or not a movie.
-        UnknownSpace: `auto`, and the tags are not certain.
+        UnknownSpace: `auto`, the tags are not certain, and there is no `otherwise`.
     """
 
     def __init__(
@@ -67,11 +70,14 @@ class MovieClip(Clip):
         levels: str = "auto",
         start: int | None = None,
         rate: Fraction | None = None,
+        otherwise: str = "",
+        threads: int = 0,
     ) -> None:
         path = Path(path)
         _known("matrix", matrix, (*yuv.LUMA, "auto"))
         _known("levels", levels, ("limited", "full", "auto"))
-        with opened(path) as (container, stream):
+        container, stream = open_movie(path)
+        try:
             form = _form(path, stream)
             tags = movie_tags.container_tags(container, stream)
             codec = stream.codec_context
@@ -80,23 +86,28 @@ class MovieClip(Clip):
             )
             self.tagged_full = codec.color_range == _FULL_RANGE or "yuvj" in form.name
             self.matrix, self.full = _meaning(path, codec, form, matrix, levels)
-            space = _space(path, space, codec, tags)
+            space = _space(path, space, codec, tags, otherwise)
             self._index = build_index(path, container, stream)
             self.info = _describe(
                 path, container, stream, form, tags, space, rate, start, self._index
             )
+        except BaseException:
+            container.close()
+            raise
         self.form = form
-        self._decoder: MovieDecoder | None = None
+        self._threads = threads
+        self._decoder: MovieDecoder | None = self._make_decoder((container, stream))
 
     def read(self, frames: Sequence[int]) -> Frames:
         """Scene-linear ACEScg pixels, premultiplied where there is alpha.
 
         Movies hold straight alpha: colour is converted first, then multiplied.
         """
-        space = self.info.space
-        rgb, coverage = self._codes(
-            frames, alpha=self.info.alpha, then=lambda rows: colour.to_working(rows, space)
-        )
+        import torch  # here: a scan looks at planes and never needs it
+
+        made = yuv.equation(self.form, matrix=self.matrix, full=self.full)
+        through = colour.planes_to_working(made.weights, made.offsets, space=self.info.space)
+        rgb, coverage = self._codes(frames, through, alpha=self.info.alpha)
         if coverage is not None:
             for slot in range(len(frames)):
                 alpha.multiply(rgb[slot], coverage[slot, 0])
@@ -108,11 +119,14 @@ class MovieClip(Clip):
 
     def data(self, frames: Sequence[int], layer: str) -> Tensor:
         """Code values 0..1 of `R`, `G`, `B`, `A`, `rgb`, `rgba` or `mask` (alpha, else R)."""
+        import torch
+
         if layer not in self.info.layers:
             raise UnknownName("layer", layer, self.info.layers, path=self.info.path)
         if layer == "mask":
             layer = "A" if self.info.alpha else "R"
-        rgb, coverage = self._codes(frames, alpha="a" in layer.lower())
+        through = yuv.by(yuv.equation(self.form, matrix=self.matrix, full=self.full))
+        rgb, coverage = self._codes(frames, through, alpha="a" in layer.lower())
         if layer == "A" and coverage is not None:
             return torch.from_numpy(coverage)
         colours = torch.from_numpy(rgb).permute(0, 3, 1, 2)
@@ -139,20 +153,18 @@ class MovieClip(Clip):
     def _codes(
         self,
         frames: Sequence[int],
+        through: yuv.Through,
         *,
         alpha: bool,
-        then: Callable[[np.ndarray], None] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """RGB code values (T,H,W,3) and alpha (T,1,H,W) of some frames, decoded in file order."""
+        """Pixels (T,H,W,3) and alpha (T,1,H,W) of some frames, decoded in file order."""
         self.require(frames)
         height, width = self.info.height, self.info.width
         rgb = np.empty((len(frames), height, width, 3), np.float32)
         coverage = np.empty((len(frames), 1, height, width), np.float32) if alpha else None
         for slot in sorted(range(len(frames)), key=lambda s: frames[s]):
             planes = yuv.planes_of(self._decoded(frames[slot]), self.form)
-            yuv.to_rgb(
-                planes, rgb[slot], form=self.form, matrix=self.matrix, full=self.full, then=then
-            )
+            yuv.to_rgb(planes, rgb[slot], form=self.form, through=through)
             if coverage is not None:
                 yuv.alpha_of(planes, coverage[slot, 0], form=self.form)
         return rgb, coverage
@@ -161,9 +173,7 @@ class MovieClip(Clip):
         decoder = self._decoder
         if decoder is None or decoder.process != os.getpid():
             self.close()
-            first = self.info.first_frame
-            decoder = MovieDecoder(self.info.path, self._index, first_frame=first)
-            self._decoder = decoder
+            decoder = self._decoder = self._make_decoder(None)
         decoded = decoder.frame(frame - self.info.first_frame)
         name = decoded.format.name
         if (decoded.width, decoded.height) != (self.info.width, self.info.height) or (
@@ -177,6 +187,15 @@ class MovieClip(Clip):
                 hint="Cut the movie where it changes",
             )
         return decoded
+
+    def _make_decoder(self, opened: tuple[Any, Any] | None) -> MovieDecoder:
+        return MovieDecoder(
+            self.info.path,
+            self._index,
+            first_frame=self.info.first_frame,
+            opened=opened,
+            threads=self._threads,
+        )
 
     def close(self) -> None:
         """Let go of the file; reading again opens it again."""
@@ -226,12 +245,16 @@ def _meaning(
     return matrix, full
 
 
-def _space(path: Path, space: str, codec: Any, tags: dict[str, object]) -> str:
+def _space(
+    path: Path, space: str, codec: Any, tags: dict[str, object], otherwise: str
+) -> str:
     if space != "auto":
         return colour.resolve(space)
     found = movie_tags.space_from_tags(codec.color_primaries, codec.color_trc, metadata=tags)
     if found is not None and (known := colour.known(found)):
         return known
+    if otherwise:
+        return colour.resolve(otherwise)
     raise UnknownSpace(
         "its colour space is not certain from its tags "
         f"(primaries {int(codec.color_primaries)}, transfer {int(codec.color_trc)})",
