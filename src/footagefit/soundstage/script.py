@@ -67,6 +67,7 @@ class Preset:
 PRESETS = {
     "demo": Preset(4, 2, 3, 12, 5, (180, 320), 0),
     "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, ("exposure", "dropped", "corrupt")),
+    "brief": Preset(4, 2, 3, 8, 3, (72, 128), 0),
     "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 1),
 }
 
