@@ -24,6 +24,7 @@ _REACH_Y, _REACH_X = 4, 7
 _FLASH_FRAMES = 6  # anything that comes back within so many frames was no cut
 _LEAST_UNLIKE = 0.34  # unlikeness below this is the same picture, moved
 _MOVED = 0.16  # unlikeness that no light switched on makes
+_SUDDEN = 8.0  # a picture so many times as changed as those around it, and moved, is another
 _OVER_NEIGHBOURS = 1.55  # a cut stands so far above the motion around it
 _LEAST_JUMP = 3.0  # code values of mean change under which nothing is looked at
 
@@ -105,7 +106,8 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
         return 0.0
     here = unlike(small_THWC[index - 1], small_THWC[index])
     colour = colour_shift(small_THWC[index - 1], small_THWC[index])
-    if here < _LEAST_UNLIKE and (colour < _LEAST_UNLIKE or here < _MOVED):
+    sudden = here > _MOVED and jump_T[index] > _SUDDEN * max(calm, _LEAST_JUMP / 3)
+    if here < _LEAST_UNLIKE and not sudden and (colour < _LEAST_UNLIKE or here < _MOVED):
         return 0.0
     around = [
         unlike(small_THWC[i - 1], small_THWC[i])
@@ -116,6 +118,8 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
     stands_out = here > _OVER_NEIGHBOURS * motion or (
         colour > _LEAST_UNLIKE and jump_T[index] > 3.0 * calm
     )
+    if here < _LEAST_UNLIKE and colour < _LEAST_UNLIKE and here < 4.0 * max(motion, 0.05):
+        return 0.0
     if not stands_out:
         return 0.0
     if _comes_back(small_THWC, index, 0.62 * max(here, _LEAST_UNLIKE)):
@@ -205,9 +209,7 @@ def colour_shift(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     """How far apart the pictures' colours lie, 0..1, whatever moved: earth mover's distance."""
     total = 0.0
     for channel, scale in ((1, 40.0), (2, 40.0)):
-        counts = [
-            np.bincount(p[..., channel].ravel(), minlength=256) for p in (one_HWC, other_HWC)
-        ]
+        counts = [np.bincount(p[..., channel].ravel(), minlength=256) for p in (one_HWC, other_HWC)]
         apart = np.abs(np.cumsum(counts[0] - counts[1])).sum()
         total += float(apart) / (HEIGHT * WIDTH) / scale
     return min(1.0, total)

@@ -113,9 +113,7 @@ def linear_of(look: Look, info: ClipInfo, *, chunk: int = 256) -> np.ndarray:
     flat_TNC = look.small_THWC.reshape(len(look.numbers), -1, 3)[:, picked]
     out = np.empty(flat_TNC.shape, np.float32)
     for start in range(0, len(out), chunk):
-        out[start : start + chunk] = rgb_of(
-            flat_TNC[start : start + chunk], look.matrix, look.full
-        )
+        out[start : start + chunk] = rgb_of(flat_TNC[start : start + chunk], look.matrix, look.full)
         _to_working(out[start : start + chunk].reshape(-1, 48, 3), info.space)
     return out
 
@@ -221,8 +219,10 @@ class _Tiny:
             self._whole = all(map(_is_whole, planes))
         for taps, plane in zip(self._taps, planes, strict=False):
             (height, width), step = plane.shape, plane.strides[0] // plane.itemsize
-            flat = plane.base if self._whole else as_strided(
-                plane, ((height - 1) * step + width,), (plane.itemsize,)
+            flat = (
+                plane.base
+                if self._whole
+                else as_strided(plane, ((height - 1) * step + width,), (plane.itemsize,))
             )
             places = _grid(height, width, step, taps.shape[1:])
             flat.take(places, out=taps[self._held], mode="clip")

@@ -245,9 +245,7 @@ def _meaning(
     return matrix, full
 
 
-def _space(
-    path: Path, space: str, codec: Any, tags: dict[str, object], otherwise: str
-) -> str:
+def _space(path: Path, space: str, codec: Any, tags: dict[str, object], otherwise: str) -> str:
     if space != "auto":
         return colour.resolve(space)
     found = movie_tags.space_from_tags(codec.color_primaries, codec.color_trc, metadata=tags)
