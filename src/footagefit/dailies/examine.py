@@ -97,6 +97,9 @@ def examine(item: Found, content: str, settings: Settings, *, threads: int = 0) 
         )
         problem = f"{error.what}. {error.hint}" if error.hint else error.what
         return Exam(replace(base, state="bad", problem=problem, flags=flags))
+    except Exception as error:  # one odd clip must not end a scan of thousands
+        problem = f"could not be looked at ({type(error).__name__}: {error})"
+        return Exam(replace(base, state="bad", problem=problem, flags=(CORRUPT,)))
 
 
 def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Exam:

@@ -186,7 +186,7 @@ def _is_held_in(picture_HWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     tone = np.median(chroma[luma > 0.9 * bright], axis=0)
     one_hue = float((np.abs(chroma - tone).max(-1) < 9).mean())
     writing = float((luma < 0.93 * bright).mean())
-    board = one_hue > 0.85 and 0.04 < writing < 0.7
+    board = one_hue > 0.75 and 0.04 < writing < 0.7
     return 0.2 < share < 0.92 and around < 0.1 and board
 
 
