@@ -24,7 +24,8 @@ _REACH_Y, _REACH_X = 4, 7
 _FLASH_FRAMES = 6  # anything that comes back within so many frames was no cut
 _LEAST_UNLIKE = 0.34  # unlikeness below this is the same picture, moved
 _MOVED = 0.16  # unlikeness that no light switched on makes
-_SUDDEN = 8.0  # a picture so many times as changed as those around it, and moved, is another
+_SUDDEN = 6.0  # a picture so many times as changed as those around it, and moved, is another
+_SUDDEN_UNLIKE = 2.5  # and so many times as unlike
 _OVER_NEIGHBOURS = 1.55  # a cut stands so far above the motion around it
 _LEAST_JUMP = 3.0  # code values of mean change under which nothing is looked at
 
@@ -118,11 +119,11 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
     stands_out = here > _OVER_NEIGHBOURS * motion or (
         colour > _LEAST_UNLIKE and jump_T[index] > 3.0 * calm
     )
-    if here < _LEAST_UNLIKE and colour < _LEAST_UNLIKE and here < 4.0 * max(motion, 0.05):
+    if max(here, colour) < _LEAST_UNLIKE and here < _SUDDEN_UNLIKE * motion:
         return 0.0
     if not stands_out:
         return 0.0
-    if _comes_back(small_THWC, index, 0.62 * max(here, _LEAST_UNLIKE)):
+    if _comes_back(small_THWC, index, 0.62 * here if sudden else 0.62 * max(here, _LEAST_UNLIKE)):
         return 0.0
     return float(np.clip(max(here - motion, colour) / 0.5, 0.05, 1.0))
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,6 +53,13 @@ class Problems:
         self.lines.add((path, kind, what))
 
 
+class Lines(NamedTuple):
+    """What sidecars say: logs count a camera's clips, cuts use pieces of them; both name slates."""
+
+    logs: list[Event]
+    cuts: list[Event]
+
+
 def settle(catalogue: Catalogue, show: Show, sidecars: Sequence[Found]) -> list[Shot]:
     """Make shots, set-ups and sides from all media and sidecars, and store them."""
     media = [m for m in catalogue.media() if m.state in ("scanned", "bad")]
@@ -60,10 +68,10 @@ def settle(catalogue: Catalogue, show: Show, sidecars: Sequence[Found]) -> list[
         for flag in medium.flags:
             problems.add(medium.path, flag, medium.problem or _explained(medium, flag))
     rate = show.rate or next((m.rate for m in media if m.rate), Fraction(24))
-    logs, cuts = _events(sidecars, rate, problems)
+    lines = _events(sidecars, rate, problems)
     good = [m for m in media if m.state == "scanned"]
-    shots = _named(_linked(good, problems), good, logs, problems)
-    shots = _against_the_cut(shots, good, cuts, problems)
+    shots = _named(_linked(good, problems), good, lines, problems)
+    shots = _against_the_cut(shots, good, lines.cuts, problems)
     looks = setups.looks_of(catalogue)
     shots = setups.grouped(shots, looks)
     shots = splits.families(shots, looks, good)
@@ -187,20 +195,21 @@ def _shot(lead: Medium, part: Part, others: Sequence[tuple[Medium, int]]) -> Sho
 
 
 def _named(
-    shots: list[Shot], media: Sequence[Medium], logs: Sequence[Event], problems: Problems
+    shots: list[Shot], media: Sequence[Medium], lines: Lines, problems: Problems
 ) -> list[Shot]:
     by_path = {m.path: m for m in media}
     named: list[Shot] = []
     counts: dict[str, int] = defaultdict(int)
-    index = _indexed(logs)
+    slates, logs = _indexed([*lines.logs, *lines.cuts]), _indexed(lines.logs)
     for shot in sorted(shots, key=lambda s: (s.primary.path, s.first)):
         lead = by_path[shot.primary.path]
         slate = Slate()
         linked = [(by_path[k.path], k) for k in shot.links]
-        for event in _likely(index, [medium for medium, _ in linked]):
+        for event in _likely(slates, [medium for medium, _ in linked]):
             if any(_is_of(event, medium, link) for medium, link in linked):
-                said = Slate(event.scene, event.take, event.camera)
-                slate = slate.over(names.tidy(said))
+                slate = slate.over(names.tidy(Slate(event.scene, event.take, event.camera)))
+        for event in _likely(logs, [lead]):
+            if _is_of(event, lead, shot.primary):
                 shot = _against_the_log(shot, lead, event, problems)
         for link in shot.links:
             slate = _agreed(slate, by_path[link.path].slate, link.path, problems)
@@ -308,22 +317,17 @@ def _against_the_cut(
     return out
 
 
-def _events(
-    sidecars: Sequence[Found], rate: Fraction, problems: Problems
-) -> tuple[list[Event], list[Event]]:
-    """Lines of logs, which name shots, and events of cuts, which use them."""
-    logs: list[Event] = []
-    cuts: list[Event] = []
+def _events(sidecars: Sequence[Found], rate: Fraction, problems: Problems) -> Lines:
+    """Lines of all sidecars that can be read."""
+    lines = Lines([], [])
     for item in sidecars:
         try:
             events = read_timeline(item.file, rate=rate)
         except FootagefitError as error:
             problems.add(item.path, "unreadable", error.what)
             continue
-        is_log = item.file.suffix.lower() == ".ale"
-        logs += [e for e in events if is_log or e.scene or e.take]
-        cuts += [] if is_log else events
-    return logs, cuts
+        (lines.logs if item.file.suffix.lower() == ".ale" else lines.cuts).extend(events)
+    return lines
 
 
 # -- the rest -------------------------------------------------------------------------------------
