@@ -171,7 +171,7 @@ def detecting(films: int) -> list[Row]:
     planted = found = false = 0
     for seed in range(1000, 1000 + films):
         rng = np.random.default_rng(seed)
-        lengths = [int(n) for n in rng.integers(10, 36, 4)]
+        lengths = [int(n) for n in rng.integers(10, 30, 4)]  # longer pans leave the set
         runs = [
             shot(seed * 10 + i, n, pan=tuple(rng.uniform(-3, 3, 2)), actor=float(rng.uniform(0, 3)))
             for i, n in enumerate(lengths)

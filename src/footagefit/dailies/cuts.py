@@ -123,7 +123,7 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
         return 0.0
     if not stands_out:
         return 0.0
-    if _comes_back(small_THWC, index, 0.62 * here if sudden else 0.62 * max(here, _LEAST_UNLIKE)):
+    if _comes_back(small_THWC, index, 0.62 * max(here, colour if sudden else _LEAST_UNLIKE)):
         return 0.0
     return float(np.clip(max(here - motion, colour) / 0.5, 0.05, 1.0))
 
