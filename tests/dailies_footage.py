@@ -92,6 +92,7 @@ def write_movie(
     timecode: str | None = None,
     gop: int = 12,
     crf: int = 12,
+    preset: str = "ultrafast",
 ) -> Path:
     """An 8-bit H.264 proxy with right tags."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,7 @@ def write_movie(
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height = frames.shape[2], frames.shape[1]
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": str(crf), "preset": "ultrafast", "threads": "1"}
+        stream.options = {"crf": str(crf), "preset": preset, "threads": "1"}
         stream.gop_size = gop
         context = stream.codec_context
         context.color_range, context.colorspace = 1, 1

@@ -1,0 +1,74 @@
+"""Scans killed at random moments, for `dailies.py`: the catalogue whole, the end state the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rows import Row
+
+from footagefit.dailies.database import Catalogue, still_whole
+from footagefit.dailies.scan import scan_show
+from footagefit.dailies.show import Show
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from dailies_footage import shot, show_of, write_movie
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+SCRIPT = """
+import sys
+from pathlib import Path
+from footagefit.dailies.scan import scan_show
+from footagefit.dailies.show import Show
+if __name__ == "__main__":
+    root, work = map(Path, sys.argv[1:])
+    show = Show(name="bench", roots=(root,), work=work, space="g24_rec709")
+    scan_show(show, workers=2, detector="builtin")
+"""
+
+
+def killed(folder: Path, *, kills: int, clips: int = 40) -> list[Row]:
+    """Kill a scan by two processes again and again, then let it end."""
+    root = folder / "dailies"
+    for clip in range(clips):
+        write_movie(
+            root / f"{1 + clip // 3}A_T{1 + clip % 3}_A.mov", shot(clip // 3, 40, take=clip)
+        )
+    calm, hurt = show_of(root, folder / "calm"), show_of(root, folder / "hurt")
+    began = time.monotonic()
+    started(calm).wait()
+    whole_s = time.monotonic() - began
+    rng = random.Random(10)
+    done = broken = cut_short = 0
+    for _ in range(kills):
+        child = started(hurt)
+        try:
+            child.wait(rng.uniform(0.25, 0.95) * whole_s)
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            cut_short += 1
+        if hurt.catalogue.exists():
+            broken += not still_whole(hurt.catalogue)
+            with Catalogue(hurt.catalogue) as catalogue:
+                done = len(catalogue.media("scanned"))
+    scan_show(hurt, workers=0, detector="builtin")
+    with Catalogue(calm.catalogue) as one, Catalogue(hurt.catalogue) as two:
+        same = one.dump() == two.dump()
+    return [
+        Row("catalogues broken by kills of a scan", "count", broken,
+            {"kills": cut_short, "clips": clips, "done by the last": done}, "none", broken == 0),
+        Row("end state the same as an undisturbed scan's", "0 or 1", int(same), {}, "1", same),
+    ]  # fmt: skip
+
+
+def started(show: Show) -> subprocess.Popen[bytes]:
+    """A scan of a show by two processes, from a start of Python on."""
+    command = [sys.executable, "-c", SCRIPT, str(show.roots[0]), str(show.work)]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
