@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -130,13 +131,18 @@ class Match(Task):
 
     def degraded(self, light: Tensor, rng: torch.Generator) -> Tensor:
         """The frame as another take might have it: other light, then another way to the file."""
-        changed = False
-        for family in self.families.values():
-            if chance(rng, family.odds):
-                light, changed = family.change(light, rng), True
-        if not changed and self.families:
-            names = list(self.families)
-            light = self.families[names[choice(rng, len(names))]].change(light, rng)
+        chosen = [family for family in self.families.values() if chance(rng, family.odds)]
+        if not chosen and self.families:
+            chosen = [list(self.families.values())[choice(rng, len(self.families))]]
+        field = None
+        for family in chosen:
+            if family.field is None:
+                light = family.change(light, rng)
+            else:
+                drawn = family.field(rng)
+                field = drawn if field is None else field + drawn
+        if field is not None:
+            light = degrade.through(light, field)
         for family in self.codecs.values():
             if chance(rng, family.odds):
                 light = family.change(light, rng)
@@ -202,11 +208,16 @@ def _chosen(
 
 
 def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture at the training size; where it shrinks, the mean of the light it covers."""
     if tuple(picture.shape[1:]) == size:
         return picture.clone()
-    if picture.shape[1] >= size[0] and picture.shape[2] >= size[1]:
-        return F.adaptive_avg_pool2d(picture, size)
-    return F.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0]
+    import cv2
+
+    shrinks = picture.shape[1] >= size[0] and picture.shape[2] >= size[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    rows_HWC = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    fitted = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
+    return torch.from_numpy(fitted).permute(2, 0, 1).contiguous()
 
 
 def _another_world(
@@ -219,7 +230,11 @@ def _another_world(
 
     def graded(light: Tensor) -> Tensor:
         held = light.clamp_min(0.0)
-        bent = 0.18 * ((held + 1e-4) / 0.18).pow(power) * (1.0 + open_up * held.clamp_max(1.0) ** 4)
+        bent = (
+            0.18
+            * degrade.raised((held + 1e-4) / 0.18, power)
+            * (1.0 + open_up * held.clamp_max(1.0) ** 4)
+        )
         return gain * torch.where(light > 0, bent, light)
 
     return graded(target), graded(references)
