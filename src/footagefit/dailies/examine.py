@@ -157,19 +157,23 @@ def _open(item: Found, settings: Settings, threads: int) -> tuple[Clip, bool]:
 
 
 def _learned(look: Look) -> list[Change]:
-    """The learned detector's cuts, with the built-in one's fades, which it was not taught."""
-    from footagefit.dailies import learned, looking
-    from footagefit.dailies.mixes import find_mixes
+    """The learned detector's transitions, and ours that it missed.
+
+    It was not taught fades, nor shots of a few frames.
+    """
+    from footagefit.dailies import cuts, learned, looking
 
     if look.linear_THWC is None:
         rgb = looking.rgb_of(look.small_THWC, look.matrix, look.full)
     else:
         rgb = np.maximum(look.linear_THWC.astype(np.float32), 0.0) ** (1 / 2.4)
     found = learned.find_changes((rgb.clip(0.0, 1.0) * 255.0).astype(np.uint8))
-    for mix in find_mixes(look.small_THWC):
-        if not any(c.start <= mix.at and mix.start <= c.at for c in found):
-            found.append(mix)
-    return sorted(found, key=lambda change: change.at)
+    ours = [
+        change
+        for change in cuts.find_changes(look.small_THWC)
+        if not any(c.start - 2 <= change.at and change.start <= c.at + 2 for c in found)
+    ]
+    return sorted([*found, *ours], key=lambda change: change.at)
 
 
 def _role(form: str, sample: str) -> str:

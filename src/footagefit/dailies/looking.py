@@ -219,11 +219,10 @@ class _Tiny:
             self._whole = all(map(_is_whole, planes))
         for taps, plane in zip(self._taps, planes, strict=False):
             (height, width), step = plane.shape, plane.strides[0] // plane.itemsize
-            flat = (
-                plane.base
-                if self._whole
-                else as_strided(plane, ((height - 1) * step + width,), (plane.itemsize,))
-            )
+            flat = plane.base if self._whole else None
+            if flat is None:
+                size = (height - 1) * step + width
+                flat = as_strided(plane, (size,), (plane.itemsize,))
             places = _grid(height, width, step, taps.shape[1:])
             flat.take(places, out=taps[self._held], mode="clip")
         self._held += 1
