@@ -20,6 +20,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing.context import BaseContext
 from multiprocessing.forkserver import ensure_running
 from typing import Literal
 
@@ -271,7 +272,7 @@ def _in_processes(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _processes() -> multiprocessing.context.BaseContext:
+def _processes() -> BaseContext:
     """Processes that start at once: forked from a server that has imported what a look needs."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
