@@ -19,8 +19,6 @@ from footagefit.dailies.entries import Shot
 from footagefit.dailies.pairs import LEAST_EV, LEAST_MIRED
 from footagefit.errors import UsageError
 
-_FROM_MATES = 0.5  # how often a reference comes from another take
-
 
 @dataclass(frozen=True)
 class Draw:
@@ -40,6 +38,7 @@ class Sampling:
         length: Frames of a window.
         stride: Steps between them.
         references: Frames drawn beside each window, of the shot or of takes that sit with it.
+        from_mates: How often a reference comes from another take, where one sits with the shot.
         missing: Frame numbers without a picture, by shot name.
         stream: Sets apart draws of one seed: `train`, `val`.
     """
@@ -52,6 +51,7 @@ class Sampling:
         length: int = 1,
         stride: int = 1,
         references: int = 2,
+        from_mates: float = 0.5,
         missing: Mapping[str, Sequence[int]] | None = None,
         stream: str = "train",
     ) -> None:
@@ -64,6 +64,7 @@ class Sampling:
             )
         self.shots = {shot.name: shot for shot in usable}
         self.length, self.stride, self.count = length, stride, references
+        self.from_mates = from_mates
         self.seed = seed
         self._salt = int.from_bytes(stream.encode()[:8], "big")
         self._missing = {name: set(gone) for name, gone in (missing or {}).items() if gone}
@@ -123,7 +124,7 @@ class Sampling:
         picked: list[tuple[str, int]] = []
         for _ in range(self.count):
             name = shot.name
-            if mates and rng.random() < _FROM_MATES:
+            if mates and rng.random() < self.from_mates:
                 name = mates[int(rng.integers(len(mates)))]
             other = self.shots[name]
             number = other.first + int(rng.integers(other.length))
