@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -47,7 +48,11 @@ class Family:
 
 def by_field(field: Field, odds: float) -> Family:
     """The family whose change is a drawn field of stops."""
-    return Family(lambda light, rng: through(light, field(rng)), odds, field)
+    return Family(partial(_through_field, field), odds, field)  # not a lambda: workers unpickle it
+
+
+def _through_field(field: Field, light: Tensor, rng: torch.Generator) -> Tensor:
+    return through(light, field(rng))
 
 
 def exposure(rng: torch.Generator) -> Tensor:
