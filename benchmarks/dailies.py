@@ -145,7 +145,7 @@ def scanning(made: Show, *, rounds: int) -> list[Row]:
         _beside("looking at clips, one process, one thread", fps, "ours", ("bare",)),
         Row("the same by processor time", "of bare", share, {}, "85%", share >= SCAN_SHARE),
         _beside(
-            f"whole scan of {len(many)} clips, {3 * frames} frames, from Python's start, {workers} processes",
+            f"whole scan of {len(many)} clips from Python's start, {workers} processes",
             fps,
             "scan",
             ("bare sequential", "bare by workers"),

@@ -21,6 +21,7 @@ _BLACK_CODE = 30.0
 _EMPTY = 3.5
 _LONGEST_SLATE_S = 8.0
 _LEAST_RUN = 2
+_BURNT_OUT = 225.0
 
 
 def parts_of(
@@ -109,7 +110,8 @@ def _slated(
     """Mark slates at the head and, upside down or not, at the tail; one shot always stays."""
     marked = list(spans)
     shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
-    for order in (shots, shots[::-1]):
+    orders = (shots, shots[::-1])  # the shorter end first: of two that may be slates, it is one
+    for order in sorted(orders, key=lambda o: spans[o[0]][2] - spans[o[0]][1] if o else 0):
         for index in order:
             kind, first, last = marked[index]
             others = sum(span[0] == SHOT for span in marked) - (kind == SHOT)
@@ -186,7 +188,8 @@ def _is_held_in(picture_HWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     tone = np.median(chroma[luma > 0.9 * bright], axis=0)
     one_hue = float((np.abs(chroma - tone).max(-1) < 9).mean())
     writing = float((luma < 0.93 * bright).mean())
-    board = one_hue > 0.75 and 0.04 < writing < 0.7
+    burnt_out = bright > _BURNT_OUT  # and the writing with it
+    board = one_hue > 0.75 and writing < 0.7 and (writing > 0.04 or burnt_out)
     return 0.2 < share < 0.92 and around < 0.1 and board
 
 
