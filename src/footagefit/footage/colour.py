@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import MissingPart, UnknownName
@@ -176,6 +177,30 @@ def _planes_processor(path: str, numbers: tuple[float, ...], space: str) -> Any:
 def from_working(pixels_HWC: np.ndarray, space: str) -> None:
     """Convert scene-linear ACEScg in place to a space to be stored in."""
     convert(pixels_HWC, WORKING, target=space)
+
+
+def through_file(path: str | Path, codes_N3: np.ndarray) -> np.ndarray:
+    """Code values (N,3) through a LUT or CDL file, as the standards say.
+
+    Between a LUT's points tetrahedral; a CDL clamps to 0..1.
+
+    Raises:
+        MissingPart: OpenColorIO does not read the file.
+    """
+    import numpy as np
+    import PyOpenColorIO as ocio
+
+    config = ocio.Config.CreateRaw()
+    transform = ocio.FileTransform(src=str(path), interpolation=ocio.INTERP_TETRAHEDRAL)
+    transform.setCDLStyle(ocio.CDL_ASC)
+    try:
+        ocio.ClearAllCaches()  # the same name may hold another table by now
+        processor = config.getProcessor(transform).getDefaultCPUProcessor()
+    except ocio.Exception as error:
+        raise MissingPart(f"OpenColorIO does not read it ({_line(error)})", path=path) from error
+    made = np.ascontiguousarray(codes_N3, dtype=np.float32)[None].copy()
+    _apply(processor, made)
+    return made[0]
 
 
 @lru_cache(maxsize=16)

@@ -66,7 +66,7 @@ class Match(Task):
         references: int = 1,
         harmonise: float = 0.1,
         keep: float = 0.04,
-        worlds: float = 0.35,
+        worlds: float = 0.6,
     ) -> None:
         if len(size) != 2 or min(size) < 16:
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
@@ -223,19 +223,25 @@ def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
 def _another_world(
     target: Tensor, references: Tensor, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """One unknown grade on target and references: exposed otherwise, or undone from display."""
+    """One unknown grade on target and references: exposed otherwise, or undone from display.
+
+    Without it a model learns by heart what colour the show's walls have, and looks no more at the
+    references that tell what colour they have today.
+    """
     gain = 2.0 ** uniform(rng, -1.5, 1.5)
     power = 2.0 ** uniform(rng, -0.3, 0.4)
-    open_up = uniform(rng, 0.0, 6.0) if chance(rng, 0.5) else 0.0
+    open_up = uniform(rng, 0.0, 6.0) if chance(rng, 0.3) else 0.0
+    colour = degrade.white_balance(rng)
+    matrix = torch.eye(3) + 0.12 * torch.randn(3, 3, generator=rng)
+    matrix = gain * torch.exp2(colour[:, :, 0]) * matrix / matrix.sum(1, keepdim=True)
 
     def graded(light: Tensor) -> Tensor:
         held = light.clamp_min(0.0)
-        bent = (
-            0.18
-            * degrade.raised((held + 1e-4) / 0.18, power)
-            * (1.0 + open_up * held.clamp_max(1.0) ** 4)
-        )
-        return gain * torch.where(light > 0, bent, light)
+        bent = 0.18 * degrade.raised((held + 1e-4) / 0.18, power)
+        if open_up:
+            bent = bent * (1.0 + open_up * held.clamp_max(1.0) ** 4)
+        bent = torch.where(light > 0, bent, light)
+        return (matrix @ bent.flatten(-2)).view(light.shape)
 
     return graded(target), graded(references)
 

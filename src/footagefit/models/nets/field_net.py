@@ -85,7 +85,7 @@ class FieldNet(nn.Module):
         own = moments(view, mask)
         x = self.encoder(_with_place(view, mask, own))
         if self.guide_channels > 0:
-            x = x + self.guide_stem(F.interpolate(guide, size=x.shape[-2:], mode="bilinear"))
+            x = x + self.guide_stem(_at_centres(guide))
         tokens, statistics, present = self._of_references(reference, batch)
         for attend, mix in zip(self.attend, self.mix):  # noqa: B905  (TorchScript takes no strict)
             x = mix(attend(x, tokens))
@@ -217,6 +217,16 @@ def transfer(own: Tensor, wanted: Tensor, gate: Tensor, scale: float = _SCALE) -
     rows += [none, green, none, offset[:, 1:2]]
     rows += [none, none, blue, offset[:, 2:3]]
     return torch.cat(rows, 1)
+
+
+def _at_centres(guide: Tensor, cell_px: int = CELL_PX) -> Tensor:
+    """A guide at the middle of each cell: what bilinear sampling gives there, in plain pooling.
+
+    `F.interpolate` scripts to code that names every resampler of its own torch: older ones, such
+    as Nuke carries, then refuse the whole model.
+    """
+    middle = cell_px // 2 - 1
+    return F.avg_pool2d(guide[:, :, middle:, middle:], 2, stride=cell_px)
 
 
 def _with_place(view: Tensor, mask: Tensor, own: Tensor, scale: float = _SCALE) -> Tensor:
