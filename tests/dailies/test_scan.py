@@ -305,3 +305,17 @@ def test_a_file_with_fewer_frames_than_its_log_is_listed(tmp_path: Path) -> None
         (problem,) = catalogue.rows("SELECT what FROM problems")
     assert problem["what"] == "the log counts 24 frames, it holds 20"
     assert (found.slate.scene, found.slate.take) == ("7", "2")
+
+
+def test_a_plate_named_by_its_scene_does_not_contradict_its_set_up(tmp_path: Path) -> None:
+    root = tmp_path / "show"
+    write_movie(root / "sc042_t01_a.mov", shot(5, 20), timecode="01:00:00:00")
+    start = 24 * 3600
+    logged = Event("sc042_t01_a", "A001", start, start + 20, scene="42A", take="1")
+    write_timeline(root / "day.ale", [logged])
+    show = show_of(root, tmp_path / "w")
+    scan_show(show, workers=0)
+    with Catalogue(show.catalogue) as catalogue:
+        (found,) = catalogue.shots()
+        assert (found.slate.scene, found.scene) == ("42A", "42")
+        assert catalogue.rows("SELECT * FROM problems") == []
