@@ -23,6 +23,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 SCRIPT = """
 import sys
 from pathlib import Path
+from footagefit.dailies.scan import scan_show
 from footagefit.dailies.show import Show
 if __name__ == "__main__":
     root, work = map(Path, sys.argv[1:])
@@ -40,7 +41,8 @@ def killed(folder: Path, *, kills: int, clips: int = 40) -> list[Row]:
         )
     calm, hurt = show_of(root, folder / "calm"), show_of(root, folder / "hurt")
     began = time.monotonic()
-    started(calm).wait()
+    if started(calm).wait():
+        raise SystemExit("the scan failed")
     whole_s = time.monotonic() - began
     with Catalogue(calm.catalogue) as catalogue:
         want = catalogue.dump()
