@@ -7,15 +7,13 @@ sum. `ev` and kelvin are DESIGN's: at 0 an 18% card facing the source alone rend
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from footagefit.footage.white import SHOW_WHITE_K, light_rgb, planckian_uv
 from footagefit.records import Light
-from footagefit.soundstage.geometry import unit
-from footagefit.soundstage.materials import Surface
 
 
 @dataclass
@@ -24,12 +22,18 @@ class Source:
 
     Attributes:
         name: `key`, `fill`, `rim`, `practical0`, `window`, `sky` ...
-        kind: `far` (a direction), `near` (a place) or `dome` (from everywhere, with a gradient).
+        kind: `far` (a direction), `near` (a place), `dome` (from everywhere, with a gradient) or
+            `map` (from everywhere, by a small picture).
         way: (B,3) unit direction to a far source, or up for a dome.
         place: (B,3) a near source's place.
         spread: (B,1) tangent of the angular radius (far); radius in metres (near).
         colour: (B,3) irradiance over pi at a facing surface; a near source at 1 m.
         ground: (B,3) a dome's light from below, of its own colour's share.
+        gate: (B,4,3) the opening that a far source comes through, see `shadows.through_opening`.
+        aim: (B,3) the way a near source looks, where it is a window; all ways where None.
+        around: (B,3,h,w) a map's radiance over `colour`, see `environment`.
+        harmonics: (B,9,3) the same as surfaces receive it.
+        hidden: Whether it is not to be seen where there is no set.
     """
 
     name: str
@@ -39,6 +43,18 @@ class Source:
     spread: Tensor
     colour: Tensor
     ground: Tensor
+    gate: Tensor | None = None
+    aim: Tensor | None = None
+    around: Tensor | None = None
+    harmonics: Tensor | None = None
+    hidden: bool = False
+
+    def on(self, device: str | torch.device) -> Source:
+        """The same source on another device."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Source(
+            **{n: v.to(device) if isinstance(v, Tensor) else v for n, v in values.items()}
+        )
 
 
 def colour_of(ev: float, kelvin: float, duv: float = 0.0) -> tuple[float, ...]:
@@ -74,21 +90,33 @@ def facing(cosine: Tensor, width: Tensor) -> Tensor:
     return torch.where(cosine >= width, cosine, torch.where(cosine <= -width, cosine * 0, soft))
 
 
-def shine(surface: Surface, to_light: Tensor, to_eye: Tensor, spread: Tensor) -> Tensor:
-    """GGX highlight times pi times the cosine (B,N,3), the source's size widening the lobe."""
-    half = unit(to_light + to_eye)
-    cos_h = (surface.normal * half).sum(-1).clamp(0, 1)
-    cos_l = (surface.normal * to_light).sum(-1).clamp(0, 1)
-    cos_v = (surface.normal * to_eye).sum(-1).clamp(1e-3, 1)
-    alpha = (surface.rough.square() + 0.25 * spread).clamp(0.002, 1)
+def shine(
+    normal: Tensor, to_light: Tensor, to_eye: Tensor, *, rough: Tensor, shine: Tensor,
+    spread: Tensor,
+) -> Tensor:  # fmt: skip
+    """GGX highlight times pi times the cosine (B,3,N), the source's size widening the lobe.
+
+    Args:
+        normal: (B,3,N).
+        to_light: (B,3,N) or (B,3,1).
+        to_eye: (B,3,N).
+        rough: (B,N).
+        shine: (B,3,N) reflectance at normal incidence.
+        spread: (B,N) or (B,1) tangent of the source's angular radius.
+    """
+    half = to_light + to_eye
+    half = half * torch.rsqrt((half * half).sum(1, keepdim=True).clamp_min(1e-12))
+    cos_h = (normal * half).sum(1).clamp_(0, 1)
+    cos_l = (normal * to_light).sum(1).clamp_(0, 1)
+    cos_v = (normal * to_eye).sum(1).clamp_(1e-3, 1)
+    alpha = (rough.square() + 0.25 * spread).clamp(0.002, 1)
     a2 = alpha * alpha
     lobe = a2 / (cos_h * cos_h * (a2 - 1) + 1).square().clamp_min(1e-6)
-    mask = 0.25 / (
-        (cos_l * (1 - alpha / 2) + alpha / 2) * (cos_v * (1 - alpha / 2) + alpha / 2)
-    ).clamp_min(1e-3)
-    edge = (1 - (to_light * half).sum(-1).clamp(0, 1)) ** 5
-    fresnel = surface.shine + (1 - surface.shine) * edge[..., None] * (1 - surface.rough)[..., None]
-    return fresnel * (lobe * mask * cos_l)[..., None]
+    flat = 1 - alpha / 2
+    mask = 0.25 / ((cos_l * flat + alpha / 2) * (cos_v * flat + alpha / 2)).clamp_min_(1e-3)
+    edge = (1 - (to_light * half).sum(1).clamp_(0, 1)).pow_(5) * (1 - rough)
+    fresnel = shine + (1 - shine) * edge[:, None]
+    return fresnel * (lobe * mask * cos_l)[:, None]
 
 
 __all__ = [

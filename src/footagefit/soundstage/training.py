@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +21,17 @@ import torch
 from torch import Tensor
 
 from footagefit.records import Light
+from footagefit.soundstage import environment
 from footagefit.soundstage import lights as lamp
 from footagefit.soundstage.camera import Camera, view
 from footagefit.soundstage.lights import Source
 from footagefit.soundstage.render import lit, look
-from footagefit.soundstage.scene import scene
-from footagefit.soundstage.sets import wild_set
+from footagefit.soundstage.scene import Scene, scene
+from footagefit.soundstage.tracing import trace
+from footagefit.soundstage.wild import wild_set
 
+CHART_PX = 128
+_LEAST_SUBJECT = 0.04  # of the frame
 _TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
 
 
@@ -54,31 +60,72 @@ class Batch:
 
 def draw(*, seed: int, index: int, count: int, size_px: tuple[int, int], lights: int = 4,
          device: str = "cpu") -> Batch:  # fmt: skip
-    """`count` scenes from `index` on, each under `lights` lights."""
-    rngs = [np.random.default_rng([seed, index + i, 21]) for i in range(count)]
-    made = [wild_set(rng)[0] for rng in rngs]
-    cameras = [wild_camera(rng) for rng in rngs]
-    asked = [[wild_light(rng, first=j == 0) for j in range(lights)] for rng in rngs]
-    exposure = torch.tensor([float(2.0 ** rng.uniform(-2.0, 2.0)) for rng in rngs], device=device)
-    extras = [_extra(rng) for rng in rngs]
+    """`count` scenes from `index` on, each under `lights` lights.
+
+    Scenes are rendered one by one, on as many Python threads as torch may use, each on one core:
+    small tensors gain nothing from more, and a scene's bits depend on nothing but its number.
+    """
+
+    def one(number: int) -> Batch:
+        with torch.inference_mode():
+            return _scene(seed, number, size_px=size_px, lights=lights, device=device)
+
+    numbers = range(index, index + count)
+    threads = torch.get_num_threads()
+    workers = min(threads, count) if device == "cpu" else 1
+    torch.set_num_threads(1)
+    try:
+        if workers == 1:
+            made = [one(number) for number in numbers]
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                made = list(pool.map(one, numbers))
+    finally:
+        torch.set_num_threads(threads)
     with torch.inference_mode():
-        here = view(cameras, size_px, device=device)
-        seen = look(scene(made, device=device), here)
-        more = sum((lit(seen, source).total for source in _extras(extras, cameras, device)),
-                   torch.zeros((), device=device))  # fmt: skip
-        white = torch.ones(count, 3)
-        ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
-        images, shadows = [], []
-        for j in range(lights):
-            key, fill = _pair([row[j] for row in asked], cameras, device)
-            part = lit(seen, key)
-            picture = part.total + ambient * fill.colour[:, :, None, None] + more
-            images.append(picture * exposure[:, None, None, None])
-            shadows.append(part.shadow)
-        return Batch(
-            torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
-            torch.stack(shadows, 1), codes(asked).to(device), asked,
-        )  # fmt: skip
+        tensors = {n: torch.cat([getattr(b, n) for b in made]) for n in _TENSORS}
+    return Batch(**tensors, lights=[b.lights[0] for b in made])
+
+
+def _scene(seed: int, number: int, *, size_px: tuple[int, int], lights: int, device: str) -> Batch:
+    """One scene."""
+    rng = np.random.default_rng([seed, number, 21])
+    made = wild_set(rng)[0]
+    camera = wild_camera(rng)
+    asked = [[wild_light(rng, first=j == 0) for j in range(lights)]]
+    exposure = float(2.0 ** rng.uniform(-2.0, 2.0))
+    rest = _rest(rng, device)
+    stage = scene([made], chart_px=CHART_PX, device=device)
+    camera = _aimed(camera, stage, device)
+    seen = look(stage, view([camera], size_px, device=device))
+    more = torch.zeros((), device=device)
+    for source in rest(camera):
+        more = more + lit(seen, source).total
+    white = torch.ones(1, 3)
+    ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
+    images, shadows = [], []
+    for light in asked[0]:
+        key, fill = _pair([light], [camera], device)
+        part = lit(seen, key)
+        images.append((part.total + ambient * fill.colour[:, :, None, None] + more) * exposure)
+        shadows.append(part.shadow)
+    return Batch(
+        torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
+        torch.stack(shadows, 1), codes(asked).to(device), asked,
+    )  # fmt: skip
+
+
+def _aimed(camera: Camera, stage: Scene, device: str) -> Camera:
+    """The camera, brought to bear where it would see no subject: a wall alone teaches nothing."""
+    for closer in (1.0, 0.7, 0.6):
+        small = view([camera], (16, 16), device=device)
+        item = trace(stage.parts, small.place, small.rays()).item
+        if float((item >= stage.parts.first[1]).float().mean()) >= _LEAST_SUBJECT:
+            break
+        target = np.array([0.0, -0.03, 0.0])
+        away = (np.array(camera.place) - np.array(camera.target)) * closer
+        camera = replace(camera, place=tuple(target + away), target=tuple(target))
+    return camera
 
 
 def wild_camera(rng: np.random.Generator) -> Camera:
@@ -152,21 +199,27 @@ def _dome(name: str, above: Tensor, below: Tensor, device: str) -> Source:
                   above.to(device), below.to(device))  # fmt: skip
 
 
-def _extra(rng: np.random.Generator) -> tuple[Light, tuple[float, ...]]:
-    """A rim light and a sky that stay while the key moves; often none."""
+def _rest(rng: np.random.Generator, device: str) -> Callable[[Camera], list[Source]]:
+    """A rim light and surroundings that stay while the key moves; often hardly any."""
     rim = wild_light(rng)
-    dark = rng.random() < 0.55
-    ev = -30.0 if dark else float(rng.uniform(-2.5, 0.5))
-    sky = lamp.colour_of(-30.0 if rng.random() < 0.6 else float(rng.uniform(-5, -1)), 8000.0)
-    return Light(**{**rim.__dict__, "key_ev": ev}), sky
+    ev = -30.0 if rng.random() < 0.55 else float(rng.uniform(-2.5, 0.5))
+    rim = replace(rim, key_ev=ev)
+    dim = rng.random() < 0.5
+    rgb = torch.tensor([lamp.colour_of(-30.0 if dim else float(rng.uniform(-5, -1)),
+                                       float(rng.uniform(4500, 9000)))])  # fmt: skip
+    kind = int(rng.integers(0, 3))
+    sky = _dome("sky", rgb, rgb * 0.25, device)
+    if not dim and kind > 0:
+        around = environment.sky(rng) if kind == 1 else environment.studio(rng)
+        sky.kind, sky.around = "map", around[None].to(device)
+        sky.harmonics = environment.harmonics(around)[None].to(device)
 
+    def sources(camera: Camera) -> list[Source]:
+        lamp_, _ = _pair([rim], [camera], device)
+        lamp_.name = "rim"
+        return [source for source, on in ((lamp_, ev > -29.0), (sky, not dim)) if on]
 
-def _extras(extras: list[tuple[Light, tuple[float, ...]]], cameras: list[Camera],
-            device: str) -> list[Source]:  # fmt: skip
-    rim, _ = _pair([light for light, _ in extras], cameras, device)
-    sky = torch.tensor([rgb for _, rgb in extras], dtype=torch.float32)
-    rim.name = "rim"
-    return [rim, _dome("sky", sky, sky * 0.25, device)]
+    return sources
 
 
 class Cache:
