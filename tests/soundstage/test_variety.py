@@ -10,7 +10,7 @@ from footagefit.soundstage import training, variety
 
 @pytest.fixture(scope="module")
 def figures():
-    return variety.of_scenes(seed=2, count=64, size_px=(24, 24))
+    return variety.of_scenes(seed=2, count=40, size_px=(32, 32))
 
 
 def test_histograms_are_shares(figures):

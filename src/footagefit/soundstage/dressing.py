@@ -22,7 +22,7 @@ from footagefit.soundstage.sets import (
     wall,
 )  # fmt: skip
 
-_FLOOR_M = -1.5
+_FLOOR_M = -1.58
 _CURTAIN = 1000  # groups of figures are numbered by their materials, from 0
 
 
@@ -49,8 +49,7 @@ def crew_set(set_seed: int, kind: str, performance_seed: int, *, wardrobe_hue: f
         grey = 0.02 + 0.3 * rng.random()
         paper = made.material(m.PAINT, colour(rng, saturation=0.1, level=grey), contrast=0.03)
         wall(made, (0, 0, 1), -1.6, paper)
-        return made
-    if kind == "exterior":
+    elif kind == "exterior":
         _yard(made, rng)
     else:
         _room(made, rng, night=kind == "night")
@@ -61,7 +60,7 @@ def crew_set(set_seed: int, kind: str, performance_seed: int, *, wardrobe_hue: f
 def _plain(made: Set, rng: np.random.Generator, kinds: tuple[int, ...]) -> int:
     """A quiet material for what is large: hardly any relief, low contrast, little colour."""
     kind = int(rng.choice(kinds))
-    base = colour(rng, saturation=0.16, level=0.12 + 0.4 * rng.random())
+    base = colour(rng, saturation=0.11, level=0.12 + 0.4 * rng.random())
     second, contrast = base * 0.8, 0.06 + 0.14 * rng.random()
     if kind == m.WOOD:
         base = np.array([0.24, 0.145, 0.08]) * (0.45 + 0.9 * rng.random())
@@ -75,8 +74,11 @@ def _plain(made: Set, rng: np.random.Generator, kinds: tuple[int, ...]) -> int:
                          contrast=contrast, rough=0.5 + 0.35 * rng.random(), bump=bump)  # fmt: skip
 
 
-def _box(made: Set, centre: tuple[float, ...] | np.ndarray, half: tuple[float, ...] | np.ndarray,
-         material: int, *, turn: np.ndarray | None = None, shadow: bool = True) -> Thing:  # fmt: skip
+Three = tuple[float, ...] | np.ndarray
+
+
+def _box(made: Set, centre: Three, half: Three, material: int, *, turn: np.ndarray | None = None,
+         shadow: bool = True) -> Thing:  # fmt: skip
     thing = Thing("box", np.array(centre, float), np.eye(3) if turn is None else turn,
                   np.array(half, float), material, shadow=shadow)  # fmt: skip
     made.things.append(thing)
@@ -136,13 +138,17 @@ def _curtain(made: Set, rng: np.random.Generator, hole: tuple[float, ...], back:
     cloth = made.material(m.CLOTH, base, second=base * 0.8, scale=200.0, contrast=0.2, rough=0.9,
                           bump=0.03)  # fmt: skip
     rate, phase = 0.25 + 0.2 * rng.random(), rng.random()
+    top = y + tall + 0.12
+    middle, long = (top + _FLOOR_M) / 2, 0.56 * (top - _FLOOR_M)
+    rail = made.material(m.METAL, np.full(3, 0.4), rough=0.35, shine=0.5, contrast=0.0)
+    _box(made, (x, top, back + 0.1), (wide + 0.42, 0.014, 0.014), rail, shadow=False)
     for number, sign in enumerate((-1.0, 1.0)):
         for fold in range(5):
-            at = np.array([x + sign * (wide - 0.02 + 0.075 * fold - 0.06), y - 0.12, back + 0.09])
+            at = np.array([x + sign * (wide - 0.08 + 0.075 * fold), middle, back + 0.09])
             at[2] += 0.022 * (fold % 2)
             swing = Moving(np.array([0.008, 0.0, 0.02]), np.full(3, rate),
                            np.full(3, phase - 0.12 * fold))  # fmt: skip
-            size = np.array([0.052, tall + 0.3, 0.034])
+            size = np.array([0.052, long, 0.034])
             made.things.append(Thing("blob", at, np.eye(3), size, cloth, _CURTAIN + number, swing,
                                      melt=0.014, rest=at, shadow=fold % 2 == 0))  # fmt: skip
 
@@ -165,8 +171,8 @@ def _cabinet(made: Set, rng: np.random.Generator, side: float, back: float) -> f
     at = x + side * 0.12
     for _ in range(int(rng.integers(4, 9))):  # books that stand
         thick, high = 0.012 + 0.02 * rng.random(), 0.09 + 0.05 * rng.random()
-        cover = made.material(m.PAINT, colour(rng, saturation=0.7, level=0.05 + 0.3 * rng.random()),
-                              contrast=0.1, rough=0.5)  # fmt: skip
+        bound = colour(rng, saturation=0.45, level=0.05 + 0.3 * rng.random())
+        cover = made.material(m.PAINT, bound, contrast=0.1, rough=0.5)
         at += side * thick
         _box(made, (at, top + high, z), (thick, high, 0.085), cover, shadow=False)
         at += side * (thick + 0.002)
@@ -195,7 +201,7 @@ def _picture(made: Set, rng: np.random.Generator, at: np.ndarray) -> None:
     wide, tall = 0.16 + 0.14 * rng.random(), 0.14 + 0.12 * rng.random()
     wood = made.material(m.PAINT, np.full(3, 0.03 + 0.1 * rng.random()), rough=0.4, contrast=0.0)
     paper = made.material(m.PAINT, np.full(3, 0.62), contrast=0.0, rough=0.8)
-    art = any_material(made, rng, 0.7)
+    art = any_material(made, rng, 0.45)
     _box(made, at, (wide, tall, 0.02), wood, shadow=False)
     _box(made, at, (wide - 0.015, tall - 0.015, 0.022), paper, shadow=False)
     _box(made, at, (wide * 0.66, tall * 0.66, 0.024), art, shadow=False)
@@ -215,13 +221,17 @@ def _plant(made: Set, rng: np.random.Generator, at: np.ndarray) -> None:
 
 def _yard(made: Set, rng: np.random.Generator) -> None:
     """Ground, houses with windows, a hedge, trees."""
-    ground = np.array([0.15, 0.14, 0.12]) * (0.7 + 0.8 * rng.random())
+    ground = np.array([0.115, 0.12, 0.06]) * (0.7 + 0.8 * rng.random())
     wall(made, (0, 1, 0), _FLOOR_M,
-         made.material(m.PAINT, ground, second=ground * 0.55, scale=9.0, contrast=0.5, rough=0.9,
-                       bump=0.05))  # fmt: skip
+         made.material(m.PAINT, ground, second=ground * np.array([0.9, 0.6, 0.5]), scale=7.0,
+                       contrast=0.9, rough=0.9, bump=0.05))  # fmt: skip
     for side in (-1.0, 1.0):
         _house(made, rng, side * (4.0 + rng.random()), -7.0 - 3 * rng.random())
     green = leaves(made, rng)
+    for index in range(4):  # trees at the far end
+        at = np.array([-10.0 + 6.5 * index + rng.standard_normal(), 0.6, -17.0 - 2 * rng.random()])
+        radii = np.array([4.2, 2.6 + rng.random(), 2.0])
+        bush(made, rng, at, radii, cell=0.27, leaf=green)
     for index in range(3):
         at = np.array([-2.6 + 2.4 * index + 0.5 * rng.standard_normal(), _FLOOR_M + 0.35,
                        -3.4 - 0.8 * rng.random()])  # fmt: skip
@@ -230,8 +240,15 @@ def _yard(made: Set, rng: np.random.Generator) -> None:
                          contrast=0.8, rough=0.9, bump=0.12)  # fmt: skip
     for side in (-1.0, 1.0):
         x, z = side * (1.7 + 0.9 * rng.random()), -4.4 - 1.2 * rng.random()
-        made.things.append(Thing("blob", np.array([x, _FLOOR_M + 1.3, z]),
-                                 turn_z(rng.normal() * 4), np.array([0.13, 2.2, 0.13]), bark))
+        made.things.append(
+            Thing(
+                "blob",
+                np.array([x, _FLOOR_M + 1.3, z]),
+                turn_z(rng.normal() * 4),
+                np.array([0.13, 2.2, 0.13]),
+                bark,
+            )
+        )
         crown = leaves(made, rng)
         for _ in range(2):
             at = np.array([x, 1.55, z]) + rng.standard_normal(3) * np.array([0.5, 0.25, 0.3])
@@ -260,7 +277,7 @@ def _house(made: Set, rng: np.random.Generator, x: float, z: float) -> None:
 
 def _table(made: Set, rng: np.random.Generator, prop_shift_m: float) -> None:
     """A table at the figure's side with a few things on it; the first is the one that moves."""
-    top, x, z = -0.66, 0.62, -0.35
+    top, x, z = -0.46, 0.62, -0.30
     wood = _plain(made, rng, (m.WOOD, m.WOOD, m.PAINT))
     _box(made, (x, top - 0.015, z), (0.40, 0.016, 0.27), wood)
     for sx in (-1.0, 1.0):
@@ -276,7 +293,7 @@ def _table(made: Set, rng: np.random.Generator, prop_shift_m: float) -> None:
 
 def _on_table(made: Set, rng: np.random.Generator, at: np.ndarray, what: int) -> None:
     """A vase, a stack of books or a fruit."""
-    glazed = made.material(m.PAINT, colour(rng, saturation=0.7, level=0.06 + 0.4 * rng.random()),
+    glazed = made.material(m.PAINT, colour(rng, saturation=0.45, level=0.06 + 0.4 * rng.random()),
                            contrast=0.08, rough=0.18 + 0.3 * rng.random(), shine=0.05)  # fmt: skip
     group = 2000 + len(made.things)
     if what == 0:
@@ -290,7 +307,7 @@ def _on_table(made: Set, rng: np.random.Generator, at: np.ndarray, what: int) ->
         y = 0.0
         for _ in range(3):
             thick = 0.012 + 0.012 * rng.random()
-            cover = made.material(m.PAINT, colour(rng, saturation=0.7,
+            cover = made.material(m.PAINT, colour(rng, saturation=0.45,
                                                   level=0.05 + 0.3 * rng.random()))  # fmt: skip
             _box(made, at + np.array([0, y + thick, 0]), (0.085, thick, 0.06), cover,
                  turn=turn_y(rng.normal() * 15))  # fmt: skip
@@ -302,12 +319,18 @@ def _on_table(made: Set, rng: np.random.Generator, at: np.ndarray, what: int) ->
 
 
 def _hue_turned(rgb: np.ndarray, degrees: float) -> np.ndarray:
-    """Turn a colour about the grey axis (Rodrigues), keeping it a reflectance."""
+    """Another costume: the colour turned about the grey axis (Rodrigues), and plainly so."""
     axis = np.ones(3) / np.sqrt(3)
     a = np.radians(degrees)
+    level = max(float(rgb.mean()), 0.14)
+    chroma = rgb - rgb.mean()
+    least = 0.3 * level
+    if np.abs(chroma).max() < least:
+        red = np.array([2.0, -1.0, -1.0]) / 2
+        chroma = chroma / max(float(np.abs(chroma).max()), 1e-6) if chroma.any() else red
+        chroma = chroma * least
     turned = (
-        rgb * np.cos(a) + np.cross(axis, rgb) * np.sin(a) + axis * (axis @ rgb) * (1 - np.cos(a))
-    )
-    spread = turned - turned.mean()
-    grown = turned.mean() + spread * max(1.0, 0.25 * turned.mean() / (np.abs(spread).max() + 1e-6))
-    return np.clip(grown, 0.02, 0.9)
+        chroma * np.cos(a) + np.cross(axis, chroma) * np.sin(a)
+        + axis * (axis @ chroma) * (1 - np.cos(a))
+    )  # fmt: skip
+    return np.clip(level + turned, 0.02, 0.9)

@@ -63,6 +63,14 @@ def sky(rng: np.random.Generator, *, size: tuple[int, int] = (24, 48), cover: fl
     return _even(seen, way, size)
 
 
+def plain(rng: np.random.Generator, *, size: tuple[int, int] = (24, 48)) -> Tensor:
+    """A soft gradient (3,h,w) from a dim ground to the top."""
+    way = directions(size)
+    low = float(rng.uniform(0.05, 0.6))
+    seen = low + (1 - low) * torch.sigmoid(way[:, 1:2] * 6.0)
+    return _even(seen.expand(-1, 3), way, size)
+
+
 def studio(rng: np.random.Generator, *, size: tuple[int, int] = (24, 48)) -> Tensor:
     """A dark studio (3,h,w) with one to four soft boxes and perhaps a lit floor."""
     way = directions(size)

@@ -13,17 +13,17 @@ import numpy as np
 
 # Bumps of a face: direction (x right, y up, z front), height, width. Mirrored where x is not 0.
 _FACE = (
-    (0.00, 0.10, 1.00, 0.060, 0.0070),  # bridge of the nose
-    (0.00, 0.00, 1.00, 0.085, 0.0075),
-    (0.00, -0.10, 1.00, 0.125, 0.0085),
-    (0.00, -0.17, 1.00, 0.135, 0.0075),  # tip
-    (0.09, -0.20, 0.97, 0.055, 0.0045),  # nostrils
+    (0.00, 0.10, 1.00, 0.054, 0.0070),  # bridge of the nose
+    (0.00, 0.00, 1.00, 0.070, 0.0075),
+    (0.00, -0.10, 1.00, 0.100, 0.0085),
+    (0.00, -0.17, 1.00, 0.105, 0.0075),  # tip
+    (0.09, -0.20, 0.97, 0.045, 0.0050),  # nostrils
     (0.30, 0.14, 0.92, -0.105, 0.0260),  # eye sockets
     (0.345, 0.12, 0.92, 0.052, 0.0090),  # eyeballs
     (0.345, 0.175, 0.90, 0.024, 0.0042),  # upper lids
     (0.26, 0.30, 0.92, 0.040, 0.0180),  # brow ridge
     (0.44, 0.29, 0.84, 0.030, 0.0180),
-    (0.00, 0.56, 0.90, 0.030, 0.1200),  # forehead
+    (0.00, 0.50, 0.90, 0.022, 0.1200),  # forehead
     (0.52, -0.14, 0.82, 0.048, 0.0420),  # cheekbones
     (0.42, -0.44, 0.80, -0.020, 0.0300),  # hollow beside the mouth
     (0.00, -0.44, 0.92, 0.050, 0.0380),  # muzzle
@@ -36,7 +36,8 @@ _FACE = (
     (0.15, -0.490, 0.89, -0.022, 0.0022),
     (0.00, -0.635, 0.85, -0.026, 0.0090),  # under the lip
     (0.00, -0.790, 0.74, 0.060, 0.0260),  # chin
-    (0.80, -0.52, 0.30, -0.130, 0.1200),  # jaw narrows
+    (0.80, -0.55, 0.25, -0.085, 0.1000),  # jaw narrows
+    (0.55, -0.72, 0.45, 0.030, 0.0400),  # its corner
     (0.80, 0.40, 0.45, -0.035, 0.0500),  # temples
     (0.00, 0.20, -1.00, 0.060, 0.3000),  # back of the skull
 )
@@ -109,7 +110,7 @@ def draw_figure(rng: np.random.Generator) -> Figure:
         skin=skin * (0.9 + 0.2 * rng.random(3)),
         tint=tint * (0.8 + 0.4 * rng.random()),
         cloth=_cloth(rng),
-        legs=_cloth(rng) * np.array([0.5, 0.52, 0.56]),
+        legs=_trousers(rng),
         weight=0.85 + 0.4 * rng.random(),
     )
 
@@ -120,18 +121,23 @@ def _hair(rng: np.random.Generator) -> tuple[tuple[float, ...], float]:
     curl = float(rng.choice([0.0, 0.3, 1.0], p=[0.55, 0.25, 0.2]))
     thick = 0.0 if bald else 0.04 + 0.13 * rng.random() + 0.06 * curl
     cut = (
-        thick, 0.26 + 0.18 * rng.random(), 0.52 + 0.22 * rng.random(), 0.02 + 0.02 * rng.random(),
+        thick, 0.05 + 0.17 * rng.random(), 0.52 + 0.2 * rng.random(), 0.02 + 0.02 * rng.random(),
         curl, float(rng.choice([-0.25, 0.0, 0.25])), 9 * rng.random(),
     )  # fmt: skip
     long = 0.0 if bald or rng.random() < 0.55 else 0.1 + 1.2 * rng.random()
     return tuple(float(v) for v in cut), float(long)
 
 
+def _trousers(rng: np.random.Generator) -> np.ndarray:
+    level = 0.02 + 0.28 * rng.random() ** 2
+    return level * (1 + np.array([-0.15, 0.0, 0.3]) * rng.random() + 0.1 * rng.standard_normal(3))
+
+
 def _cloth(rng: np.random.Generator) -> np.ndarray:
     level = 0.03 + 0.6 * rng.random() ** 1.8
     colour = rng.random(3) ** 0.7
     colour = colour / colour.mean()
-    return np.clip(level * (1 + (colour - 1) * rng.random() ** 1.5), 0.02, 0.9)
+    return np.clip(level * (1 + (colour - 1) * 0.75 * rng.random() ** 1.5), 0.02, 0.9)
 
 
 def turn_y(degrees: float) -> np.ndarray:
@@ -194,7 +200,7 @@ class Limb:
     shadow: bool
 
 
-MELT_M = {"skin": 0.008, "cloth": 0.020, "legs": 0.022, "hair": 0.012}
+MELT_M = {"skin": 0.008, "cloth": 0.027, "legs": 0.022, "hair": 0.012}
 WORN = tuple(MELT_M)
 
 
@@ -241,22 +247,22 @@ def _neck_and_ears(made: _Builder, figure: Figure, body: np.ndarray, turn: np.nd
     wide = figure.build[0]
     for side in (-1.0, 1.0):
         lean = turn_y(side * 16)
-        made.put((side * (wide + 0.02), -0.02, -0.13), (0.055, 0.22, 0.14), "skin", turn,
+        made.put((side * (wide + 0.02), 0.05, -0.15), (0.045, 0.17, 0.11), "skin", turn,
                  own=lean, shadow=False)  # fmt: skip
-        made.put((side * (wide - 0.01), -0.18, -0.08), (0.05, 0.10, 0.07), "skin", turn,
+        made.put((side * (wide - 0.01), -0.08, -0.11), (0.04, 0.08, 0.055), "skin", turn,
                  shadow=False)  # fmt: skip
     w = 0.9 + 0.1 * figure.weight
-    made.put((0, -1.0, -0.25), (0.43 * w, 0.75, 0.45 * w), "skin", body)
+    made.put((0, -1.0, -0.27), (0.40 * w, 0.75, 0.43 * w), "skin", body)
     made.put((0, -1.55, -0.30), (0.55 * w, 0.36, 0.46 * w), "skin", body, shadow=False)
 
 
 def _torso(made: _Builder, body: np.ndarray, w: float) -> None:
     made.put((0, -2.85, -0.28), (1.12 * w, 1.25, 0.74 * w), "cloth", body)
-    made.put((0, -2.10, -0.34), (1.20, 0.42, 0.46), "cloth", body, shadow=False)
+    made.put((0, -2.26, -0.34), (1.12, 0.42, 0.46), "cloth", body, shadow=False)
     made.put((0, -1.66, -0.36), (0.50, 0.22, 0.44), "cloth", body, shadow=False)
     for side in (-1.0, 1.0):
-        slope = turn_z(-side * 20)
-        made.put((side * 0.72, -1.86, -0.38), (0.80, 0.22, 0.34), "cloth", body, own=slope,
+        slope = turn_z(-side * 27)
+        made.put((side * 0.66, -1.90, -0.38), (0.78, 0.20, 0.34), "cloth", body, own=slope,
                  shadow=False)  # fmt: skip
         made.put((side * 0.42, -2.62, 0.20), (0.50, 0.44, 0.26 * w), "cloth", body, shadow=False)
     made.put((0, -4.35, -0.22), (0.98 * w, 1.15, 0.64 * w), "cloth", body)
@@ -285,14 +291,14 @@ def _limb_turn(along: np.ndarray) -> np.ndarray:
 def _arm(made: _Builder, body: np.ndarray, side: float, lift: float, weight: float) -> None:
     """Shoulder, upper arm, forearm and hand; elbow and shoulder swing forward by `lift`."""
     w = 0.85 + 0.15 * weight
-    shoulder = np.array([side * (1.32 + 0.12 * weight), -2.16, -0.32])
+    shoulder = np.array([side * (1.20 + 0.12 * weight), -2.36, -0.32])
     swing, bend = np.radians(0.22 * lift), np.radians(1.15 * lift + 8)
     upper = np.array([side * 0.16, -np.cos(swing), np.sin(swing)])
     lower = np.array([-side * 0.30 * np.sin(bend), -np.cos(bend), np.sin(bend)])
     upper, lower = upper / np.linalg.norm(upper), lower / np.linalg.norm(lower)
     elbow = shoulder + 2.45 * upper
     wrist = elbow + 2.05 * lower
-    made.put(tuple(shoulder), (0.44 * w, 0.46, 0.44 * w), "cloth", body, shadow=False)
+    made.put(tuple(shoulder), (0.36 * w, 0.42, 0.38 * w), "cloth", body, shadow=False)
 
     def run(start: np.ndarray, along: np.ndarray, at: float, size: tuple[float, ...], what: str,
             rest_y: float, *, shadow: bool = False) -> None:  # fmt: skip

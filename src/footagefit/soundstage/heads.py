@@ -58,7 +58,7 @@ def _slope(way: Tensor, radius: Tensor, rows: Tensor, lift: Tensor, hair: tuple[
 
 
 def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """How much of a direction hair covers, its strands about 0, and how far it lifts the surface."""
+    """How much hair covers a direction, its locks about 0, and how far it lifts the surface."""
     thick, height, lean, soft, curl, part, seed = hair
     x, y, z = way.unbind(-1)
     if thick <= 0.004:

@@ -7,7 +7,7 @@ sum. `ev` and kelvin are DESIGN's: at 0 an 18% card facing the source alone rend
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -52,9 +52,8 @@ class Source:
     def on(self, device: str | torch.device) -> Source:
         """The same source on another device."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Source(
-            **{n: v.to(device) if isinstance(v, Tensor) else v for n, v in values.items()}
-        )
+        tensors = {n: v.to(device) for n, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
 
 
 def colour_of(ev: float, kelvin: float, duv: float = 0.0) -> tuple[float, ...]:

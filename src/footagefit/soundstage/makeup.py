@@ -91,7 +91,7 @@ def _eyes(side: Tensor, front: Tensor, albedo: Tensor, tint: Tensor) -> tuple[Te
     iris = _spot(side, eye, (0.043, 0.043), sharp=8.0)
     pupil = _spot(side, eye, (0.019, 0.019), sharp=8.0)
     corner = _spot(side, (eye[0] + 0.1, eye[1] - 0.01, eye[2]), (0.03, 0.03))
-    ball = _row(side, 0.46, 0.42, 0.39) * (1 - 0.35 * corner[:, None] * _row(side, 0.2, 1.0, 1.0))
+    ball = _row(side, 0.36, 0.33, 0.30) * (1 - 0.35 * corner[:, None] * _row(side, 0.2, 1.0, 1.0))
     coloured = _row(side, 0.07, 0.05, 0.035) * (1 - pupil[:, None]) + 0.004
     ball = _mix(ball.expand_as(albedo), iris, coloured)
     shade = _spot(side, (eye[0], eye[1] + 0.03, eye[2]), (0.12, 0.022))  # the lid's shadow

@@ -18,7 +18,7 @@ from footagefit.soundstage.shapes import Hits, flat, unit
 # What a row of the table may be.
 PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW, HAIR = range(9)
 _PORES = 950.0  # a metre
-_FOLDS = 7.0  # a metre
+_FOLDS = 5.0  # a metre
 
 
 @dataclass
@@ -102,9 +102,7 @@ def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
     batch, rays = hits.item.shape
     at = torch.nonzero(hits.item.reshape(-1) >= 0)[:, 0]
     row = at // rays * materials.kind.shape[1] + hits.material.reshape(-1)[at]
-    table = Materials(
-        **{f.name: flat(getattr(materials, f.name))[row] for f in fields(Materials)}
-    )
+    table = Materials(**{f.name: flat(getattr(materials, f.name))[row] for f in fields(Materials)})
     points = Points(
         flat(hits.texture)[at], flat(hits.normal)[at], flat(hits.unit)[at], flat(hits.chart)[at],
         pixel.reshape(-1)[at], table,
@@ -151,10 +149,10 @@ def _made(points: Points) -> Surface:
 
 def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
     """Cloth hangs in folds."""
-    pulled = p.texture * torch.tensor([1.5, 0.75, 1.5], device=mine.device) * _FOLDS
-    value, slope = layered(pulled, p.pixel * _FOLDS * 1.5, 3)
-    relief[mine] += slope * 0.13
-    albedo[mine] *= (1 + 0.12 * value)[:, None]
+    pulled = p.texture * torch.tensor([1.5, 0.55, 1.5], device=mine.device) * _FOLDS
+    value, slope = layered(pulled, p.pixel * _FOLDS * 1.5, 2)
+    relief[mine] += slope * 0.075
+    albedo[mine] *= (1 + 0.10 * value)[:, None]
 
 
 def _alive(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:

@@ -233,9 +233,7 @@ def _from_lamp(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor]:
         behind = (lights.facing(-cosine, width) * s.thin)[:, None]
         diffuse = diffuse + behind * _THROUGH.to(behind.device)[:, None]
     grazing = torch.sigmoid(round_ / (0.04 + 0.5 * width))
-    shiny = lights.shine(
-        s.normal, to_light, s.to_eye, rough=s.rough, shine=s.shine, spread=spread
-    )
+    shiny = lights.shine(s.normal, to_light, s.to_eye, rough=s.rough, shine=s.shine, spread=spread)
     direct = (s.albedo * diffuse + shiny * grazing[:, None]) * (strength * share[:, None])
     ambient = strength.mean(-1, keepdim=True) * _BOUNCE * seen.scene.tint.transpose(1, 2)
     sky = (0.5 - 0.35 * cosine) * (0.35 + 0.65 * seen.open)
@@ -259,9 +257,7 @@ def _arriving(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor, Tenso
     return to_light, reach, source.spread / reach, source.colour[..., None] * falls[:, None]
 
 
-def _share(
-    seen: Seen, source: Source, to_light: Tensor, reach: Tensor, spread: Tensor
-) -> Tensor:
+def _share(seen: Seen, source: Source, to_light: Tensor, reach: Tensor, spread: Tensor) -> Tensor:
     """Share of the source that each point sees."""
     scene, point = seen.scene, seen.planar.point
     towards = to_light.transpose(1, 2)

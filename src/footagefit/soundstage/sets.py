@@ -162,7 +162,8 @@ class Set:
         """Add a row to the table; returns its index."""
         row: Row = {
             "kind": kind, "base": np.asarray(base, float), "second": np.asarray(base, float) * 0.5,
-            "tint": np.zeros(3), "scale": 8.0, "contrast": 0.2, "rough": 0.6, "shine": 0.04, "bump": 0.0, "glow": 0.0,
+            "tint": np.zeros(3), "scale": 8.0, "contrast": 0.2, "rough": 0.6,
+            "shine": 0.04, "bump": 0.0, "glow": 0.0,
         }  # fmt: skip
         row.update(more)
         self.table.append(row)

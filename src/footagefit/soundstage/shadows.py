@@ -58,8 +58,8 @@ def light_reaching(
     size = 0.5 * flat(stand.radii).amin(-1)
     passes = _far_passes(stand, towards) if towards.shape[1] == 1 else _near_passes(stand, towards)
     for mine, index, real in near(_in_the_way(stand, at, towards, spread)):
-        along, nearest2, start2 = passes(mine, index, points)
-        blur = along.clamp_min(1e-3).mul_(wide[mine])
+        along, nearest2, start2, last = passes(mine, index, points)
+        blur = torch.minimum(along, last).clamp_min_(1e-3).mul_(wide[mine])
         lit = nearest2.clamp_min_(0).sqrt_().sub_(1.0).mul_(size[index][..., None]).div_(blur)
         lit = lit.add_(0.5).clamp_(0, 1)
         lit = lit * lit * (3 - 2 * lit)
@@ -68,13 +68,14 @@ def light_reaching(
     return out.reshape(batch, rays)
 
 
-Passes = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+Passes = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
 
 
 def _far_passes(stand: Occluders, towards: Tensor) -> Passes:
-    """How rays of one direction pass occluders: where they come nearest, how near, and their start.
+    """How rays of one direction pass occluders, each one's axes turned so that light runs along z.
 
-    Each occluder's axes are turned so that the light runs along the third.
+    Gives where rays come nearest, how near (squared, in the ball that the ellipsoid is), how far
+    off they start (squared), and how far away the occluder ends.
     """
     scaled = stand.turn / stand.radii[..., None]  # (B,Q,3,3) world to a ball of radius 1
     step = applied(scaled, towards.expand_as(stand.centre))
@@ -87,15 +88,20 @@ def _far_passes(stand: Occluders, towards: Tensor) -> Passes:
     turned = torch.matmul(torch.stack([x, y, -z / speed], -2), scaled)
     moved = applied(turned, stand.centre)
     turned, moved, speed2 = flat(turned), flat(moved), flat(speed) ** 2
+    end = flat((stand.centre * towards).sum(-1) + stand.radii.amax(-1))
+    batch = stand.centre.shape[0]
+    per_scene = towards.expand(batch, 1, 3)
 
-    def passes(mine: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def passes(mine: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
         tiles, length = index.shape
         rows = turned[index].transpose(1, 2).reshape(tiles, 3 * length, 3)
         offset = moved[index].transpose(1, 2).reshape(tiles, 3 * length, 1)
         placed = torch.baddbmm(offset, rows, points[mine], beta=-1)
         u, v, along = placed.split(length, 1)
         nearest2 = torch.addcmul(u * u, v, v)
-        return along, nearest2, torch.addcmul(nearest2, along * speed2[index], along)
+        ways = per_scene[mine // (len(points) // batch)]
+        last = end[index][..., None] - torch.matmul(ways, points[mine])
+        return along, nearest2, torch.addcmul(nearest2, along * speed2[index], along), last
 
     return passes
 
@@ -105,15 +111,20 @@ def _near_passes(stand: Occluders, towards: Tensor) -> Passes:
     scaled = stand.turn / stand.radii[..., None]
     moved, scaled = flat(applied(scaled, stand.centre)), flat(scaled)
     ways = towards.reshape(-1, RAYS, 3).transpose(1, 2)
+    centre, long = flat(stand.centre), flat(stand.radii).amax(-1)
 
-    def passes(mine: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def passes(mine: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
         form = scaled[index]  # (g,L,3,3)
         start = torch.matmul(form, points[mine][:, None]) - moved[index][..., None]  # (g,L,3,S)
         step = torch.matmul(form, ways[mine][:, None])
         start2 = (start * start).sum(2)
         cross = (start * step).sum(2)
         along = -cross / (step * step).sum(2)  # where the ray passes nearest
-        return along, torch.addcmul(start2, cross, along), start2
+        to_middle = torch.matmul(centre[index], ways[mine]) - (points[mine] * ways[mine]).sum(
+            1, keepdim=True
+        )
+        last = to_middle + long[index][..., None]
+        return along, torch.addcmul(start2, cross, along), start2, last
 
     return passes
 

@@ -40,7 +40,7 @@ def from_tiles(rays: Tensor, size_px: tuple[int, int]) -> Tensor:
 
 
 def near(matters: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """For tiles of about as many objects: (g,) tiles, (g,L) objects of theirs, (g,L) real or padding.
+    """Tiles with about as many objects: (g,) tiles, (g,L) their objects, (g,L) whether real.
 
     Args:
         matters: (B,T,K) whether an object matters to a tile. Objects are numbered b K + k, tiles

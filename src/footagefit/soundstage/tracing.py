@@ -1,4 +1,4 @@
-"""What each ray of a camera meets first. Rays of a scene start at one place and run tile by tile."""
+"""What each ray meets first. Rays of a scene start at one place and run tile by tile."""
 
 from __future__ import annotations
 
@@ -246,8 +246,9 @@ def _bushes(
             if near_.numel() == 0:
                 continue
             at = _rays_of(near_ + scene * count, rays, way.device)
-            placed = [getattr(bushes, n)[scene, bush] for n in ("centre", "turn", "radii")]
-            _, _, enter, leave = _balls(*placed, origin[scene], way[at])
+            centre, turn = bushes.centre[scene, bush], bushes.turn[scene, bush]
+            radii = bushes.radii[scene, bush]
+            _, _, enter, leave = _balls(centre, turn, radii, origin[scene], way[at])
             leave = torch.minimum(leave, best.distance[at])
             close = enter < leave
             at, enter, leave = at[close], enter[close], leave[close]
@@ -287,9 +288,16 @@ def _surfaces(parts: Parts, origin: Tensor, way: Tensor, best: _Nearest, *,
         mine = rows.item[at] == number
         rows.normal[at[mine]] = facing[mine]
         _hang(parts.bushes, rows, at[mine], number - first[4])
-    behind = (rows.normal * flat(way)).sum(-1) > 0
-    rows.normal.mul_(torch.where(behind, -1.0, 1.0)[:, None])
+    _to_camera(rows, flat(way), first[4])
     return hits
+
+
+def _to_camera(rows: _Rows, way: Tensor, first_bush: int) -> None:
+    """Leaves have two sides; what is round turns away at its rim, never past it."""
+    away = (rows.normal * way).sum(-1, keepdim=True)
+    turned = unit(rows.normal - 1.001 * away * way)
+    turned = torch.where((rows.item >= first_bush)[:, None], -rows.normal, turned)
+    rows.normal.copy_(torch.where(away > 0, turned, rows.normal))
 
 
 class _Rows:

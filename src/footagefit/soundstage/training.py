@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from footagefit.soundstage.tracing import trace
 from footagefit.soundstage.wild import wild_set
 
 CHART_PX = 128
+_RAYS = 32_768  # rendered together: few enough to stay in the caches
 _LEAST_SUBJECT = 0.04  # of the frame
 _TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
 
@@ -62,50 +62,54 @@ def draw(*, seed: int, index: int, count: int, size_px: tuple[int, int], lights:
          device: str = "cpu") -> Batch:  # fmt: skip
     """`count` scenes from `index` on, each under `lights` lights.
 
-    Scenes are rendered one by one, on as many Python threads as torch may use, each on one core:
-    small tensors gain nothing from more, and a scene's bits depend on nothing but its number.
+    A few scenes at a time go through each of as many Python threads as torch may use, every one on
+    one core: small tensors gain nothing from more, and so the bits do not depend on their number.
     """
+    together = max(1, _RAYS // (size_px[0] * size_px[1])) if device == "cpu" else count
+    groups = [range(i, min(i + together, index + count))
+              for i in range(index, index + count, together)]  # fmt: skip
 
-    def one(number: int) -> Batch:
+    def some(numbers: range) -> Batch:
         with torch.inference_mode():
-            return _scene(seed, number, size_px=size_px, lights=lights, device=device)
+            return _scenes(seed, numbers, size_px=size_px, lights=lights, device=device)
 
-    numbers = range(index, index + count)
     threads = torch.get_num_threads()
-    workers = min(threads, count) if device == "cpu" else 1
+    workers = min(threads, len(groups)) if device == "cpu" else 1
     torch.set_num_threads(1)
     try:
         if workers == 1:
-            made = [one(number) for number in numbers]
+            made = [some(numbers) for numbers in groups]
         else:
             with ThreadPoolExecutor(workers) as pool:
-                made = list(pool.map(one, numbers))
+                made = list(pool.map(some, groups))
     finally:
         torch.set_num_threads(threads)
     with torch.inference_mode():
         tensors = {n: torch.cat([getattr(b, n) for b in made]) for n in _TENSORS}
-    return Batch(**tensors, lights=[b.lights[0] for b in made])
+    return Batch(**tensors, lights=[row for b in made for row in b.lights])
 
 
-def _scene(seed: int, number: int, *, size_px: tuple[int, int], lights: int, device: str) -> Batch:
-    """One scene."""
-    rng = np.random.default_rng([seed, number, 21])
-    made = wild_set(rng)[0]
-    camera = wild_camera(rng)
-    asked = [[wild_light(rng, first=j == 0) for j in range(lights)]]
-    exposure = float(2.0 ** rng.uniform(-2.0, 2.0))
-    rest = _rest(rng, device)
-    stage = scene([made], chart_px=CHART_PX, device=device)
-    camera = _aimed(camera, stage, device)
-    seen = look(stage, view([camera], size_px, device=device))
-    more = torch.zeros((), device=device)
-    for source in rest(camera):
-        more = more + lit(seen, source).total
-    white = torch.ones(1, 3)
+def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
+            device: str) -> Batch:  # fmt: skip
+    """Some scenes together."""
+    rngs = [np.random.default_rng([seed, number, 21]) for number in numbers]
+    made = [wild_set(rng)[0] for rng in rngs]
+    cameras = [wild_camera(rng) for rng in rngs]
+    asked = [[wild_light(rng, first=j == 0) for j in range(lights)] for rng in rngs]
+    exposure = torch.tensor([[[[2.0 ** rng.uniform(-2.0, 2.0)]]] for rng in rngs]).float()
+    rest = [_rest(rng) for rng in rngs]
+    stage = scene(made, chart_px=CHART_PX, device=device)
+    cameras = _aimed(cameras, stage, device)
+    seen = look(stage, view(cameras, size_px, device=device))
+    exposure = exposure.to(device)
+    rim, _ = _pair([light for light, *_ in rest], cameras, device)
+    rim.name = "rim"
+    more = lit(seen, rim).total + lit(seen, _surroundings(rest, device)).total
+    white = torch.ones(len(made), 3)
     ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
     images, shadows = [], []
-    for light in asked[0]:
-        key, fill = _pair([light], [camera], device)
+    for j in range(lights):
+        key, fill = _pair([row[j] for row in asked], cameras, device)
         part = lit(seen, key)
         images.append((part.total + ambient * fill.colour[:, :, None, None] + more) * exposure)
         shadows.append(part.shadow)
@@ -115,17 +119,23 @@ def _scene(seed: int, number: int, *, size_px: tuple[int, int], lights: int, dev
     )  # fmt: skip
 
 
-def _aimed(camera: Camera, stage: Scene, device: str) -> Camera:
-    """The camera, brought to bear where it would see no subject: a wall alone teaches nothing."""
-    for closer in (1.0, 0.7, 0.6):
-        small = view([camera], (16, 16), device=device)
+def _aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
+    """Cameras brought to bear where they would see no subject: a wall alone teaches nothing."""
+    for closer in (0.7, 0.6):
+        small = view(cameras, (16, 16), device=device)
         item = trace(stage.parts, small.place, small.rays()).item
-        if float((item >= stage.parts.first[1]).float().mean()) >= _LEAST_SUBJECT:
+        share = (item >= stage.parts.first[1]).float().mean(1).tolist()
+        if min(share) >= _LEAST_SUBJECT:
             break
         target = np.array([0.0, -0.03, 0.0])
-        away = (np.array(camera.place) - np.array(camera.target)) * closer
-        camera = replace(camera, place=tuple(target + away), target=tuple(target))
-    return camera
+        cameras = [
+            camera if seen >= _LEAST_SUBJECT else replace(
+                camera, target=tuple(target),
+                place=tuple(target + closer * (np.array(camera.place) - np.array(camera.target))),
+            )
+            for camera, seen in zip(cameras, share, strict=True)
+        ]  # fmt: skip
+    return cameras
 
 
 def wild_camera(rng: np.random.Generator) -> Camera:
@@ -199,27 +209,24 @@ def _dome(name: str, above: Tensor, below: Tensor, device: str) -> Source:
                   above.to(device), below.to(device))  # fmt: skip
 
 
-def _rest(rng: np.random.Generator, device: str) -> Callable[[Camera], list[Source]]:
+def _rest(rng: np.random.Generator) -> tuple[Light, tuple[float, ...], Tensor]:
     """A rim light and surroundings that stay while the key moves; often hardly any."""
     rim = wild_light(rng)
     ev = -30.0 if rng.random() < 0.55 else float(rng.uniform(-2.5, 0.5))
-    rim = replace(rim, key_ev=ev)
     dim = rng.random() < 0.5
-    rgb = torch.tensor([lamp.colour_of(-30.0 if dim else float(rng.uniform(-5, -1)),
-                                       float(rng.uniform(4500, 9000)))])  # fmt: skip
-    kind = int(rng.integers(0, 3))
-    sky = _dome("sky", rgb, rgb * 0.25, device)
-    if not dim and kind > 0:
-        around = environment.sky(rng) if kind == 1 else environment.studio(rng)
-        sky.kind, sky.around = "map", around[None].to(device)
-        sky.harmonics = environment.harmonics(around)[None].to(device)
+    rgb = lamp.colour_of(-30.0 if dim else float(rng.uniform(-5, -1)), rng.uniform(4500, 9000))
+    around = (environment.plain, environment.sky, environment.studio)[int(rng.integers(0, 3))]
+    return replace(rim, key_ev=ev), rgb, around(rng)
 
-    def sources(camera: Camera) -> list[Source]:
-        lamp_, _ = _pair([rim], [camera], device)
-        lamp_.name = "rim"
-        return [source for source, on in ((lamp_, ev > -29.0), (sky, not dim)) if on]
 
-    return sources
+def _surroundings(rest: list[tuple[Light, tuple[float, ...], Tensor]], device: str) -> Source:
+    """Skies and studios, one a scene."""
+    rgb = torch.tensor([colour for _, colour, _ in rest], dtype=torch.float32)
+    made = _dome("sky", rgb, rgb, device)
+    made.kind = "map"
+    made.around = torch.stack([around for *_, around in rest]).to(device)
+    made.harmonics = torch.stack([environment.harmonics(a) for *_, a in rest]).to(device)
+    return made
 
 
 class Cache:
