@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def on_stage(setup: SetUp, size_px: tuple[int, int]) -> delivery.Camera:
-    """The soundstage's own camera; one ray a pixel."""
+    """The soundstage's own camera; two rays a pixel."""
     from footagefit.soundstage.filming import film
 
-    return film(setup, size_px=size_px, samples=1)
+    return film(setup, size_px=size_px, samples=2)
 
 
 def open_folder(out: Path, script: Script) -> None:

@@ -200,7 +200,7 @@ class Limb:
     shadow: bool
 
 
-MELT_M = {"skin": 0.008, "cloth": 0.027, "legs": 0.022, "hair": 0.012}
+MELT_M = {"skin": 0.008, "cloth": 0.034, "legs": 0.022, "hair": 0.012}
 WORN = tuple(MELT_M)
 
 
@@ -261,8 +261,8 @@ def _torso(made: _Builder, body: np.ndarray, w: float) -> None:
     made.put((0, -2.26, -0.34), (1.12, 0.42, 0.46), "cloth", body, shadow=False)
     made.put((0, -1.66, -0.36), (0.50, 0.22, 0.44), "cloth", body, shadow=False)
     for side in (-1.0, 1.0):
-        slope = turn_z(-side * 27)
-        made.put((side * 0.66, -1.90, -0.38), (0.78, 0.20, 0.34), "cloth", body, own=slope,
+        slope = turn_z(-side * 25)
+        made.put((side * 0.70, -1.96, -0.38), (0.92, 0.19, 0.34), "cloth", body, own=slope,
                  shadow=False)  # fmt: skip
         made.put((side * 0.42, -2.62, 0.20), (0.50, 0.44, 0.26 * w), "cloth", body, shadow=False)
     made.put((0, -4.35, -0.22), (0.98 * w, 1.15, 0.64 * w), "cloth", body)
@@ -291,14 +291,14 @@ def _limb_turn(along: np.ndarray) -> np.ndarray:
 def _arm(made: _Builder, body: np.ndarray, side: float, lift: float, weight: float) -> None:
     """Shoulder, upper arm, forearm and hand; elbow and shoulder swing forward by `lift`."""
     w = 0.85 + 0.15 * weight
-    shoulder = np.array([side * (1.20 + 0.12 * weight), -2.36, -0.32])
+    shoulder = np.array([side * (1.20 + 0.12 * weight), -2.50, -0.32])
     swing, bend = np.radians(0.22 * lift), np.radians(1.15 * lift + 8)
     upper = np.array([side * 0.16, -np.cos(swing), np.sin(swing)])
     lower = np.array([-side * 0.30 * np.sin(bend), -np.cos(bend), np.sin(bend)])
     upper, lower = upper / np.linalg.norm(upper), lower / np.linalg.norm(lower)
     elbow = shoulder + 2.45 * upper
     wrist = elbow + 2.05 * lower
-    made.put(tuple(shoulder), (0.36 * w, 0.42, 0.38 * w), "cloth", body, shadow=False)
+    made.put(tuple(shoulder), (0.35 * w, 0.36, 0.38 * w), "cloth", body, shadow=False)
 
     def run(start: np.ndarray, along: np.ndarray, at: float, size: tuple[float, ...], what: str,
             rest_y: float, *, shadow: bool = False) -> None:  # fmt: skip

@@ -18,7 +18,8 @@ from footagefit.soundstage.shapes import FAR, Heads, unit
 
 BOUND = 1.34  # a head's displaced radius never exceeds this share of its ellipsoid
 CHANNELS = 6  # radius, slope x y z, hair cover, hair strands
-_STEPS = 8
+_STEPS = 7
+_NEAR = 0.004  # of a head's radius
 _REACHES = (0.05, 0.1, 0.17, 0.27, 0.4)
 
 
@@ -117,12 +118,20 @@ def march(
     speed = step.norm(dim=-1)
     t = enter.clamp_min(0.0)
     gap = torch.full_like(t, FAR)
-    for _ in range(_STEPS):
-        point = start + t[:, None] * step
-        length = point.norm(dim=-1).clamp_min(1e-6)
-        gap = length - read(radius_1RR, point / length[:, None])[:, 0]
-        t = torch.minimum(t + 0.9 * gap / speed, leave.clamp_min(0) + 1.0)
-    good = (t < leave) & (gap.abs() < 0.02)
+    left = torch.arange(len(t), device=t.device)
+    for steps in (_STEPS, 2 * _STEPS):  # most rays are there soon; some have to pass a nose first
+        at, ways, pace, last = t[left], step[left], speed[left], leave[left].clamp_min(0) + 1.0
+        apart = gap[left]
+        for _ in range(steps):
+            point = start + at[:, None] * ways
+            length = point.norm(dim=-1).clamp_min(1e-6)
+            apart = length - read(radius_1RR, point / length[:, None])[:, 0]
+            at = torch.minimum(at + 0.9 * apart / pace, last)
+        t[left], gap[left] = at, apart
+        left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
+        if left.numel() == 0:
+            break
+    good = (t < leave) & (gap.abs() < 2.5 * _NEAR)
     return torch.where(good, t, t.new_tensor(FAR)), unit(start + t[:, None] * step)
 
 

@@ -45,9 +45,9 @@ def face(
     cover = chart[:, 0]
     albedo = _flush(way, albedo)
     front = (way[:, 2] > 0.2).to(albedo.dtype)
-    lips = torch.stack([_spot(way, c, (0.085, 0.045)) for c in _LIPS]).amax(0) * front
+    lips = torch.stack([_spot(way, c, (0.085, 0.045), sharp=5.0) for c in _LIPS]).amax(0) * front
     albedo = albedo * (1 - lips[:, None] * _row(way, 0.16, 0.36, 0.30))
-    seam = _spot(way, (0.0, -0.494, 0.9), (0.19, 0.008)) * front
+    seam = _spot(way, (0.0, -0.494, 0.9), (0.19, 0.009), sharp=4.0) * front
     albedo = albedo * (1 - 0.55 * seam[:, None])
     side = torch.stack([-way[:, 0].abs(), way[:, 1], way[:, 2]], -1)  # both halves as one
     fuzz, _ = layered(way * _row(way, 130.0, 60.0, 60.0), pixel * 130.0 / _METRES, 2)
@@ -87,9 +87,9 @@ def _flush(way: Tensor, albedo: Tensor) -> Tensor:
 def _eyes(side: Tensor, front: Tensor, albedo: Tensor, tint: Tensor) -> tuple[Tensor, Tensor]:
     """Eyeballs, irises, pupils and lashes; how wet it is."""
     eye = (-_EYE[0], _EYE[1], _EYE[2])
-    white = _spot(side, eye, (0.108, 0.040)) * front
-    iris = _spot(side, eye, (0.043, 0.043), sharp=8.0)
-    pupil = _spot(side, eye, (0.019, 0.019), sharp=8.0)
+    white = _spot(side, eye, (0.104, 0.038), sharp=7.0) * front
+    iris = _spot(side, eye, (0.044, 0.044), sharp=14.0)
+    pupil = _spot(side, eye, (0.019, 0.019), sharp=14.0)
     corner = _spot(side, (eye[0] + 0.1, eye[1] - 0.01, eye[2]), (0.03, 0.03))
     ball = _row(side, 0.36, 0.33, 0.30) * (1 - 0.35 * corner[:, None] * _row(side, 0.2, 1.0, 1.0))
     coloured = _row(side, 0.07, 0.05, 0.035) * (1 - pupil[:, None]) + 0.004
@@ -97,7 +97,7 @@ def _eyes(side: Tensor, front: Tensor, albedo: Tensor, tint: Tensor) -> tuple[Te
     shade = _spot(side, (eye[0], eye[1] + 0.03, eye[2]), (0.12, 0.022))  # the lid's shadow
     ball = ball * (1 - 0.55 * shade[:, None])
     albedo = _mix(albedo, white, ball)
-    lash = _spot(side, (eye[0], eye[1] + 0.043, eye[2]), (0.122, 0.013)) * front
+    lash = _spot(side, (eye[0], eye[1] + 0.043, eye[2]), (0.118, 0.014), sharp=5.0) * front
     crease = _spot(side, (eye[0], eye[1] + 0.085, eye[2]), (0.12, 0.012)) * front
     albedo = albedo * (1 - 0.25 * crease[:, None])
     return _mix(albedo, lash * 0.8, tint * 0.6), white * (1 - lash)

@@ -43,7 +43,7 @@ LENSES = (
     LensSpec("65 mm", 65.0, 0.018, 0.0, 0.12, 2.2, 0.2, 0.6, 0.0, 0.03),
     LensSpec("40 mm", 40.0, -0.075, 0.012, 0.4, 1.6, 0.6, 1.8, 0.0, 0.05),
 )
-_BASE_EV = 0.8  # faces sit a little under 18% grey without it
+_BASE_EV = 1.2  # faces sit a little under 18% grey without it
 _GRAIN = (
     SensorSpec(_BASE_EV, grain=0.02),
     SensorSpec(_BASE_EV, grain=0.045, grain_size_px=0.9, grain_chroma=0.4),
