@@ -277,7 +277,7 @@ def _house(made: Set, rng: np.random.Generator, x: float, z: float) -> None:
 
 def _table(made: Set, rng: np.random.Generator, prop_shift_m: float) -> None:
     """A table at the figure's side with a few things on it; the first is the one that moves."""
-    top, x, z = -0.46, 0.62, -0.30
+    top, x, z = -0.46, 0.56, 0.12
     wood = _plain(made, rng, (m.WOOD, m.WOOD, m.PAINT))
     _box(made, (x, top - 0.015, z), (0.40, 0.016, 0.27), wood)
     for sx in (-1.0, 1.0):
@@ -285,7 +285,7 @@ def _table(made: Set, rng: np.random.Generator, prop_shift_m: float) -> None:
             _box(made, (x + sx * 0.36, (top + _FLOOR_M) / 2, z + sz * 0.23),
                  (0.022, (top - _FLOOR_M) / 2, 0.022), wood)  # fmt: skip
     for index in range(3):
-        place = np.array([x - 0.22 + 0.2 * index, top, z + 0.1 - 0.2 * rng.random()])
+        place = np.array([x - 0.2 + 0.2 * index, top, z + 0.08 - 0.2 * rng.random()])
         if index == 0:
             place[0] += prop_shift_m
         _on_table(made, rng, place, int(rng.integers(0, 3)))

@@ -262,8 +262,11 @@ def _with_faults(takes: tuple[Take, ...], size: Preset, rng: random.Random) -> t
     later = [i for i, take in enumerate(takes) if take.number > 1]
     rng.shuffle(later)
     made = list(takes)
-    for kind, index in zip(size.faults, later, strict=False):
-        made[index] = _faulty(made[index], kind, size, rng)
+    for kind in size.faults:
+        shown = [i for i in later if kind != "prop" or made[i].asked.framing != "close"]
+        if shown:  # what stands on a table is not in a close-up
+            later.remove(shown[0])
+            made[shown[0]] = _faulty(made[shown[0]], kind, size, rng)
     return tuple(made)
 
 
