@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.soundstage.tiles import SIDE, from_tiles, into_tiles, padded
+from footagefit.soundstage.tiles import RAYS, SIDE, from_tiles, into_tiles, padded
 
 SENSOR_MM = 24.9  # width of a Super 35 gate
 
@@ -53,6 +53,8 @@ class View:
         reach: (B,1) focal length over half the gate's width.
         size: Height and width in pixels.
         rows: First row and the row after the last, where only a band is looked at.
+        tiles: (t,) which tiles of these rows, where only some are looked at; pictures are then
+            a column of tiles.
     """
 
     place: Tensor
@@ -60,6 +62,7 @@ class View:
     reach: Tensor
     size: tuple[int, int]
     rows: tuple[int, int]
+    tiles: Tensor | None = None
 
     def bands(self, rays: int) -> list[View]:
         """The same view in bands of about so many rays: small ones stay in the caches."""
@@ -81,6 +84,8 @@ class View:
         y = y * (height / width)
         down, across = torch.meshgrid(y, x, indexing="ij")
         plain = into_tiles(torch.stack([across, down], -1))
+        if self.tiles is not None:
+            plain = plain.reshape(-1, RAYS, 2)[self.tiles].reshape(-1, 2)
         at = plain[None] / self.reach[:, None]
         local = torch.cat([at, -torch.ones_like(at[..., :1])], -1)
         way = torch.matmul(local, self.axes)
@@ -90,6 +95,8 @@ class View:
         """What rays brought (B,N,C) or (B,N), as (B,C,H,W) of these rows."""
         if values.dim() == 2:
             values = values[..., None]
+        if self.tiles is not None:
+            return from_tiles(values, (SIDE * len(self.tiles), SIDE))
         return from_tiles(values, (self.rows[1] - self.rows[0], self.size[1]))
 
     def project(self, point: Tensor) -> tuple[Tensor, Tensor]:

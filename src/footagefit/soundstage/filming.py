@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from footagefit.errors import UnknownName
 from footagefit.records import Light
@@ -29,6 +30,7 @@ from footagefit.soundstage.scene import Scene, scene
 from footagefit.soundstage.sets import Set, Thing
 from footagefit.soundstage.shapes import applied, pick
 from footagefit.soundstage.specs import FRAMINGS, KINDS, SetUp
+from footagefit.soundstage.tiles import RAYS, from_tiles, into_tiles, padded
 
 FRAME_S = 1 / 24
 _RAYS = 16_384
@@ -62,7 +64,7 @@ class Filming:
     Args:
         setup: What the crew asked for.
         size_px: Height and width.
-        samples: Rays a pixel; 1 for speed, 2 or 4 for smooth edges.
+        samples: Rays a pixel where something ends; 1 for speed, 2 or 4 for smooth edges.
         device: Where to render.
     """
 
@@ -144,7 +146,7 @@ class Filming:
         """The sky of the set (1,3,h,w), fine enough to be looked at."""
         if seed not in self._skies:
             rng = np.random.default_rng([seed, 31])
-            self._skies[seed] = environment.sky(rng, size=(256, 512))[None]
+            self._skies[seed] = environment.sky(rng, size=(128, 256))[None]
         return self._skies[seed]
 
     def frame(self, time_s: float, *, truth: bool = True) -> Filmed:
@@ -162,7 +164,7 @@ class Filming:
     def _mask(self, shown: Filmed, clean: Filmed) -> Tensor:
         """Where the obstacle stands in the picture, a pixel wider for the lens's softness."""
         apart = (shown.truth["depth"] - clean.truth["depth"]).abs() > 1e-3
-        wide = torch.nn.functional.max_pool2d(apart.float()[None], 3, 1, 1)[0]
+        wide = functional.max_pool2d(apart.float()[None], 3, 1, 1)[0]
         return wide
 
     def _things(self, time_s: float, obstacle: bool) -> Set:
@@ -222,14 +224,22 @@ class Filming:
         return Filmed(image, bent, self.light_at(time_s))
 
     def _lit_band(self, stage: Scene, band: View, sources: list[Source]) -> Tensor:
-        """All sources together (3,H,W), the mean of the samples."""
+        """All sources together (3,H,W): one ray a pixel, and more where something ends."""
         jitters = _JITTERS[: self._samples] if self._samples > 1 else ((0.0, 0.0),)
-        total = torch.zeros(())
-        for jitter in jitters:
-            seen = look(stage, band, jitter=jitter)
-            for source in sources:
-                total = total + lit(seen, source).total[0]
-        return total / len(jitters)
+        seen = look(stage, band, jitter=jitters[0])
+        first = _together(seen, sources)
+        edges = torch.nonzero(_ends(seen))[:, 0]
+        if len(jitters) == 1 or edges.numel() == 0:
+            return first
+        height, width = first.shape[1:]
+        whole = functional.pad(first, (0, padded(width) - width, 0, padded(height) - height))
+        rays = into_tiles(whole.permute(1, 2, 0)).reshape(-1, RAYS, 3)
+        some = replace(band, tiles=edges)
+        for jitter in jitters[1:]:
+            more = _together(look(stage, some, jitter=jitter), sources)
+            rays[edges] += into_tiles(more.permute(1, 2, 0)).reshape(-1, RAYS, 3)
+        rays[edges] /= len(jitters)
+        return from_tiles(rays.reshape(1, -1, 3), (height, width))[0]
 
     def _truth(
         self, stage: Scene, band: View, sources: list[Source], time_s: float, made: Set
@@ -259,6 +269,25 @@ class Filming:
         origin, _ = seen.view.project(seen.hits.point)
         still = (seen.hits.item >= 0)[..., None]
         return seen.picture(torch.where(still, moved - origin, torch.zeros_like(moved)))[0]
+
+
+def _together(seen: Seen, sources: list[Source]) -> Tensor:
+    """All sources of a single scene (3,H,W)."""
+    total = lit(seen, sources[0]).total[0]
+    for source in sources[1:]:
+        total = total + lit(seen, source).total[0]
+    return total
+
+
+def _ends(seen: Seen) -> Tensor:
+    """(T,) tiles in which a thing ends: another material, a step in depth, leaves."""
+    hits = seen.hits
+    item, distance = (v.reshape(-1, RAYS) for v in (hits.item, hits.distance))
+    row = torch.where(hits.item < 0, -1, hits.material).reshape(-1, RAYS)
+    first = seen.scene.parts.first
+    solid = item.amax(1) >= first[1]  # planes alone have no edges of their own
+    step = distance.amax(1) > 1.06 * distance.amin(1)
+    return (row.amin(1) != row.amax(1)) | (step & solid) | (item.amax(1) >= first[4])
 
 
 def _placed(setup: SetUp) -> Camera:

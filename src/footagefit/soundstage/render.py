@@ -259,13 +259,14 @@ def _arriving(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor, Tenso
 
 def _share(seen: Seen, source: Source, to_light: Tensor, reach: Tensor, spread: Tensor) -> Tensor:
     """Share of the source that each point sees."""
-    scene, point = seen.scene, seen.planar.point
-    towards = to_light.transpose(1, 2)
-    share = shadows.light_reaching(scene.stand, seen.standing, towards, reach, spread)
-    share = share * _planes_clear(seen, point, to_light)
-    share = share * shadows.through_leaves(scene.parts.bushes, point, to_light, reach)
+    scene, point, standing = seen.scene, seen.planar.point, seen.standing
+    share = _planes_clear(seen, point, to_light)
     if source.gate is not None:
         share = share * shadows.through_opening(source.gate, point, to_light, spread)
+    standing = standing.where(share > 0)  # what is dark already needs no shadow
+    share = share * shadows.through_leaves(scene.parts.bushes, point, to_light, reach)
+    towards = to_light.transpose(1, 2)
+    share = share * shadows.light_reaching(scene.stand, standing, towards, reach, spread)
     heads.self_shade(scene.parts.heads, seen.planar.faces, to_light, spread, share)
     return share
 

@@ -6,7 +6,7 @@ Closed forms everywhere: no sampling, no noise, no flicker.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -32,7 +32,12 @@ class Standing:
 
     point: Tensor  # (B,N,3)
     middle: Tensor  # (B,T,3)
-    radius: Tensor  # (B,T)
+    radius: Tensor  # (B,T) negative where a tile is not asked for
+
+    def where(self, asked: Tensor) -> Standing:
+        """The same points, tiles left out in which none of (B,N) is asked for."""
+        some = asked.reshape(*self.radius.shape, RAYS).any(2)
+        return replace(self, radius=torch.where(some, self.radius, self.radius - 1e6))
 
 
 def light_reaching(
