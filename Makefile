@@ -55,7 +55,7 @@ wheel: setup
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 extras: setup
-	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts]"
+	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts,onnx]"
 
 clean:
 	rm -rf $(VENV) dist build $(DEMO)

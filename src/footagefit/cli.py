@@ -89,6 +89,16 @@ VERBS = (
             "footagefit train resume=film_work/runs/match_v001",
         ),
     ),
+    Verb(
+        "export",
+        "hand a fit to Nuke, Flame, ONNX, a LUT or a CDL",
+        examples=(
+            "footagefit export fit=fits/match_v001 to=nuke reference=hero.1001.exr out=nuke/hero",
+            "footagefit export fit=fits/match_v001 to=flame reference=hero.1001.exr out=flame/hero",
+            "footagefit export fit=fits/match_v001 to=lut plate=shot.####.exr "
+            "reference=hero.1001.exr out=shot.cube lut_size=65",
+        ),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 

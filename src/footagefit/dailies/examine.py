@@ -134,11 +134,11 @@ def _open(file: Path, settings: Settings) -> tuple[Clip, bool]:
     from footagefit.footage.opening import open_clip
 
     try:
-        return open_clip(file, missing="error", rate=None), True
+        return open_clip(file, sidecar="none"), True
     except UnknownSpace:
         if settings.space:
-            return open_clip(file, space=settings.space), True
-        return open_clip(file, space=_STAND_IN_SPACE), False
+            return open_clip(file, space=settings.space, sidecar="none"), True
+        return open_clip(file, space=_STAND_IN_SPACE, sidecar="none"), False
 
 
 def _learned(look: Look) -> list[Change]:

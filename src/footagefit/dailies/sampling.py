@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from footagefit.dailies.entries import Shot
+from footagefit.dailies.pairs import LEAST_EV, LEAST_MIRED
 from footagefit.errors import UsageError
 
 
@@ -36,7 +37,8 @@ class Sampling:
         seed: Of the run.
         length: Frames of a window.
         stride: Steps between them.
-        references: Frames drawn beside each window, from other takes of the set-up first.
+        references: Frames drawn beside each window, of the shot or of takes that sit with it.
+        from_mates: How often a reference comes from another take, where one sits with the shot.
         missing: Frame numbers without a picture, by shot name.
         stream: Sets apart draws of one seed: `train`, `val`.
     """
@@ -49,6 +51,7 @@ class Sampling:
         length: int = 1,
         stride: int = 1,
         references: int = 2,
+        from_mates: float = 0.5,
         missing: Mapping[str, Sequence[int]] | None = None,
         stream: str = "train",
     ) -> None:
@@ -61,6 +64,7 @@ class Sampling:
             )
         self.shots = {shot.name: shot for shot in usable}
         self.length, self.stride, self.count = length, stride, references
+        self.from_mates = from_mates
         self.seed = seed
         self._salt = int.from_bytes(stream.encode()[:8], "big")
         self._missing = {name: set(gone) for name, gone in (missing or {}).items() if gone}
@@ -110,13 +114,18 @@ class Sampling:
         numbers: tuple[int, ...],
         rng: np.random.Generator,
     ) -> tuple[tuple[str, int], ...]:
-        """Other takes of the set-up, then of the scene, then far-off frames of the shot itself."""
-        mates = [n for n in self.takes[scene, setup] if n != shot.name]
-        others = [n for u in self.setups[scene] if u != setup for n in self.takes[scene, u]]
+        """Frames that share the shot's light: of takes that sit with it, and of the shot itself.
+
+        A reference tells what light the frame should have, so a take that does not sit with the
+        shot would teach the wrong thing; where nothing is measured, every take of the set-up is
+        taken for one that does.
+        """
+        mates = [n for n in self.takes[scene, setup] if n != shot.name and self._sits(n, shot)]
         picked: list[tuple[str, int]] = []
-        for slot in range(self.count):
-            pool = mates if mates and slot % 2 == 0 else others or mates or [shot.name]
-            name = pool[int(rng.integers(len(pool)))]
+        for _ in range(self.count):
+            name = shot.name
+            if mates and rng.random() < self.from_mates:
+                name = mates[int(rng.integers(len(mates)))]
             other = self.shots[name]
             number = other.first + int(rng.integers(other.length))
             if name == shot.name and other.length > 2:
@@ -125,6 +134,16 @@ class Sampling:
                 number = other.first + (far + spread) % other.length
             picked.append((name, self._nearest(name, number)))
         return tuple(picked)
+
+    def _sits(self, name: str, shot: Shot) -> bool:
+        """Whether another take has the shot's exposure and white, as far as they are known."""
+        other = self.shots[name]
+        ev = mired = 0.0
+        if other.exposure_ev is not None and shot.exposure_ev is not None:
+            ev = other.exposure_ev - shot.exposure_ev
+        if other.white_k and shot.white_k:
+            mired = 1e6 / other.white_k - 1e6 / shot.white_k
+        return abs(ev) <= LEAST_EV and abs(mired) <= LEAST_MIRED
 
     def _nearest(self, name: str, number: int) -> int:
         gone = self._missing.get(name)

@@ -218,6 +218,7 @@ class Reader:
                 reader="decord" if medium.content in self.trusted else "pyav",
                 rate=medium.rate,
                 start=medium.first_frame if medium.form == "movie" else None,
+                sidecar="none",  # the scan has read them all
             )
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import MissingPart, UnknownName
@@ -113,8 +115,12 @@ def _processor(path: str, origin: str, target: str) -> Any:
         raise UnknownName(
             "colour space", f"{origin} or {target}", names(), hint=f"From {path}"
         ) from error
-    if processor.isNoOp():
-        return None
+    return None if processor.isNoOp() else _exact(processor)
+
+
+def _exact(processor: Any) -> Any:
+    import PyOpenColorIO as ocio
+
     # The fast log and power approximations are off by 1e-3 at 100 in linear: too much for a plate.
     exact = ocio.OptimizationFlags(
         int(ocio.OPTIMIZATION_DEFAULT) & ~int(ocio.OPTIMIZATION_FAST_LOG_EXP_POW)
@@ -134,9 +140,67 @@ def to_working(pixels_HWC: np.ndarray, space: str) -> None:
     convert(pixels_HWC, space, target=WORKING)
 
 
+def planes_to_working(
+    weights: np.ndarray, offsets: np.ndarray, *, space: str
+) -> Callable[[Sequence[np.ndarray], np.ndarray], None]:
+    """Converter of rows of three float32 code planes (rows, W) into rows (rows, W, 3) of ACEScg.
+
+    Args:
+        weights: 3x3; `weights @ codes + offsets` are the stored pixels' code values.
+        offsets: Three.
+        space: Colour space of the stored pixels.
+    """
+    import PyOpenColorIO as ocio
+
+    numbers = (*weights.ravel().tolist(), *offsets.tolist())
+    processor = _planes_processor(source(), numbers, resolve(space))
+
+    def through(codes: Sequence[np.ndarray], out: np.ndarray) -> None:
+        rows, width, _ = out.shape
+        planes = ocio.PlanarImageDesc(*codes, width, rows)
+        processor.apply(planes, ocio.PackedImageDesc(out, width, rows, 3))
+
+    return through
+
+
+@lru_cache(maxsize=64)
+def _planes_processor(path: str, numbers: tuple[float, ...], space: str) -> Any:
+    import PyOpenColorIO as ocio
+
+    square = [*numbers[0:3], 0, *numbers[3:6], 0, *numbers[6:9], 0, 0, 0, 0, 1]
+    both = ocio.GroupTransform()
+    both.appendTransform(ocio.MatrixTransform(square, [*numbers[9:], 0]))
+    both.appendTransform(ocio.ColorSpaceTransform(src=space, dst=resolve(WORKING)))
+    return _exact(_config(path).getProcessor(both))
+
+
 def from_working(pixels_HWC: np.ndarray, space: str) -> None:
     """Convert scene-linear ACEScg in place to a space to be stored in."""
     convert(pixels_HWC, WORKING, target=space)
+
+
+def through_file(path: str | Path, codes_N3: np.ndarray) -> np.ndarray:
+    """Code values (N,3) through a LUT or CDL file, as the standards say.
+
+    Between a LUT's points tetrahedral; a CDL clamps to 0..1.
+
+    Raises:
+        MissingPart: OpenColorIO does not read the file.
+    """
+    import numpy as np
+    import PyOpenColorIO as ocio
+
+    config = ocio.Config.CreateRaw()
+    transform = ocio.FileTransform(src=str(path), interpolation=ocio.INTERP_TETRAHEDRAL)
+    transform.setCDLStyle(ocio.CDL_ASC)
+    try:
+        ocio.ClearAllCaches()  # the same name may hold another table by now
+        processor = config.getProcessor(transform).getDefaultCPUProcessor()
+    except ocio.Exception as error:
+        raise MissingPart(f"OpenColorIO does not read it ({_line(error)})", path=path) from error
+    made = np.ascontiguousarray(codes_N3, dtype=np.float32)[None].copy()
+    _apply(processor, made)
+    return made[0]
 
 
 @lru_cache(maxsize=16)

@@ -65,6 +65,10 @@ def exact(native: Native, form: OutputForm, info: ClipInfo, file: Path) -> bool:
     return not reason
 
 
+_NAMES = {
+    "reel": "reelName", "camera": "cameraModel", "lens": "lensModel", "iso": "isoSpeed",
+    "scene": "scene", "take": "take",
+}  # fmt: skip
 STRAIGHT = (".png", ".tif", ".tiff")  # written with straight alpha; EXR and DPX premultiplied
 
 
@@ -126,8 +130,7 @@ class Headers:
         spec.full_width, spec.full_height = display.width, display.height
         if native is not None:
             _pass_through(spec, native)
-        else:
-            _describe(spec, self._info, self._number)
+        _describe(spec, self._info, self._number)
         _store_as(spec, self._form, self._info)
         if spec.getattribute("DateTime") is None:
             spec.attribute("DateTime", "")  # else the clock gets in and no render repeats
@@ -158,18 +161,18 @@ def _pass_through(spec: Any, native: Native) -> None:
 
 
 def _describe(spec: Any, info: ClipInfo, number: int) -> None:
-    """Header entries for pixels that come from another type of file."""
+    """What is known of the clip, where the header that passes through is silent."""
     import OpenImageIO as oiio
 
-    theirs = {"reel": "reelName", "camera": "cameraModel", "lens": "lensModel", "iso": "isoSpeed"}
-    for ours, name in theirs.items():
+    for ours, name in _NAMES.items():
         value = info.metadata.get(ours)
-        if isinstance(value, str | int | float):
+        if isinstance(value, str | int | float) and spec.getattribute(name) is None:
             spec.attribute(name, float(value) if ours == "iso" and _number(value) else str(value))
-    if info.rate is not None:
+    if info.rate is not None and spec.getattribute("FramesPerSecond") is None:
         pair = (info.rate.numerator, info.rate.denominator)
         spec.attribute("FramesPerSecond", oiio.TypeDesc("rational"), pair)
-    if info.timecode and info.rate is not None:
+    silent = spec.getattribute("smpte:TimeCode") is None
+    if silent and info.timecode and info.rate is not None:
         text = timecode.shifted(info.timecode, number - info.first_frame, info.rate)
         spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), (tags.pack_timecode(text), 0))
 

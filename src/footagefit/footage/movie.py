@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from footagefit.errors import (
 from footagefit.footage import alpha, colour, movie_tags, timecode, yuv
 from footagefit.footage.clip import Clip
 from footagefit.footage.movie_decoder import MovieDecoder
-from footagefit.footage.movie_index import build_index, opened
+from footagefit.footage.movie_index import build_index, open_movie
 from footagefit.records import Box, ClipInfo, Frames, Native
 
 SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v")
@@ -71,7 +71,8 @@ class MovieClip(Clip):
         path = Path(path)
         _known("matrix", matrix, (*yuv.LUMA, "auto"))
         _known("levels", levels, ("limited", "full", "auto"))
-        with opened(path) as (container, stream):
+        container, stream = open_movie(path)
+        try:
             form = _form(path, stream)
             tags = movie_tags.container_tags(container, stream)
             codec = stream.codec_context
@@ -85,18 +86,20 @@ class MovieClip(Clip):
             self.info = _describe(
                 path, container, stream, form, tags, space, rate, start, self._index
             )
+        except BaseException:
+            container.close()
+            raise
         self.form = form
-        self._decoder: MovieDecoder | None = None
+        self._decoder: MovieDecoder | None = self._make_decoder((container, stream))
 
     def read(self, frames: Sequence[int]) -> Frames:
         """Scene-linear ACEScg pixels, premultiplied where there is alpha.
 
         Movies hold straight alpha: colour is converted first, then multiplied.
         """
-        space = self.info.space
-        rgb, coverage = self._codes(
-            frames, alpha=self.info.alpha, then=lambda rows: colour.to_working(rows, space)
-        )
+        made = yuv.equation(self.form, matrix=self.matrix, full=self.full)
+        through = colour.planes_to_working(made.weights, made.offsets, space=self.info.space)
+        rgb, coverage = self._codes(frames, through, alpha=self.info.alpha)
         if coverage is not None:
             for slot in range(len(frames)):
                 alpha.multiply(rgb[slot], coverage[slot, 0])
@@ -112,7 +115,8 @@ class MovieClip(Clip):
             raise UnknownName("layer", layer, self.info.layers, path=self.info.path)
         if layer == "mask":
             layer = "A" if self.info.alpha else "R"
-        rgb, coverage = self._codes(frames, alpha="a" in layer.lower())
+        through = yuv.by(yuv.equation(self.form, matrix=self.matrix, full=self.full))
+        rgb, coverage = self._codes(frames, through, alpha="a" in layer.lower())
         if layer == "A" and coverage is not None:
             return torch.from_numpy(coverage)
         colours = torch.from_numpy(rgb).permute(0, 3, 1, 2)
@@ -139,20 +143,18 @@ class MovieClip(Clip):
     def _codes(
         self,
         frames: Sequence[int],
+        through: yuv.Through,
         *,
         alpha: bool,
-        then: Callable[[np.ndarray], None] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """RGB code values (T,H,W,3) and alpha (T,1,H,W) of some frames, decoded in file order."""
+        """Pixels (T,H,W,3) and alpha (T,1,H,W) of some frames, decoded in file order."""
         self.require(frames)
         height, width = self.info.height, self.info.width
         rgb = np.empty((len(frames), height, width, 3), np.float32)
         coverage = np.empty((len(frames), 1, height, width), np.float32) if alpha else None
         for slot in sorted(range(len(frames)), key=lambda s: frames[s]):
             planes = yuv.planes_of(self._decoded(frames[slot]), self.form)
-            yuv.to_rgb(
-                planes, rgb[slot], form=self.form, matrix=self.matrix, full=self.full, then=then
-            )
+            yuv.to_rgb(planes, rgb[slot], form=self.form, through=through)
             if coverage is not None:
                 yuv.alpha_of(planes, coverage[slot, 0], form=self.form)
         return rgb, coverage
@@ -161,9 +163,7 @@ class MovieClip(Clip):
         decoder = self._decoder
         if decoder is None or decoder.process != os.getpid():
             self.close()
-            first = self.info.first_frame
-            decoder = MovieDecoder(self.info.path, self._index, first_frame=first)
-            self._decoder = decoder
+            decoder = self._decoder = self._make_decoder(None)
         decoded = decoder.frame(frame - self.info.first_frame)
         name = decoded.format.name
         if (decoded.width, decoded.height) != (self.info.width, self.info.height) or (
@@ -177,6 +177,10 @@ class MovieClip(Clip):
                 hint="Cut the movie where it changes",
             )
         return decoded
+
+    def _make_decoder(self, opened: tuple[Any, Any] | None) -> MovieDecoder:
+        first = self.info.first_frame
+        return MovieDecoder(self.info.path, self._index, first_frame=first, opened=opened)
 
     def close(self) -> None:
         """Let go of the file; reading again opens it again."""

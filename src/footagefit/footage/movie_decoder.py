@@ -7,6 +7,7 @@ to the keyframe at or before, and if the container lands too late, to the one be
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from footagefit.footage.movie_index import MovieIndex, open_movie
 _READ_ON = 4  # frames it is cheaper to decode than to seek past
 _LANDED = object()
 _left_to_parent: list[Any] = []
+_lately_opened: weakref.ref[MovieDecoder] | None = None
 
 
 class MovieDecoder:
@@ -25,9 +27,19 @@ class MovieDecoder:
         path: The movie.
         index: Where its frames lie.
         first_frame: The number of its first frame, for errors.
+        opened: Container and stream, where they are open already: opening decodes a first frame.
+            They are kept until another movie is opened so, unless this one is read first: many
+            clips may be opened before one is read, and open files are few.
     """
 
-    def __init__(self, path: Path, index: MovieIndex, *, first_frame: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        index: MovieIndex,
+        *,
+        first_frame: int,
+        opened: tuple[Any, Any] | None = None,
+    ) -> None:
         self._path = path
         self._index = index
         self._first_frame = first_frame
@@ -39,6 +51,9 @@ class MovieDecoder:
         self.process = os.getpid()
         self.seeks = 0
         self._threads = 1
+        if opened is not None:
+            self._container, self._stream = opened
+            self._wait()
 
     def frame(self, position: int) -> Any:
         """The decoded frame at a position (0 is the first).
@@ -66,18 +81,42 @@ class MovieDecoder:
     def _reach(self, position: int, threads: int) -> Any:
         if self._container is None:
             self._open(threads)
+        elif self._frames is None:
+            self._rewind(threads)
         if self._is_ahead(position) and self._read_to(position):
             return self._frame
         return self._jump_to(position)
 
     def _open(self, threads: int) -> None:
-        self._threads = threads
-        self._container, stream = open_movie(self._path)
-        self._stream = stream
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = threads
-        self._frames = self._container.decode(stream)
+        self._container, self._stream = open_movie(self._path)
         self._position = -1
+        self._begin(threads)
+
+    def _begin(self, threads: int) -> None:
+        self._threads = threads
+        self._stream.codec_context.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = threads
+        self._frames = self._container.decode(self._stream)
+
+    def _rewind(self, threads: int) -> None:
+        """Begin at the first frame of a container that was read for its index."""
+        import av
+
+        try:
+            self._container.seek(0)
+        except av.error.FFmpegError:  # a stream that cannot go back
+            self._container.close()
+            self._open(threads)
+            return
+        self._begin(threads)
+
+    def _wait(self) -> None:
+        """Keep what was opened until it is read, or until another movie waits."""
+        global _lately_opened
+        waiting = _lately_opened() if _lately_opened is not None else None
+        if waiting is not None and waiting._frames is None:
+            waiting.close()
+        _lately_opened = weakref.ref(self)
 
     def _is_ahead(self, position: int) -> bool:
         if position <= self._position:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from footagefit.errors import UnreadableClip
 from footagefit.footage.clip import Clip
 from footagefit.footage.pattern import MOVIES, PICTURES, Pattern, in_folder, of_file, parse
 from footagefit.footage.sequence import Missing, SequenceClip
+from footagefit.footage.timecode import frames_of
 
 Reader = Literal["auto", "pyav", "decord"]
 Matrix = Literal["auto", "bt709", "bt601", "bt2020"]
@@ -28,6 +30,7 @@ def open_clip(
     matrix: Matrix = "auto",
     levels: Levels = "auto",
     start: int | None = None,
+    sidecar: str | Path = "auto",
 ) -> Clip:
     """Open a movie, a sequence, a folder that holds one, or a single picture.
 
@@ -43,12 +46,40 @@ def open_clip(
         matrix: Movies without tags: the YUV matrix.
         levels: Movies without tags: limited (16-235) or full.
         start: Movies: number of the first frame; else its timecode, else 1.
+        sidecar: An ALE, EDL or OTIO file that names the clip: reel, slate, lens, timecode and
+            rate come from it where the clip itself is silent. `auto` looks for a file of the
+            clip's own name beside it, and for its roll's ALE; `none` for no look.
 
     Raises:
         UnreadableClip: Nothing readable there; the message says what was looked for.
         UnknownSpace: The colour space is not certain and was not given.
     """
-    path = Path(path).expanduser()
+    from footagefit.footage.logs import said_of
+
+    clip = _open(
+        Path(path).expanduser(), space, reader, layer, missing, rate, matrix, levels, start
+    )
+    said = said_of(clip.info, sidecar)
+    silent = start is None and clip.info.timecode is None and clip.info.path.suffix in MOVIES
+    if silent and said.timecode and said.rate:
+        counted = frames_of(said.timecode, said.rate)
+        clip = _movie(clip.info.path, space, reader, rate, matrix, levels, counted)
+        said = replace(said, first_frame=counted)
+    clip.info = said
+    return clip
+
+
+def _open(
+    path: Path,
+    space: str,
+    reader: Reader,
+    layer: str,
+    missing: Missing,
+    rate: Fraction | None,
+    matrix: Matrix,
+    levels: Levels,
+    start: int | None,
+) -> Clip:
     pattern = parse(path)
     if pattern is not None:
         files = pattern.on_disk()
@@ -60,9 +91,7 @@ def open_clip(
             files, pattern=pattern, space=space, layer=layer, missing=missing, rate=rate
         )
     if path.is_dir():
-        return open_clip(
-            _only(path), space=space, layer=layer, missing=missing, rate=rate, reader=reader
-        )
+        return _open(_only(path), space, reader, layer, missing, rate, matrix, levels, start)
     _check_file(path)
     if path.suffix.lower() in MOVIES:
         return _movie(path, space, reader, rate, matrix, levels, start)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from footagefit.errors import MissingPart
-from footagefit.tasks.degrade import Family
+from footagefit.tasks.degrade import Family, raised
 from footagefit.tasks.draws import chance, choice, normal, uniform
 
 
@@ -49,7 +49,7 @@ def tone_curve(light: Tensor, rng: torch.Generator) -> Tensor:
     power = 2.0 ** uniform(rng, -0.35, 0.35)
     knee = uniform(rng, 0.0, 0.5)
     held = light.clamp_min(0.0)
-    return held.pow(power) * 0.18 ** (1.0 - power) / (1.0 + knee * held) * (1.0 + knee * 0.18)
+    return raised(held, power) * 0.18 ** (1.0 - power) / (1.0 + knee * held) * (1.0 + knee * 0.18)
 
 
 def jpeg(light: Tensor, rng: torch.Generator) -> Tensor:
@@ -97,8 +97,8 @@ CODECS: Mapping[str, Family] = {
     "grain": Family(grain, 0.4),
     "tone_curve": Family(tone_curve, 0.2),
     "clipping": Family(clipping, 0.5),
-    "jpeg": Family(jpeg, 0.25),
-    "h264": Family(h264, 0.35),
+    "jpeg": Family(jpeg, 0.2),
+    "h264": Family(h264, 0.2),
 }
 
 
@@ -108,23 +108,26 @@ def _codes(light: Tensor) -> tuple[np.ndarray, float]:
     scaled = (light / white if white > 4.0 else light / min(white, 1.0)).clamp(0.0, 1.0)
     white = white if white > 4.0 else 1.0
     coded = torch.where(
-        scaled <= 0.0031308, 12.92 * scaled, 1.055 * scaled.clamp_min(1e-8).pow(1 / 2.4) - 0.055
+        scaled <= 0.0031308, 12.92 * scaled, 1.055 * raised(scaled.clamp_min(1e-8), 1 / 2.4) - 0.055
     )
     return (coded * 255.0 + 0.5).to(torch.uint8).permute(1, 2, 0).contiguous().numpy(), white
 
 
 def _light(codes: Tensor, white: float) -> Tensor:
-    coded = codes.permute(2, 0, 1).float() / 255.0
-    scaled = torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055).pow(2.4))
-    return scaled * white
+    return (_decoding() * white)[codes.permute(2, 0, 1).contiguous().long()]
+
+
+@lru_cache(maxsize=1)
+def _decoding() -> Tensor:
+    """Light of each 8-bit code on the sRGB curve."""
+    coded = torch.arange(256) / 255.0
+    return torch.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055).pow(2.4))
 
 
 def _blurred(picture: Tensor, sigma_px: float) -> Tensor:
-    radius = max(1, round(2.5 * sigma_px))
-    steps = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (steps / sigma_px) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, -1)
-    x = picture[:, None]
-    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode="replicate"), kernel[:, :, None])
-    x = F.conv2d(F.pad(x, (0, 0, radius, radius), mode="replicate"), kernel[..., None])
-    return x[:, 0]
+    import cv2
+
+    size = 2 * max(1, round(2.5 * sigma_px)) + 1
+    for plane in (blurred := picture.clone()).numpy():
+        cv2.GaussianBlur(plane, (size, size), sigma_px, dst=plane, borderType=cv2.BORDER_REPLICATE)
+    return blurred

@@ -4,7 +4,8 @@ What belongs here: families of changes of light, in a table, so that a benchmark
 families out of training. What does not: what files do to pictures (`codecs.py`), tasks.
 
 A family takes scene-linear ACEScg (3,H,W) and a generator and returns the same frame under other
-light. What it draws does not depend on the frame's size. Values above 1 stay; nothing clamps.
+light; where it only multiplies light, it draws the field of stops alone. What it draws does not
+depend on the frame's size. Values above 1 stay; nothing clamps.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,6 +27,9 @@ _TOE = 2.0**-8
 _FIELD = (36, 64)  # rows and columns fields are drawn at: they are smooth
 
 
+Field = Callable[[torch.Generator], Tensor]
+
+
 @dataclass(frozen=True)
 class Family:
     """One way in which light differs between takes.
@@ -32,21 +37,32 @@ class Family:
     Attributes:
         change: From light (3,H,W) and a generator to light.
         odds: How often a training example goes through it.
+        field: For changes that only multiply light: draws the stops (3,h,w) it is multiplied by,
+            so that several of them cost one.
     """
 
     change: Callable[[Tensor, torch.Generator], Tensor]
     odds: float
+    field: Field | None = None
 
 
-def exposure(light: Tensor, rng: torch.Generator) -> Tensor:
+def by_field(field: Field, odds: float) -> Family:
+    """The family whose change is a drawn field of stops."""
+    return Family(partial(_through_field, field), odds, field)  # not a lambda: workers unpickle it
+
+
+def _through_field(field: Field, light: Tensor, rng: torch.Generator) -> Tensor:
+    return through(light, field(rng))
+
+
+def exposure(rng: torch.Generator) -> Tensor:
     """Up to two stops over or under, small errors most often."""
-    return light * 2.0 ** (uniform(rng, -1.0, 1.0) * uniform(rng, 0.2, 2.0))
+    return torch.full((3, 1, 1), uniform(rng, -1.0, 1.0) * uniform(rng, 0.2, 2.0))
 
 
-def white_balance(light: Tensor, rng: torch.Generator) -> Tensor:
+def white_balance(rng: torch.Generator) -> Tensor:
     """Warmer or cooler by up to 90 mired, greener or pinker."""
-    gains = _warmth(uniform(rng, -90.0, 90.0), uniform(rng, -0.15, 0.15))
-    return light * gains[:, None, None]
+    return _warmth(uniform(rng, -90.0, 90.0), uniform(rng, -0.15, 0.15)).log2()[:, None, None]
 
 
 def contrast(light: Tensor, rng: torch.Generator) -> Tensor:
@@ -54,7 +70,7 @@ def contrast(light: Tensor, rng: torch.Generator) -> Tensor:
     power = 2.0 ** uniform(rng, -0.5, 0.5)
     sign = light.sign()
     ratio = (light.abs() + _TOE) / (_GREY + _TOE)
-    return sign * ((_GREY + _TOE) * ratio.pow(power) - (_GREY + _TOE) * _black(power))
+    return sign * ((_GREY + _TOE) * raised(ratio, power) - (_GREY + _TOE) * _black(power))
 
 
 def _black(power: float) -> float:
@@ -84,7 +100,7 @@ def printer_lights(light: Tensor, rng: torch.Generator) -> Tensor:
     gains = torch.pow(10.0, -0.025 * points.clamp(-16, 16))
     gamma = uniform(rng, 0.9, 1.25)
     base = (light.clamp_min(0.0) + _TOE) / (_GREY + _TOE)
-    printed = _GREY * gains[:, None, None] * base.pow(gamma)
+    printed = _GREY * gains[:, None, None] * raised(base, gamma)
     return torch.where(light > 0, printed - _GREY * gains[:, None, None] * _black(gamma), light)
 
 
@@ -101,16 +117,15 @@ def look_lut(light: Tensor, rng: torch.Generator) -> Tensor:
     return _saturated(crossed * torch.exp2(low + high + bend), 2.0 ** uniform(rng, -0.5, 0.4))
 
 
-def mixed_kelvin(light: Tensor, rng: torch.Generator) -> Tensor:
+def mixed_kelvin(rng: torch.Generator) -> Tensor:
     """Light of one colour on one side and of another on the other, as by a window and a lamp."""
     blend = torch.sigmoid(_ramp(rng) * uniform(rng, 1.5, 6.0) + uniform(rng, -1.0, 1.0))
     one = _warmth(uniform(rng, -110.0, 110.0), uniform(rng, -0.1, 0.1)).log2()
     other = _warmth(uniform(rng, -110.0, 110.0), uniform(rng, -0.1, 0.1)).log2()
-    field = one[:, None, None] * blend + other[:, None, None] * (1.0 - blend)
-    return _through(light, field)
+    return one[:, None, None] * blend + other[:, None, None] * (1.0 - blend)
 
 
-def lobes(light: Tensor, rng: torch.Generator) -> Tensor:
+def lobes(rng: torch.Generator) -> Tensor:
     """Lamps and flags: one to four soft pools of light or dark, each of its colour."""
     field = torch.zeros(3, *_FIELD)
     for _ in range(1 + choice(rng, 4)):
@@ -118,18 +133,18 @@ def lobes(light: Tensor, rng: torch.Generator) -> Tensor:
         pool = _pool(rng, smallest=0.15)
         colour = _warmth(uniform(rng, -70.0, 70.0), 0.0).log2() * 0.5
         field = field + pool * (amount + colour * abs(amount))[:, None, None]
-    return _through(light, field)
+    return field
 
 
-def gradient(light: Tensor, rng: torch.Generator) -> Tensor:
+def gradient(rng: torch.Generator) -> Tensor:
     """Light that falls off across the frame, in any direction, straight or bent."""
     ramp = _ramp(rng)
     bent = ramp + uniform(rng, -0.5, 0.5) * (ramp * ramp - 0.3)
     tint = _warmth(uniform(rng, -40.0, 40.0), 0.0).log2()
-    return _through(light, uniform(rng, -1.2, 1.2) * bent + tint[:, None, None] * ramp)
+    return uniform(rng, -1.2, 1.2) * bent + tint[:, None, None] * ramp
 
 
-def soft_shadow(light: Tensor, rng: torch.Generator) -> Tensor:
+def soft_shadow(rng: torch.Generator) -> Tensor:
     """A flag's or a window bar's shadow with a penumbra; what is in it keeps the fill's colour."""
     across = _ramp(rng) + uniform(rng, -0.6, 0.6)
     soft = uniform(rng, 3.0, 30.0)
@@ -143,7 +158,7 @@ def soft_shadow(light: Tensor, rng: torch.Generator) -> Tensor:
         shade = torch.sigmoid(soft * across)
     fill = _warmth(uniform(rng, -60.0, 20.0), 0.0).log2()
     depth = uniform(rng, -2.0, -0.3)
-    return _through(light, shade * (depth + fill)[:, None, None])
+    return shade * (depth + fill)[:, None, None]
 
 
 def regional_grade(light: Tensor, rng: torch.Generator) -> Tensor:
@@ -160,16 +175,16 @@ def regional_grade(light: Tensor, rng: torch.Generator) -> Tensor:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "exposure": Family(exposure, 0.7),
-    "white_balance": Family(white_balance, 0.6),
+    "exposure": by_field(exposure, 0.7),
+    "white_balance": by_field(white_balance, 0.6),
     "contrast": Family(contrast, 0.4),
     "tone": Family(tone, 0.3),
     "printer_lights": Family(printer_lights, 0.2),
     "look_lut": Family(look_lut, 0.3),
-    "mixed_kelvin": Family(mixed_kelvin, 0.25),
-    "lobes": Family(lobes, 0.4),
-    "gradient": Family(gradient, 0.3),
-    "soft_shadow": Family(soft_shadow, 0.25),
+    "mixed_kelvin": by_field(mixed_kelvin, 0.25),
+    "lobes": by_field(lobes, 0.4),
+    "gradient": by_field(gradient, 0.3),
+    "soft_shadow": by_field(soft_shadow, 0.25),
     "regional_grade": Family(regional_grade, 0.25),
 }
 
@@ -222,8 +237,14 @@ def _window(rng: torch.Generator) -> Tensor:
     return torch.sigmoid(uniform(rng, 3.0, 16.0) * (1.0 - r))
 
 
-def _through(light: Tensor, field_ev: Tensor) -> Tensor:
-    """Light multiplied by a field of stops (3 or 1, rows, columns)."""
-    field_ev = field_ev if field_ev.dim() == 3 else field_ev[None]
-    full = F.interpolate(field_ev[None], size=light.shape[1:], mode="bilinear")[0]
-    return light * torch.exp2(full)
+def raised(light: Tensor, power: float) -> Tensor:
+    """Light above 0 to a power, in half the time that `pow` takes; 0 stays 0."""
+    return torch.exp2(power * torch.log2(light))
+
+
+def through(light: Tensor, field_ev: Tensor) -> Tensor:
+    """Light multiplied by a field of stops (3,h,w), which is smooth and drawn small."""
+    gains = torch.exp2(field_ev)
+    if gains.shape[1:] != (1, 1):
+        gains = F.interpolate(gains[None], size=light.shape[1:], mode="bilinear")[0]
+    return light * gains

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -65,7 +66,7 @@ class Match(Task):
         references: int = 1,
         harmonise: float = 0.1,
         keep: float = 0.04,
-        worlds: float = 0.35,
+        worlds: float = 0.6,
     ) -> None:
         if len(size) != 2 or min(size) < 16:
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
@@ -130,13 +131,18 @@ class Match(Task):
 
     def degraded(self, light: Tensor, rng: torch.Generator) -> Tensor:
         """The frame as another take might have it: other light, then another way to the file."""
-        changed = False
-        for family in self.families.values():
-            if chance(rng, family.odds):
-                light, changed = family.change(light, rng), True
-        if not changed and self.families:
-            names = list(self.families)
-            light = self.families[names[choice(rng, len(names))]].change(light, rng)
+        chosen = [family for family in self.families.values() if chance(rng, family.odds)]
+        if not chosen and self.families:
+            chosen = [list(self.families.values())[choice(rng, len(self.families))]]
+        field = None
+        for family in chosen:
+            if family.field is None:
+                light = family.change(light, rng)
+            else:
+                drawn = family.field(rng)
+                field = drawn if field is None else field + drawn
+        if field is not None:
+            light = degrade.through(light, field)
         for family in self.codecs.values():
             if chance(rng, family.odds):
                 light = family.change(light, rng)
@@ -202,25 +208,40 @@ def _chosen(
 
 
 def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture at the training size; where it shrinks, the mean of the light it covers."""
     if tuple(picture.shape[1:]) == size:
         return picture.clone()
-    if picture.shape[1] >= size[0] and picture.shape[2] >= size[1]:
-        return F.adaptive_avg_pool2d(picture, size)
-    return F.interpolate(picture[None], size=size, mode="bilinear", antialias=True)[0]
+    import cv2
+
+    shrinks = picture.shape[1] >= size[0] and picture.shape[2] >= size[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    rows_HWC = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    fitted = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
+    return torch.from_numpy(fitted).permute(2, 0, 1).contiguous()
 
 
 def _another_world(
     target: Tensor, references: Tensor, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """One unknown grade on target and references: exposed otherwise, or undone from display."""
+    """One unknown grade on target and references: exposed otherwise, or undone from display.
+
+    Without it a model learns by heart what colour the show's walls have, and looks no more at the
+    references that tell what colour they have today.
+    """
     gain = 2.0 ** uniform(rng, -1.5, 1.5)
     power = 2.0 ** uniform(rng, -0.3, 0.4)
-    open_up = uniform(rng, 0.0, 6.0) if chance(rng, 0.5) else 0.0
+    open_up = uniform(rng, 0.0, 6.0) if chance(rng, 0.3) else 0.0
+    colour = degrade.white_balance(rng)
+    matrix = torch.eye(3) + 0.12 * torch.randn(3, 3, generator=rng)
+    matrix = gain * torch.exp2(colour[:, :, 0]) * matrix / matrix.sum(1, keepdim=True)
 
     def graded(light: Tensor) -> Tensor:
         held = light.clamp_min(0.0)
-        bent = 0.18 * ((held + 1e-4) / 0.18).pow(power) * (1.0 + open_up * held.clamp_max(1.0) ** 4)
-        return gain * torch.where(light > 0, bent, light)
+        bent = 0.18 * degrade.raised((held + 1e-4) / 0.18, power)
+        if open_up:
+            bent = bent * (1.0 + open_up * held.clamp_max(1.0) ** 4)
+        bent = torch.where(light > 0, bent, light)
+        return (matrix @ bent.flatten(-2)).view(light.shape)
 
     return graded(target), graded(references)
 

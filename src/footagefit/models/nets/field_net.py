@@ -15,7 +15,7 @@ from footagefit.models.nets.light import stops
 
 AFFINE = 12  # 3x4: what is added to each channel's stops, from all three stops and 1
 CELL_PX = 16  # small pixels a cell of the grid covers
-_CHANNELS = 6  # stops of R, G, B; mask; x and y
+_CHANNELS = 9  # stops of R, G, B; the same about their own mean and spread; mask; x and y
 _LEVELS = (-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # of the cumulative histograms
 STATISTICS = 3 * (2 + len(_LEVELS)) + 3
 _SCALE = 0.25  # stops to network units
@@ -82,16 +82,16 @@ class FieldNet(nn.Module):
         """
         batch = plate.shape[0]
         view = stops(plate)
-        x = self.encoder(_with_place(view, mask))
+        own = moments(view, mask)
+        x = self.encoder(_with_place(view, mask, own))
         if self.guide_channels > 0:
-            x = x + self.guide_stem(F.interpolate(guide, size=x.shape[-2:], mode="bilinear"))
+            x = x + self.guide_stem(_at_centres(guide))
         tokens, statistics, present = self._of_references(reference, batch)
         for attend, mix in zip(self.attend, self.mix):  # noqa: B905  (TorchScript takes no strict)
             x = mix(attend(x, tokens))
         if self.vector_size > 0:
             scale, shift = self.modulate(vector)[:, :, None, None].chunk(2, dim=1)
             x = x * (1.0 + scale) + shift
-        own = moments(view, mask)
         wanted = (statistics - own) * present
         pooled = torch.cat([x.mean((2, 3)), x.amax((2, 3)), tokens.mean(1)], 1)
         shared = self.shared(torch.cat([own, statistics, wanted, pooled], 1))
@@ -116,9 +116,10 @@ class FieldNet(nn.Module):
             return nothing, none, none[:, :1]
         view = stops(reference.flatten(0, 1))
         everywhere = torch.ones_like(view[:, :1])
-        features = self.encoder(_with_place(view, everywhere))
+        each = moments(view, everywhere)
+        features = self.encoder(_with_place(view, everywhere, each))
         tokens = features.flatten(2).transpose(1, 2).reshape(batch, -1, deep)
-        statistics = moments(view, everywhere).view(batch, count, self.statistics).mean(1)
+        statistics = each.view(batch, count, self.statistics).mean(1)
         return tokens, statistics, torch.ones_like(statistics[:, :1])
 
 
@@ -218,14 +219,30 @@ def transfer(own: Tensor, wanted: Tensor, gate: Tensor, scale: float = _SCALE) -
     return torch.cat(rows, 1)
 
 
-def _with_place(view: Tensor, mask: Tensor, scale: float = _SCALE) -> Tensor:
-    """Stops, mask and place in the frame (-1..1) as the encoder's channels."""
+def _at_centres(guide: Tensor, cell_px: int = CELL_PX) -> Tensor:
+    """A guide at the middle of each cell: what bilinear sampling gives there, in plain pooling.
+
+    `F.interpolate` scripts to code that names every resampler of its own torch: older ones, such
+    as Nuke carries, then refuse the whole model.
+    """
+    middle = cell_px // 2 - 1
+    return F.avg_pool2d(guide[:, :, middle:, middle:], 2, stride=cell_px)
+
+
+def _with_place(view: Tensor, mask: Tensor, own: Tensor, scale: float = _SCALE) -> Tensor:
+    """Stops, mask and place in the frame (-1..1) as the encoder's channels.
+
+    Stops come twice, as they are and about their own mean and spread (`moments`): so that the same
+    wall looks the same under another exposure, and a cell of the plate finds it in a reference.
+    """
     batch, _, height, width = view.shape
     y = (torch.arange(height, device=view.device, dtype=view.dtype) + 0.5) * (2.0 / height) - 1.0
     x = (torch.arange(width, device=view.device, dtype=view.dtype) + 0.5) * (2.0 / width) - 1.0
     rows = y.view(1, 1, height, 1).expand(batch, 1, height, width)
     columns = x.view(1, 1, 1, width).expand(batch, 1, height, width)
-    return torch.cat([view * scale, mask, columns, rows], 1)
+    mean = own[:, 0:3, None, None] / scale
+    spread = torch.exp2(own[:, 3:6, None, None]) + 0.1
+    return torch.cat([view * scale, 0.5 * (view - mean) / spread, mask, columns, rows], 1)
 
 
 class Guide(nn.Module):
