@@ -35,11 +35,15 @@ class Row:
     holds: bool | None = None
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """`--quick` for a smoke run, `--json FILE` for the rows."""
+def arguments(
+    description: str, *, more: Callable[[argparse.ArgumentParser], object] | None = None
+) -> argparse.Namespace:
+    """`--quick` for a smoke run, `--json FILE` for the rows, and what a script adds."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a smoke run on tiny footage")
     parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    if more is not None:
+        more(parser)
     return parser.parse_args()
 
 

@@ -1,16 +1,23 @@
-"""How fast the soundstage lights pictures, beside Mitsuba where its wheel is installed.
+"""How fast the soundstage lights pictures, beside Mitsuba where it is installed.
 
     python benchmarks/soundstage.py
     python benchmarks/soundstage.py --quick --json soundstage.json
+    python benchmarks/soundstage.py --mitsuba /tmp/mitsuba/bin/python
 
 One process, two threads; scenes as training draws them, with albedo, normals, depth and soft
 shadows, four lights a scene. Mitsuba renders a like scene (spheres, a plane, an area light) at 16
-samples a pixel with its LLVM variant.
+samples a pixel, compiled by LLVM where it can, else its scalar variant; `--mitsuba` names an
+interpreter that has it, since its wheel may want other versions than ours.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import torch
 from rows import Row, arguments, medians, show
@@ -18,32 +25,37 @@ from rows import Row, arguments, medians, show
 from footagefit.soundstage import training
 
 LIGHTS = 4
-SCENES = 8  # divisible by every batch; a single scene may be a bare wall and say nothing
+SCENES = 16  # a single scene may be a bare wall and say nothing
 TARGET_128 = 60.0
+VARIANTS = ("llvm_ad_rgb", "scalar_rgb")
 
 
 def main() -> None:
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument("--mitsuba", default=sys.executable)
+    ours, rest = own.parse_known_args()
+    sys.argv[1:] = rest
     options = arguments(__doc__ or "")
     torch.set_num_threads(2)
     sizes = (64,) if options.quick else (64, 128, 256)
-    rows = [rate(size, 1 if options.quick else 3) for size in sizes]
+    rows = [rate(size, 1 if options.quick else 3, mitsuba=ours.mitsuba) for size in sizes]
     show(f"Lit pictures a second, {LIGHTS} lights a scene", rows, options.json)
 
 
-def rate(size: int, turns: int) -> Row:
-    """Median over turns; the same scenes at every size, in batches of about as many pixels."""
-    count = max(1, min(SCENES, 4 * 128 * 128 // (size * size)))
+def rate(size: int, turns: int, *, mitsuba: str) -> Row:
+    """Median over turns; the same scenes at every size."""
+    cost: list[float] = []
 
     def ours() -> None:
-        for index in range(0, SCENES, count):
-            training.draw(seed=1, index=index, count=count, size_px=(size, size), lights=LIGHTS)
+        begun = time.process_time()
+        training.draw(seed=1, index=0, count=SCENES, size_px=(size, size), lights=LIGHTS)
+        cost.append(time.process_time() - begun)
 
-    training.draw(seed=1, index=0, count=count, size_px=(size, size), lights=LIGHTS)
+    training.draw(seed=1, index=0, count=2, size_px=(size, size), lights=LIGHTS)
     value = SCENES * LIGHTS / medians({"ours": ours}, rounds=turns)["ours"]
-    others = {}
-    mitsuba = mitsuba_rate(size)
-    if mitsuba is not None:
-        others["Mitsuba llvm 16 spp"] = mitsuba
+    busy = os.getloadavg()[0]
+    print(f"{size} px: {1000 * min(cost) / (SCENES * LIGHTS):.1f} ms of CPU a picture, load {busy}")
+    others = mitsuba_rate(size, mitsuba)
     if size != 128:
         return Row(f"{size} px", "pictures/s", value, others)
     return Row(
@@ -51,44 +63,16 @@ def rate(size: int, turns: int) -> Row:
     )
 
 
-def mitsuba_rate(size: int) -> float | None:
-    """Pictures a second of a like scene, or None where Mitsuba does not run."""
-    try:
-        import mitsuba as mi  # pyright: ignore[reportMissingImports]
-
-        mi.set_variant("llvm_ad_rgb")
-        scene = mi.load_dict(like_scene(size))
-    except (ImportError, RuntimeError, AttributeError):
-        return None
-    mi.render(scene, spp=16)
-    begun = time.perf_counter()
-    for seed in range(3):
-        import numpy as np
-
-        np.array(mi.render(scene, spp=16, seed=seed))
-    return 3 / (time.perf_counter() - begun)
-
-
-def like_scene(size: int) -> dict:
-    rng = torch.Generator().manual_seed(0)
-    place = torch.randn(14, 3, generator=rng) * 0.4
-    spheres = {
-        f"s{i}": {"type": "sphere", "center": place[i].tolist(), "radius": 0.15,
-                  "bsdf": {"type": "roughplastic"}}
-        for i in range(14)
-    }  # fmt: skip
-    import mitsuba as mi  # pyright: ignore[reportMissingImports]
-
-    at = mi.ScalarTransform4f().look_at(origin=[0, 0, 3], target=[0, 0, 0], up=[0, 1, 0])
-    return {
-        "type": "scene", "integrator": {"type": "path", "max_depth": 3}, **spheres,
-        "floor": {"type": "rectangle",
-                  "to_world": mi.ScalarTransform4f().translate([0, 0, -1]).scale(5)},
-        "key": {"type": "sphere", "center": [2, 2, 2], "radius": 0.4,
-                "emitter": {"type": "area", "radiance": {"type": "rgb", "value": 20.0}}},
-        "sensor": {"type": "perspective", "fov": 40, "to_world": at,
-                   "film": {"type": "hdrfilm", "width": size, "height": size}},
-    }  # fmt: skip
+def mitsuba_rate(size: int, python: str) -> dict[str, float]:
+    """Pictures a second of a like scene by the first variant that runs, or nothing."""
+    script = Path(__file__).with_name("mitsuba_rate.py")
+    for variant in VARIANTS:
+        done = subprocess.run(
+            [python, str(script), variant, str(size)], capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return {f"Mitsuba {variant} 16 spp": float(done.stdout.split()[-1])}
+    return {}
 
 
 if __name__ == "__main__":

@@ -100,3 +100,18 @@ def test_a_dark_scene_is_no_black_and_a_still_set_is_no_slate() -> None:
     still = shot(52, 12, pan=(0, 0), actor=0)
     parts = leaders.parts_of(tiny(np.concatenate([still, dark])), range(42))
     assert [p.kind for p in parts] == [SHOT, SHOT]
+
+
+@pytest.mark.parametrize("tail", [False, True])
+def test_a_board_held_before_a_wall_of_its_own_tone_is_a_slate(tail: bool) -> None:
+    performance = shot(61, 24, pan=(0, 0), actor=0.5)
+    performance = (150 + (performance.astype(np.float32) - 128) * 0.25).astype(np.uint8)
+    board = np.repeat(performance[-1:] if tail else performance[:1], 8, 0)
+    board[:, 20:84, 24:136] = 158
+    for row in range(28, 80, 14):
+        board[:, row : row + 6, 34:126:9] = 40
+        board[:, row : row + 6, 37:126:9] = 40
+    film = np.concatenate([performance, board] if tail else [board, performance])
+    parts = leaders.parts_of(tiny(film), range(1, len(film) + 1))
+    want = [(SHOT, 1, 24), (SLATE, 25, 32)] if tail else [(SLATE, 1, 8), (SHOT, 9, 32)]
+    assert [(p.kind, p.first, p.last) for p in parts] == want

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dailies_footage import shot, show_of, write_movie
-from footagefit.dailies import database
+from dailies_footage import examine_or_abort, shot, show_of, write_movie
+from footagefit.dailies import database, scan
 from footagefit.dailies.database import Catalogue, still_whole
 from footagefit.dailies.entries import DROPPED, SHORT, TRUNCATED, Medium
 from footagefit.dailies.scan import scan_show
@@ -154,6 +154,39 @@ def test_marks_outlive_a_rescan_and_keep_a_clip_from_trainers(
         scan_show(show, workers=0, again=True)
 
 
+def test_a_clip_that_kills_its_decoder_is_listed_and_the_scan_goes_on(
+    dailies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "roots"
+    shutil.copytree(dailies, root)
+    (root / "A002/44_T1_A.mov").rename(root / "A002/deadly_44_T1_A.mov")
+    monkeypatch.setattr(scan, "examine", examine_or_abort)
+    show = show_of(root, tmp_path / "work")
+    summary = scan_show(show, workers=2)
+    assert (summary.looked_at, summary.bad) == (6, 2)
+    with Catalogue(show.catalogue) as catalogue:
+        media = {Path(m.path).name: m for m in catalogue.media()}
+        names = {s.name for s in catalogue.shots()}
+    assert media["deadly_44_T1_A.mov"].state == "bad"
+    assert "crashed" in media["deadly_44_T1_A.mov"].problem
+    assert names == {"42A_T1_A", "42A_T2_A", "42B_T1_A", "43_T1_A"}
+
+
+def test_a_surprise_in_one_clip_is_listed(
+    dailies: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from footagefit.dailies import leaders
+
+    def surprised(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr(leaders, "parts_of", surprised)
+    show = show_of(dailies, tmp_path / "work")
+    assert scan_show(show, workers=0).bad == 6
+    with Catalogue(show.catalogue) as catalogue:
+        assert any("ZeroDivisionError" in m.problem for m in catalogue.media())
+
+
 # -- the file -------------------------------------------------------------------------------------
 
 
@@ -272,3 +305,17 @@ def test_a_file_with_fewer_frames_than_its_log_is_listed(tmp_path: Path) -> None
         (problem,) = catalogue.rows("SELECT what FROM problems")
     assert problem["what"] == "the log counts 24 frames, it holds 20"
     assert (found.slate.scene, found.slate.take) == ("7", "2")
+
+
+def test_a_plate_named_by_its_scene_does_not_contradict_its_set_up(tmp_path: Path) -> None:
+    root = tmp_path / "show"
+    write_movie(root / "sc042_t01_a.mov", shot(5, 20), timecode="01:00:00:00")
+    start = 24 * 3600
+    logged = Event("sc042_t01_a", "A001", start, start + 20, scene="42A", take="1")
+    write_timeline(root / "day.ale", [logged])
+    show = show_of(root, tmp_path / "w")
+    scan_show(show, workers=0)
+    with Catalogue(show.catalogue) as catalogue:
+        (found,) = catalogue.shots()
+        assert (found.slate.scene, found.scene) == ("42A", "42")
+        assert catalogue.rows("SELECT * FROM problems") == []

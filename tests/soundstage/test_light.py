@@ -10,15 +10,17 @@ import pytest
 import torch
 
 from footagefit.records import Light
-from footagefit.soundstage import lights, training
+from footagefit.soundstage import environment, lights, training
 from footagefit.soundstage import materials as m
 from footagefit.soundstage.camera import Camera, view
 from footagefit.soundstage.lights import Source
 from footagefit.soundstage.render import lit, look
 from footagefit.soundstage.scene import scene
-from footagefit.soundstage.sets import Set, Thing, wall, wild_set
+from footagefit.soundstage.sets import Set, Thing, wall
+from footagefit.soundstage.wild import wild_set
 
 AT = Camera((0.0, 0.0, 3.0), (0.0, 0.0, 0.0), 50.0)
+WIDE = Camera((0.0, 0.0, 3.0), (0.0, 0.0, 0.0), 32.0)
 
 
 def key(way, *, rgb=(1.0, 1.0, 1.0), spread=0.003):
@@ -46,6 +48,13 @@ def seen_of(made, size=(96, 96), camera=AT, time_s=0.0):
     return look(scene([made], time_s), view([camera], size))
 
 
+def on_sphere(seen, way, radius=0.5):
+    """Cosine to a light by the sphere's own equation (H,W), and where the sphere is."""
+    normal = seen.picture(seen.hits.point)[0] / radius
+    hit = seen.picture((seen.hits.item >= 0).float())[0, 0] > 0
+    return (normal * torch.tensor(way, dtype=torch.float32)[:, None, None]).sum(0), hit
+
+
 def wild(index=0):
     return wild_set(np.random.default_rng([4, index]))[0]
 
@@ -70,14 +79,12 @@ def test_a_sphere_under_a_far_light_is_lambert():
     way = np.array([0.6, 0.5, 0.62])
     way /= np.linalg.norm(way)
     seen = seen_of(made)
-    picture = lit(seen, key(tuple(way))).direct[0, 1].flatten()
-    normal = seen.hits.point[0] / 0.5
-    hit = seen.hits.item[0] >= 0
-    closed = 0.5 * (normal @ torch.tensor(way, dtype=torch.float32)).clamp_min(0)
-    clear = hit & (closed > 0.02)
+    picture = lit(seen, key(tuple(way))).direct[0, 1]
+    closed, hit = on_sphere(seen, way)
+    clear = hit & (closed > 0.04)
     assert int(clear.sum()) > 300
-    assert (picture - closed)[clear].abs().max() < 6e-3
-    assert picture[hit & ((normal @ torch.tensor(way, dtype=torch.float32)) < -0.05)].max() < 1e-3
+    assert (picture - 0.5 * closed)[clear].abs().max() < 6e-3
+    assert picture[hit & (closed < -0.05)].max() < 1e-3
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -92,6 +99,116 @@ def test_sources_add_up(index):
     assert torch.allclose(lit(seen, double).total, 2 * lit(seen, one).total, atol=1e-5, rtol=1e-5)
     again = lit(seen, one).total
     assert torch.equal(again, lit(seen, one).total)
+
+
+def test_two_lights_on_a_sphere_are_their_closed_forms_together():
+    """Not a sum of renders: both cosines from the sphere's equation, against the joint picture."""
+    made = plain(0.5)
+    made.things.append(Thing("blob", np.zeros(3), np.eye(3), np.full(3, 0.5), 0))
+    seen = seen_of(made)
+    ways = np.array([[0.6, 0.5, 0.62], [-0.7, 0.1, 0.5]])
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    colours = np.array([[1.0, 0.8, 0.5], [0.2, 0.5, 1.4]])
+    picture = sum(lit(seen, key(tuple(w), rgb=tuple(c))).direct[0]
+                  for w, c in zip(ways, colours, strict=True))  # fmt: skip
+    expected, clear = torch.zeros(3, 96, 96), torch.ones(96, 96, dtype=torch.bool)
+    for way, colour_ in zip(ways, colours, strict=True):
+        cosine, hit = on_sphere(seen, way)
+        expected += 0.5 * cosine.clamp_min(0) * torch.tensor(colour_)[:, None, None].float()
+        clear &= hit & (cosine.abs() > 0.04)  # but for the rounded foot of the terminator
+    assert int(clear.sum()) > 300
+    assert float((picture - expected).abs()[:, clear].max()) < 8e-3
+
+
+def test_a_balls_shadow_is_where_geometry_puts_it():
+    """A far light throws a ball's outline onto a wall: its place and width in closed form."""
+    made = plain(0.5)
+    wall(made, (0, 0, 1), -1.0, 0)
+    made.things.append(Thing("blob", np.zeros(3), np.eye(3), np.full(3, 0.2), 0))
+    seen = seen_of(made, (192, 192), WIDE)
+    shadow = lit(seen, key((0.6, 0.0, 0.8))).shadow[0, 0]
+    point = seen.picture(seen.hits.point)[0]
+    on_wall = seen.picture((seen.hits.item == 0).float())[0, 0] > 0
+    dark = on_wall & (shadow < 0.5)
+    assert float(point[0][dark].mean()) == pytest.approx(-0.75, abs=0.02)  # 1.0 x 0.6 / 0.8
+    assert float(point[1][dark].amax()) == pytest.approx(0.2, abs=0.02)
+    area = float(dark.sum()) * (2 * 4.0 * 12.45 / 32 / 192) ** 2
+    assert area == pytest.approx(math.pi * 0.2**2 / 0.8, rel=0.08)
+
+
+def test_a_shadows_edge_is_as_wide_as_the_source_makes_it():
+    """Penumbra of a source of angular radius a at distance t from a ball: about 2 t tan a."""
+    made = plain(0.5)
+    wall(made, (0, 0, 1), -1.0, 0)
+    made.things.append(Thing("blob", np.zeros(3), np.eye(3), np.full(3, 0.2), 0))
+    seen = seen_of(made, (320, 320), WIDE)
+    point = seen.picture(seen.hits.point)[0]
+    middle = (point[1].abs() < 0.02) & (point[0] < -0.5)
+    widths = []
+    for spread in (0.06, 0.12):
+        share = lit(seen, key((0.6, 0.0, 0.8), spread=spread)).shadow[0, 0]
+        between = middle & (share > 0.02) & (share < 0.98)
+        x = point[0][between]
+        outer = x[x < -0.75]
+        widths.append(float(outer.max() - outer.min()))
+    assert widths[1] / widths[0] == pytest.approx(2.0, rel=0.2)
+    assert widths[1] == pytest.approx(2 * 1.25 * 0.12 / 0.8, rel=0.35)
+
+
+def test_the_sun_comes_through_the_window_only():
+    made = plain(0.5)
+    wall(made, (0, 1, 0), -1.0, 0)
+    source = key((0.0, 0.5, -1.0), spread=0.005)
+    gate = [[0.0, 0.5, -2.0], [0.4, 0, 0], [0, 0.3, 0], [0, 0, -1.0]]
+    source.gate = torch.tensor([gate])
+    seen = seen_of(made, (128, 128), Camera((0.0, 3.0, 4.0), (0.0, -1.0, 0.0), 24.0))
+    part = lit(seen, source)
+    point = seen.picture(seen.hits.point)[0]
+    dark = part.shadow[0, 0] == 0
+    # from the floor at y = -1 the ray rises 0.5 a metre to the window's plane at z = -2
+    z = point[2]
+    inside = (point[0].abs() < 0.36) & ((-1 + 0.5 * (z + 2) - 0.5).abs() < 0.26) & (z < 2.5)
+    bars = (point[0].abs() < 0.06) | ((-1 + 0.5 * (z + 2) - 0.5).abs() < 0.06)
+    outside = (point[0].abs() > 0.44) | ((-1 + 0.5 * (z + 2) - 0.5).abs() > 0.34)
+    hit = seen.picture((seen.hits.item >= 0).float())[0, 0] > 0
+    assert int((inside & hit).sum()) > 50
+    assert float(part.shadow[0, 0][inside & ~bars & hit].min()) > 0.95
+    assert bool(dark[outside & hit].all())
+
+
+def test_a_wall_with_a_hole_shows_what_is_behind():
+    made = plain(0.5)
+    wall(made, (0, 0, 1), 0.0, 0, (0.2, 0.1, 0.3, 0.2))
+    seen = seen_of(made, (96, 96))
+    way = seen.picture(seen.view.rays())[0]
+    at = way[:2] / -way[2:] * 3.0
+    inside = ((at[0] - 0.2).abs() < 0.3) & ((at[1] - 0.1).abs() < 0.2)
+    assert bool(((seen.depth[0, 0] == 0) == inside).all())
+
+
+def test_a_map_lights_as_its_harmonics_and_its_pixels_do():
+    """What a card receives from a sky, by adding up the map's pixels: second order is close."""
+    around = environment.sky(np.random.default_rng(3), size=(48, 96))
+    ways = environment.directions((48, 96))
+    solid = torch.sin((torch.arange(48) + 0.5) / 48 * math.pi)[:, None] * (math.pi / 48) ** 2
+    solid = solid.expand(48, 96).reshape(-1)
+    normal = torch.nn.functional.normalize(torch.randn(12, 3, generator=torch.manual_seed(1)))
+    cosine = (normal @ ways.T).clamp_min(0) * solid
+    exact = cosine @ around.reshape(3, -1).T / math.pi
+    near = environment.received(environment.harmonics(around)[None], normal.T[None])[0].T
+    assert float((near - exact).abs().max() / exact.max()) < 0.06
+
+
+def test_leaves_dim_what_is_behind_them():
+    made = plain(0.5)
+    wall(made, (0, 0, 1), -1.0, 0)
+    made.things.append(Thing("bush", np.zeros(3), np.eye(3), np.full(3, 0.4), 0, cell=0.08,
+                             density=0.9))  # fmt: skip
+    seen = seen_of(made, (64, 64))
+    assert int((seen.hits.item >= seen.scene.parts.first[4]).sum()) > 100
+    share = lit(seen, key((0, 0, 1))).shadow[0, 0]
+    item = seen.picture(seen.hits.item.float())[0, 0]
+    assert float(share[32, 32]) < 1 and float(share[item == 0].max()) == 1.0
 
 
 def test_shadows_fall_away_from_the_light_and_soften_with_its_size():

@@ -49,7 +49,7 @@ def test_the_clapper_closes():
 
 def test_words_say_scene_take_roll_camera_date():
     assert dict(slate.words(TAKE)) == {
-        "SCENE": "12", "TAKE": "1", "ROLL": "A001", "CAM": "A", "DATE": "2024-11-03"
+        "SCENE": "12", "TAKE": "01", "ROLL": "A001", "CAM": "A", "DATE": "2024-11-03"
     }  # fmt: skip
     with pytest.raises(KeyError):
         dict(slate.words(TAKE))["TIME"]

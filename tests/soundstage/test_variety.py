@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from footagefit.soundstage import training, variety
 
 @pytest.fixture(scope="module")
 def figures():
-    return variety.of_scenes(seed=2, count=64, size_px=(24, 24))
+    return variety.of_scenes(variety.measured(seed=2, count=40, size_px=(32, 32)))
 
 
 def test_histograms_are_shares(figures):
@@ -39,10 +41,35 @@ def test_pages_draw_and_pictures_measure(tmp_path, write_picture):
     rng = np.random.default_rng(0)
     write_picture(tmp_path / "a.png", rng.integers(0, 255, (32, 32, 3), np.uint8))
     beside = variety.of_pictures(tmp_path)
-    assert set(beside) == {"luminance, stops over grey", "picture saturation"}
+    assert "luminance, stops over grey" in beside and "picture saturation" in beside
     shares = {name: np.full(variety.BINS, 1 / variety.BINS) for name in variety.RANGES}
-    out = variety.page(shares, tmp_path / "page.png", beside=beside)
-    assert out.stat().st_size > 10_000
+    record, page = variety.report(shares, tmp_path / "report", beside=beside)
+    assert page.stat().st_size > 10_000
+    figures = json.loads(record.read_text())["figures"]
+    assert set(figures) == set(variety.RANGES)
+    real = figures["picture saturation"]["real"]
+    assert sum(real) == pytest.approx(1.0, abs=1e-4) and real != figures["normal x"]["stage"]
+    assert figures["normal x"]["real"] is None
+
+
+def test_histograms_count_what_is_there():
+    """Every value in the bin it belongs to, values beyond the range in the outermost ones."""
+    low, high = variety.RANGES["normal x"]
+    values = {name: np.full(4, np.mean(r)) for name, r in variety.RANGES.items()}
+    values["normal x"] = np.array([low - 1, low, 0.01, high + 1])
+    shares = variety.of_scenes([values])["normal x"]
+    assert shares[0] == 0.5 and shares[variety.BINS // 2] == 0.25 and shares[-1] == 0.25
+
+
+def test_most_scenes_show_something():
+    """A wall alone teaches nothing: the draw brings the camera to bear on a subject."""
+    for index in range(0, 24, 4):
+        batch = training.draw(seed=6, index=index, count=4, size_px=(32, 32), lights=1)
+        for depth, normals in zip(batch.depth[:, 0], batch.normals, strict=True):
+            hit = depth > 0
+            assert float(hit.float().mean()) > 0.02
+            spread = normals[:, hit].std(1).sum() + (~hit).float().mean()
+            assert float(spread) > 0.02  # not one flat face
 
 
 def test_a_cache_gives_what_was_drawn(tmp_path):

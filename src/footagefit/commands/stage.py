@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from footagefit.commands.progress import track
+from footagefit.errors import WrongValue
 from footagefit.soundstage.script import Script, write_script
 
 
@@ -16,11 +17,18 @@ def stage(
     seed: int,
     import_: Path | None,
     space: str,
+    variety: int | None,
+    beside: Path | None,
     workers: int | None,
     dry_run: bool,
 ) -> int:
     """Shoot `preset` into `out`, or import a light stage; see configs/stage.yaml for each key."""
     out = out.expanduser()
+    if variety is not None:
+        return _variety(variety, out, seed=seed, beside=beside, dry_run=dry_run)
+    if beside is not None:
+        raise WrongValue("beside= is drawn beside variety=, which is not given",
+                          hint="Say how many scenes to measure: variety=200")  # fmt: skip
     if import_ is not None:
         return _import(import_.expanduser(), out, space=space, dry_run=dry_run)
     script = write_script(preset, seed)
@@ -34,6 +42,28 @@ def stage(
         pass
     weight = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     print(f"{len(script.takes)} takes, {weight / 1e6:.1f} MB; look at {out / 'contact.jpg'}")
+    return 0
+
+
+def _variety(scenes: int, out: Path, *, seed: int, beside: Path | None, dry_run: bool) -> int:
+    """Measure how wide training scenes range, and draw it."""
+    if scenes < 4:
+        raise WrongValue(f"variety={scenes} is too few to tell anything", hint="Say variety=200")
+    if beside is not None and not beside.expanduser().is_dir():
+        raise WrongValue("beside= is not a folder", path=beside, hint="Name a folder of pictures")
+    if dry_run:
+        print(f"{out}: variety.json and variety.png of {scenes} scenes")
+        return 0
+    from footagefit.soundstage import variety
+
+    measured = track(variety.measured(seed=seed, count=scenes), total=scenes, label="variety",
+                     unit="scenes")  # fmt: skip
+    figures = variety.of_scenes(measured)
+    real = variety.of_pictures(beside.expanduser()) if beside is not None else None
+    record, page = variety.report(figures, out, beside=real)
+    for name, shares in figures.items():
+        print(f"  {name}: {variety.covered(shares):.0%} of the range")
+    print(f"{record} and {page}")
     return 0
 
 

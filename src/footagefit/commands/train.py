@@ -45,7 +45,7 @@ def train(
     for tracker in trackers:
         if tracker not in _TRACKERS:
             raise UnknownName("tracker", tracker, _TRACKERS)
-    recipe = Recipe(_part("task", task), _part("model", model))
+    recipe = Recipe(part_of("task", task), part_of("model", model))
     if resume is not None:
         folder = resume.expanduser()
         plan = _going_on(Plan.read(folder), trainer, folder)
@@ -169,7 +169,7 @@ def _scanned(show: Path) -> None:
     scan(show=show, workers=None, again=False, detector="auto")
 
 
-def _part(group: str, raw: Mapping[str, Any]) -> Part:
+def part_of(group: str, raw: Mapping[str, Any]) -> Part:
     """The packaged config that a composed group came from, and what was set otherwise."""
     import yaml
 

@@ -42,6 +42,7 @@ def validate(
     *,
     show: Path,
     task: Raw,
+    model: Raw,
     role: str,
     batch_size: int,
     length: int,
@@ -50,6 +51,7 @@ def validate(
     cache_gb: float,
     workers: int,
     read: bool,
+    dry_steps: bool,
 ) -> int:
     """Check a run in advance; see configs/validate.yaml for each key."""
     from footagefit.dailies.data import Dailies
@@ -73,6 +75,8 @@ def validate(
         _review(production, findings)
         _cache(dailies, shots, findings)
         _memory(dailies, findings)
+    if shots and dry_steps and not findings.faults:
+        _step(show, task, model, dailies, findings)
     print(f"{production.name}: task {str(task['_target_']).rpartition('.')[2].lower()}")
     print("\n".join(findings.lines))
     if findings.faults:
@@ -187,7 +191,7 @@ def _cache(dailies: Dailies, shots: list[Shot], findings: Findings) -> None:
 
 
 def _memory(dailies: Dailies, findings: Findings) -> None:
-    """What a step's data cost, from a real batch; what the network adds is the trainer's to say."""
+    """What a step's data cost, from a real batch."""
     import torch
 
     from footagefit.dailies.entries import TRAIN
@@ -203,3 +207,45 @@ def _memory(dailies: Dailies, findings: Findings) -> None:
         f"a batch of {dailies.batch_size} windows is {size / 1e6:.1f} MB; with {dailies.workers} "
         f"workers ahead of the trainer at most {ahead * size / 1e6:.0f} MB"
     )
+
+
+def _step(show: Path, task: Raw, model: Raw, dailies: Dailies, findings: Findings) -> None:
+    """What the trainer takes of memory for a step of this size, from real ones."""
+    from footagefit.commands.train import part_of
+    from footagefit.rendering.fits import Recipe
+    from footagefit.training import dry_step
+    from footagefit.training.settings import Settings
+
+    settings = Settings(
+        batch_size=dailies.batch_size,
+        long_side_px=dailies.long_side_px,
+        workers=dailies.workers,
+        seed=dailies.seed,
+    )
+    recipe = Recipe(part_of("task", task), part_of("model", model))
+    try:
+        taken = dry_step.measure(show.expanduser().resolve(), recipe, settings)
+    except FootagefitError as error:
+        findings.fault(str(error))
+        return
+    line = (
+        f"a step peaks at {taken.peak_mb:.0f} MB in the trainer, {taken.step_mb:.0f} MB of it for "
+        f"forward, backward and optimizer"
+    )
+    if taken.device_mb:
+        line += f"; {taken.device_mb:.0f} MB on the device"
+    free_mb = _free_mb()
+    if free_mb is not None and taken.peak_mb > free_mb:
+        findings.fault(f"{line}: {free_mb:.0f} MB are free. Lower batch_size or long_side_px")
+    else:
+        findings.good(line)
+
+
+def _free_mb() -> float | None:
+    """Memory that can be had without swapping, where the system says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    kilobytes = next((int(x.split()[1]) for x in lines if x.startswith("MemAvailable")), None)
+    return None if kilobytes is None else kilobytes / 1000

@@ -24,6 +24,8 @@ _REACH_Y, _REACH_X = 4, 7
 _FLASH_FRAMES = 6  # anything that comes back within so many frames was no cut
 _LEAST_UNLIKE = 0.34  # unlikeness below this is the same picture, moved
 _MOVED = 0.16  # unlikeness that no light switched on makes
+_SUDDEN = 6.0  # a picture so many times as changed as those around it, and moved, is another
+_SUDDEN_UNLIKE = 2.5  # and so many times as unlike
 _OVER_NEIGHBOURS = 1.55  # a cut stands so far above the motion around it
 _LEAST_JUMP = 3.0  # code values of mean change under which nothing is looked at
 
@@ -79,11 +81,13 @@ def find_cuts(small_THWC: np.ndarray) -> list[Change]:
 def jumps(small_THWC: np.ndarray) -> np.ndarray:
     """Mean change of code values from the frame before, chroma counted twice; 0 for the first."""
     jump_T = np.zeros(len(small_THWC), np.float32)
-    weight_C = np.array([1.0, 2.0, 2.0], np.float32)
-    for start in range(1, len(small_THWC), 512):
-        after = small_THWC[start : start + 512].astype(np.int16)
-        before = small_THWC[start - 1 : start - 1 + len(after)].astype(np.int16)
-        jump_T[start : start + len(after)] = np.abs(after - before).mean((1, 2)) @ weight_C
+    flat = small_THWC.reshape(len(small_THWC), -1)
+    weight = np.tile(np.array([1.0, 2.0, 2.0], np.float32), HEIGHT * WIDTH) / (HEIGHT * WIDTH)
+    for start in range(1, len(flat), 256):
+        after = flat[start : start + 256]
+        before = flat[start - 1 : start - 1 + len(after)]
+        change = np.maximum(after, before) - np.minimum(after, before)
+        jump_T[start : start + len(after)] = change.astype(np.float32) @ weight
     return jump_T
 
 
@@ -97,9 +101,14 @@ def _candidates(jump_T: np.ndarray) -> np.ndarray:
 
 def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
     """0 for no cut, else how clear it is in 0..1."""
+    beside = [jump_T[i] for i in range(index - 3, index + 4) if 1 <= i < len(jump_T) and i != index]
+    calm = float(np.median(beside)) if beside else 0.0
+    if jump_T[index] < 1.6 * calm:
+        return 0.0
     here = unlike(small_THWC[index - 1], small_THWC[index])
     colour = colour_shift(small_THWC[index - 1], small_THWC[index])
-    if here < _LEAST_UNLIKE and (colour < _LEAST_UNLIKE or here < _MOVED):
+    sudden = here > _MOVED and jump_T[index] > _SUDDEN * max(calm, _LEAST_JUMP / 3)
+    if here < _LEAST_UNLIKE and not sudden and (colour < _LEAST_UNLIKE or here < _MOVED):
         return 0.0
     around = [
         unlike(small_THWC[i - 1], small_THWC[i])
@@ -107,28 +116,30 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
         if 1 <= i < len(small_THWC)
     ]
     motion = sorted(around)[-2] if len(around) > 1 else max(around, default=0.0)
-    beside = [jump_T[i] for i in range(index - 3, index + 4) if 1 <= i < len(jump_T) and i != index]
-    calm = float(np.median(beside)) if beside else 0.0
     stands_out = here > _OVER_NEIGHBOURS * motion or (
         colour > _LEAST_UNLIKE and jump_T[index] > 3.0 * calm
     )
-    if not stands_out or jump_T[index] < 1.6 * calm:
+    if max(here, colour) < _LEAST_UNLIKE and here < _SUDDEN_UNLIKE * motion:
         return 0.0
-    across = _across(small_THWC, index)
-    if across < 0.62 * max(here, _LEAST_UNLIKE):
+    if not stands_out:
+        return 0.0
+    if _comes_back(small_THWC, index, 0.62 * max(here, colour if sudden else _LEAST_UNLIKE)):
         return 0.0
     return float(np.clip(max(here - motion, colour) / 0.5, 0.05, 1.0))
 
 
-def _across(small_THWC: np.ndarray, index: int) -> float:
-    """The least unlikeness of any frame just before to any just after: low after a flash."""
-    before = range(max(0, index - _FLASH_FRAMES), index)
-    after = range(index, min(len(small_THWC), index + _FLASH_FRAMES + 1))
-    return min(
-        max(unlike(small_THWC[a], small_THWC[b]), colour_shift(small_THWC[a], small_THWC[b]))
-        for a in before
-        for b in after
-        if b - a <= _FLASH_FRAMES + 1
+def _comes_back(small_THWC: np.ndarray, index: int, most: float) -> bool:
+    """Whether the picture before is there again soon after, or the one after was there before.
+
+    Then it was a flash, or something before the lens.
+    """
+    last, first = index - 1, index
+    later = [(last, b) for b in range(first, min(len(small_THWC), last + _FLASH_FRAMES + 2))]
+    sooner = [(a, first) for a in range(max(0, first - _FLASH_FRAMES - 1), last)]
+    return any(
+        colour_shift(small_THWC[a], small_THWC[b]) < most
+        and unlike(small_THWC[a], small_THWC[b]) < most
+        for a, b in (*later, *sooner)
     )
 
 
@@ -140,44 +151,68 @@ def unlike(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     """
     one = one_HWC[..., 0].astype(np.float32)
     other = other_HWC[..., 0].astype(np.float32)
-    padded = np.pad(one, ((_REACH_Y, _REACH_Y), (_REACH_X, _REACH_X)), mode="edge")
-    views = np.lib.stride_tricks.sliding_window_view(padded, (_BLOCK_H, _BLOCK_W))
-    rows, columns = HEIGHT // _BLOCK_H, WIDTH // _BLOCK_W
-    likeness = np.zeros((rows, columns), np.float32)
-    weight = np.zeros((rows, columns), np.float32)
-    for r in range(rows):
-        for c in range(columns):
-            y, x = r * _BLOCK_H, c * _BLOCK_W
-            block = other[y : y + _BLOCK_H, x : x + _BLOCK_W].ravel()
-            near = views[y : y + 2 * _REACH_Y + 1, x : x + 2 * _REACH_X + 1]
-            near = near.reshape(-1, _BLOCK_H * _BLOCK_W)
-            likeness[r, c], weight[r, c] = _best_match(block, near)
-    total = float(weight.sum())
+    blocks = other.reshape(HEIGHT // _BLOCK_H, _BLOCK_H, WIDTH // _BLOCK_W, _BLOCK_W)
+    block_BD = blocks.swapaxes(1, 2).reshape(-1, _BLOCK_H * _BLOCK_W)
+    flat_BD = block_BD - block_BD.mean(1, keepdims=True)
+    spread_B = np.sqrt((flat_BD * flat_BD).mean(1))
+    padded = one.ravel()[_EDGED]
+    near_BND = padded.ravel().take(_NEAR_BND)
+    spread_BN = _window_spreads(padded)[_PLACES_BN]
+    match_BN = np.matmul(near_BND, flat_BD[..., None])[..., 0]  # flat: the places need not be
+    match_BN /= np.maximum(spread_BN, 1.0) * np.maximum(spread_B, 1.0)[:, None]
+    match_B = np.maximum(0.0, match_BN.max(1) / (_BLOCK_H * _BLOCK_W))
+    here_B = spread_BN[:, spread_BN.shape[1] // 2]
+    say_B = np.minimum(24.0, np.maximum(spread_B, here_B)) - 2.0
+    match_B, say_B = np.where(say_B > 0, match_B, 0.0), np.maximum(say_B, 0.0)
+    total = float(say_B.sum())
     if total < 1e-3:  # two empty pictures: only their level can tell them apart
         return min(1.0, float(np.abs(one.mean() - other.mean())) / 64.0)
-    return float(1.0 - (likeness * weight).sum() / total)
+    return float(1.0 - (match_B * say_B).sum() / total)
 
 
-def _best_match(block: np.ndarray, near: np.ndarray) -> tuple[float, float]:
-    """Highest correlation of a block with the places near it, and the block's say."""
-    flat = block - block.mean()
-    spread = float(np.sqrt((flat * flat).mean()))
-    places = near - near.mean(1, keepdims=True)
-    spreads = np.sqrt((places * places).mean(1))
-    say = min(24.0, max(spread, float(spreads[len(spreads) // 2]))) - 2.0
-    if say <= 0:
-        return 0.0, 0.0
-    match = (places @ flat) / (len(block) * np.maximum(spreads, 1.0) * max(spread, 1.0))
-    return float(max(0.0, match.max())), say
+def _window_spreads(padded_HW: np.ndarray) -> np.ndarray:
+    """Spread of each block-sized window of a picture, row by row, from running sums."""
+    sums = []
+    for picture in (padded_HW, padded_HW * padded_HW):
+        run = np.zeros((padded_HW.shape[0] + 1, padded_HW.shape[1] + 1))
+        np.cumsum(np.cumsum(picture, 0, dtype=np.float64), 1, out=run[1:, 1:])
+        tall = run[_BLOCK_H:] - run[:-_BLOCK_H]
+        sums.append((tall[:, _BLOCK_W:] - tall[:, :-_BLOCK_W]).ravel() / (_BLOCK_H * _BLOCK_W))
+    return np.sqrt(np.maximum(0.0, sums[1] - sums[0] ** 2)).astype(np.float32)
+
+
+def _places() -> np.ndarray:
+    """For each block, the places of the padded picture that lie near its own (B,N)."""
+    across = WIDTH + 2 * _REACH_X - _BLOCK_W + 1
+    y, x = np.arange(2 * _REACH_Y + 1)[:, None], np.arange(2 * _REACH_X + 1)
+    corners = [(r, c) for r in range(0, HEIGHT, _BLOCK_H) for c in range(0, WIDTH, _BLOCK_W)]
+    return np.stack([((r + y) * across + c + x).ravel() for r, c in corners])
+
+
+def _pixels(places_BN: np.ndarray) -> np.ndarray:
+    """Where in the padded picture the pixels of each place's window lie (B,N,D)."""
+    wide = WIDTH + 2 * _REACH_X
+    y, x = np.divmod(places_BN, wide - _BLOCK_W + 1)
+    inside = (np.arange(_BLOCK_H)[:, None] * wide + np.arange(_BLOCK_W)).ravel()
+    return (y * wide + x)[..., None] + inside
+
+
+_EDGED = np.pad(  # a picture with its edge pixels repeated around it
+    np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH),
+    ((_REACH_Y, _REACH_Y), (_REACH_X, _REACH_X)),
+    mode="edge",
+)
+_PLACES_BN = _places()
+_NEAR_BND = _pixels(_PLACES_BN)
 
 
 def colour_shift(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     """How far apart the pictures' colours lie, 0..1, whatever moved: earth mover's distance."""
     total = 0.0
     for channel, scale in ((1, 40.0), (2, 40.0)):
-        a = np.sort(one_HWC[..., channel].ravel()).astype(np.float32)
-        b = np.sort(other_HWC[..., channel].ravel()).astype(np.float32)
-        total += float(np.abs(a - b).mean()) / scale
+        counts = [np.bincount(p[..., channel].ravel(), minlength=256) for p in (one_HWC, other_HWC)]
+        apart = np.abs(np.cumsum(counts[0] - counts[1])).sum()
+        total += float(apart) / (HEIGHT * WIDTH) / scale
     return min(1.0, total)
 
 

@@ -10,7 +10,7 @@ import io
 import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,7 @@ from footagefit.dailies.entries import (
     Medium,
     Slate,
 )
-from footagefit.dailies.finding import Found
+from footagefit.dailies.finding import Found, content_of
 from footagefit.errors import FootagefitError, UnknownSpace, UnreadableClip
 
 if TYPE_CHECKING:
@@ -70,8 +70,16 @@ class Settings:
     learned: bool = False
 
 
-def examine(item: Found, content: str, settings: Settings) -> Exam:
-    """Open a clip, look at every frame, and write down what was seen; bad clips as bad."""
+def examine(item: Found, content: str, settings: Settings, *, threads: int = 0) -> Exam:
+    """Open a clip, look at every frame, and write down what was seen; bad clips as bad.
+
+    Args:
+        item: The clip.
+        content: Its content hash; made here where it is empty.
+        settings: What the show says.
+        threads: That decode; 0 for as many as the machine has.
+    """
+    content = content or content_of(item)
     base = Medium(
         path=item.path,
         form=item.form,
@@ -82,19 +90,22 @@ def examine(item: Found, content: str, settings: Settings) -> Exam:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what had to be assumed is kept in the metadata
-            return _examined(item, base, settings)
+            return _examined(item, base, settings, threads)
     except FootagefitError as error:
         flags = (
             (TRUNCATED,) if "index says" in error.what or "cut off" in error.what else (CORRUPT,)
         )
         problem = f"{error.what}. {error.hint}" if error.hint else error.what
         return Exam(replace(base, state="bad", problem=problem, flags=flags))
+    except Exception as error:  # one odd clip must not end a scan of thousands
+        problem = f"could not be looked at ({type(error).__name__}: {error})"
+        return Exam(replace(base, state="bad", problem=problem, flags=(CORRUPT,)))
 
 
-def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
+def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Exam:
     from footagefit.dailies import leaders, looking, measures
 
-    clip, space_known = _open(item.file, settings)
+    clip, space_known = _open(item, settings, threads)
     info = clip.info
     with clip:
         look = looking.look_at(clip)
@@ -130,31 +141,39 @@ def _examined(item: Found, base: Medium, settings: Settings) -> Exam:
     return Exam(medium, _whole(curves, look.numbers, medium), _thumbnails(medium, look, info))
 
 
-def _open(file: Path, settings: Settings) -> tuple[Clip, bool]:
+def _open(item: Found, settings: Settings, threads: int) -> tuple[Clip, bool]:
+    """The clip, and whether its colour space is known."""
+    from footagefit.footage.movie import MovieClip
     from footagefit.footage.opening import open_clip
 
+    if item.form == "movie":
+        open_as = partial(MovieClip, item.file, threads=threads, otherwise=settings.space or "")
+    else:
+        open_as = partial(open_clip, item.file, sidecar="none")  # logs are read once, for all
     try:
-        return open_clip(file, sidecar="none"), True
+        return open_as(space="auto"), True
     except UnknownSpace:
-        if settings.space:
-            return open_clip(file, space=settings.space, sidecar="none"), True
-        return open_clip(file, space=_STAND_IN_SPACE, sidecar="none"), False
+        return open_as(space=settings.space or _STAND_IN_SPACE), bool(settings.space)
 
 
 def _learned(look: Look) -> list[Change]:
-    """The learned detector's cuts, with the built-in one's fades, which it was not taught."""
-    from footagefit.dailies import learned, looking
-    from footagefit.dailies.mixes import find_mixes
+    """The learned detector's transitions, and ours that it missed.
+
+    It was not taught fades, nor shots of a few frames.
+    """
+    from footagefit.dailies import cuts, learned, looking
 
     if look.linear_THWC is None:
         rgb = looking.rgb_of(look.small_THWC, look.matrix, look.full)
     else:
         rgb = np.maximum(look.linear_THWC.astype(np.float32), 0.0) ** (1 / 2.4)
     found = learned.find_changes((rgb.clip(0.0, 1.0) * 255.0).astype(np.uint8))
-    for mix in find_mixes(look.small_THWC):
-        if not any(c.start <= mix.at and mix.start <= c.at for c in found):
-            found.append(mix)
-    return sorted(found, key=lambda change: change.at)
+    ours = [
+        change
+        for change in cuts.find_changes(look.small_THWC)
+        if not any(c.start - 2 <= change.at and change.start <= c.at + 2 for c in found)
+    ]
+    return sorted([*found, *ours], key=lambda change: change.at)
 
 
 def _role(form: str, sample: str) -> str:

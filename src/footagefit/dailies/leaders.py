@@ -21,6 +21,7 @@ _BLACK_CODE = 30.0
 _EMPTY = 3.5
 _LONGEST_SLATE_S = 8.0
 _LEAST_RUN = 2
+_BURNT_OUT = 225.0
 
 
 def parts_of(
@@ -70,25 +71,27 @@ def _crumbs(spans: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 
 def _black(small_THWC: np.ndarray) -> np.ndarray:
     luma = small_THWC[..., 0].reshape(len(small_THWC), -1)
-    dark = np.array([float(row.max()) for row in luma]) < _BLACK_CODE + 8
-    return dark & (spreads(small_THWC) < _EMPTY) & (luma.mean(1) < _BLACK_CODE)
+    dark = luma.max(1) < _BLACK_CODE + 8
+    if dark.any():
+        dark[dark] = (spreads(small_THWC[dark]) < _EMPTY) & (luma[dark].mean(1) < _BLACK_CODE)
+    return dark
 
 
 def _bars(small_THWC: np.ndarray) -> np.ndarray:
     """Vertical stripes of strong colours, the same from row to row."""
-    found = np.zeros(len(small_THWC), bool)
-    for index, picture in enumerate(small_THWC):
-        top = picture[2:14].astype(np.float32)
-        if picture[8, :, 1].std() < 20 or picture[8, :, 2].std() < 20:
-            continue
-        if top.std(0).mean() > 2.5:
-            continue
-        row = top.mean(0)
-        steps = np.abs(np.diff(row, axis=0)).sum(1)
-        stripes = 1 + int((np.convolve(steps > 24, [1, 1, 1], "same")[::3] > 0).sum())
-        flat = float((steps < 6).mean())
-        found[index] = stripes >= 5 and flat > 0.55
+    strong_TC = small_THWC[:, 8, :, 1:].astype(np.float32).std(1)
+    found = (strong_TC >= 20).all(1)
+    for index in np.flatnonzero(found):
+        found[index] = _is_bars(small_THWC[index, 2:14].astype(np.float32))
     return found
+
+
+def _is_bars(top_HWC: np.ndarray) -> bool:
+    if top_HWC.std(0).mean() > 2.5:
+        return False
+    steps = np.abs(np.diff(top_HWC.mean(0), axis=0)).sum(1)
+    stripes = 1 + int((np.convolve(steps > 24, [1, 1, 1], "same")[::3] > 0).sum())
+    return stripes >= 5 and float((steps < 6).mean()) > 0.55
 
 
 def _runs(flag_T: np.ndarray) -> np.ndarray:
@@ -107,24 +110,48 @@ def _slated(
     """Mark slates at the head and, upside down or not, at the tail; one shot always stays."""
     marked = list(spans)
     shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
-    for order in (shots, shots[::-1]):
+    orders = (shots, shots[::-1])  # the shorter end first: of two that may be slates, it is one
+    for order in sorted(orders, key=lambda o: spans[o[0]][2] - spans[o[0]][1] if o else 0):
         for index in order:
             kind, first, last = marked[index]
             others = sum(span[0] == SHOT for span in marked) - (kind == SHOT)
             brief = last - first + 1 <= _LONGEST_SLATE_S * rate
-            if not others or not brief or not _is_slate(small_THWC[first : last + 1]):
+            step = 1 if order is shots else -1
+            beside = _beside(marked, index, step)
+            next_HWC = None if beside is None else small_THWC[beside]
+            run_THWC = small_THWC[first : last + 1][::step]
+            if not others or not brief or not _is_slate(run_THWC, next_HWC):
                 break
             marked[index] = (SLATE, first, last)
     return marked
 
 
-def _is_slate(run_THWC: np.ndarray) -> bool:
-    """A board that fills much of the picture: pale paper in a scene, or light words on black."""
+def _beside(spans: list[tuple[str, int, int]], index: int, step: int) -> int | None:
+    """The nearest frame of the shot beside a span, if there is one that is not shorter."""
+    if not 0 <= index + step < len(spans):
+        return None
+    (_, first, last), (kind, begins, ends) = spans[index], spans[index + step]
+    if kind != SHOT or ends - begins < last - first:
+        return None
+    return begins if step > 0 else ends
+
+
+def _is_slate(run_THWC: np.ndarray, next_HWC: np.ndarray | None) -> bool:
+    """A board that fills much of the picture: pale paper in a scene, or light words on black.
+
+    Args:
+        run_THWC: The frames, the one nearest to the performance last.
+        next_HWC: The frame of the performance next to them.
+    """
     if len(run_THWC) > 2 and float(np.median(cuts.jumps(run_THWC)[1:])) > 10.0:
         return False
     picture = run_THWC[len(run_THWC) // 2].astype(np.float32)
     luma, chroma = picture[..., 0], picture[..., 1:]
-    return _is_paper(luma, chroma) or _is_black_card(luma, chroma)
+    if _is_paper(luma, chroma) or _is_black_card(luma, chroma):
+        return True
+    return next_HWC is not None and _is_held_in(
+        run_THWC[-1].astype(np.float32), next_HWC.astype(np.float32)
+    )
 
 
 def _is_paper(luma: np.ndarray, chroma: np.ndarray) -> bool:
@@ -144,6 +171,26 @@ def _is_paper(luma: np.ndarray, chroma: np.ndarray) -> bool:
     edge = _edge(pale, columns)
     solid = float(box.mean()) > 0.8 and 0.25 < share < 0.92
     return solid and around < 0.2 and writing > 0.12 and edge > 0.6
+
+
+def _is_held_in(picture_HWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
+    """A board of one hue with writing, in front of the picture that is seen without it after."""
+    changed = np.abs(picture_HWC - behind_HWC).max(-1) > 9
+    rows = np.flatnonzero(changed.mean(1) > 0.2)
+    columns = np.flatnonzero(changed.mean(0) > 0.2)
+    if len(rows) < 8 or len(columns) < 16:
+        return False
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    share = changed[box].size / changed.size
+    around = float(changed.sum() - changed[box].sum()) / max(1, changed.size - changed[box].size)
+    luma, chroma = picture_HWC[box][..., 0], picture_HWC[box][..., 1:]
+    bright = float(np.percentile(luma, 90))
+    tone = np.median(chroma[luma > 0.9 * bright], axis=0)
+    one_hue = float((np.abs(chroma - tone).max(-1) < 9).mean())
+    writing = float((luma < 0.93 * bright).mean())
+    burnt_out = bright > _BURNT_OUT  # and the writing with it
+    board = one_hue > 0.75 and writing < 0.7 and (writing > 0.04 or burnt_out)
+    return 0.2 < share < 0.92 and around < 0.1 and board
 
 
 def _edge(pale: np.ndarray, columns: np.ndarray) -> float:

@@ -9,11 +9,12 @@ sides (`splits`).
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,6 +53,13 @@ class Problems:
         self.lines.add((path, kind, what))
 
 
+class Lines(NamedTuple):
+    """What sidecars say: logs count a camera's clips, cuts use pieces of them; both name slates."""
+
+    logs: list[Event]
+    cuts: list[Event]
+
+
 def settle(catalogue: Catalogue, show: Show, sidecars: Sequence[Found]) -> list[Shot]:
     """Make shots, set-ups and sides from all media and sidecars, and store them."""
     media = [m for m in catalogue.media() if m.state in ("scanned", "bad")]
@@ -60,10 +68,10 @@ def settle(catalogue: Catalogue, show: Show, sidecars: Sequence[Found]) -> list[
         for flag in medium.flags:
             problems.add(medium.path, flag, medium.problem or _explained(medium, flag))
     rate = show.rate or next((m.rate for m in media if m.rate), Fraction(24))
-    logs, cuts = _events(sidecars, rate, problems)
+    lines = _events(sidecars, rate, problems)
     good = [m for m in media if m.state == "scanned"]
-    shots = _named(_linked(good, problems), good, logs, problems)
-    shots = _against_the_cut(shots, good, cuts, problems)
+    shots = _named(_linked(good, problems), good, lines, problems)
+    shots = _against_the_cut(shots, good, lines.cuts, problems)
     looks = setups.looks_of(catalogue)
     shots = setups.grouped(shots, looks)
     shots = splits.families(shots, looks, good)
@@ -187,18 +195,21 @@ def _shot(lead: Medium, part: Part, others: Sequence[tuple[Medium, int]]) -> Sho
 
 
 def _named(
-    shots: list[Shot], media: Sequence[Medium], logs: Sequence[Event], problems: Problems
+    shots: list[Shot], media: Sequence[Medium], lines: Lines, problems: Problems
 ) -> list[Shot]:
     by_path = {m.path: m for m in media}
     named: list[Shot] = []
     counts: dict[str, int] = defaultdict(int)
+    slates, logs = _indexed([*lines.logs, *lines.cuts]), _indexed(lines.logs)
     for shot in sorted(shots, key=lambda s: (s.primary.path, s.first)):
         lead = by_path[shot.primary.path]
         slate = Slate()
-        for event in logs:
-            if any(_is_of(event, by_path[k.path], k) for k in shot.links):
-                said = Slate(event.scene, event.take, event.camera)
-                slate = slate.over(names.tidy(said))
+        linked = [(by_path[k.path], k) for k in shot.links]
+        for event in _likely(slates, [medium for medium, _ in linked]):
+            if any(_is_of(event, medium, link) for medium, link in linked):
+                slate = slate.over(names.tidy(Slate(event.scene, event.take, event.camera)))
+        for event in _likely(logs, [lead]):
+            if _is_of(event, lead, shot.primary):
                 shot = _against_the_log(shot, lead, event, problems)
         for link in shot.links:
             slate = _agreed(slate, by_path[link.path].slate, link.path, problems)
@@ -226,7 +237,8 @@ def _agreed(slate: Slate, named: Slate, path: str, problems: Problems) -> Slate:
     """The log's word over the file name's; a contradiction is told."""
     for part in ("scene", "take", "camera"):
         logged, told = getattr(slate, part), getattr(named, part)
-        if logged and told and logged != told:
+        finer = part == "scene" and names.script_scene(logged) == told  # 42A: a set-up of 42
+        if logged and told and logged != told and not finer:
             problems.add(path, "slate", f"{part} is {logged} by the log, {told} by its name")
     return slate.over(named)
 
@@ -235,6 +247,28 @@ def _folder_scene(path: str) -> str:
     """Unslated footage: each folder is a scene of its own, told apart by a leading slash."""
     parent = PurePosixPath(path).parent.name
     return f"/{parent}" if parent not in ("", ".", "..") else "/"
+
+
+def _indexed(events: Sequence[Event]) -> dict[str, dict[int, Event]]:
+    """Lines by all that they may be found by: a show has thousands of both."""
+    index: dict[str, dict[int, Event]] = defaultdict(dict)
+    for n, event in enumerate(events):
+        found_by = {names.stem_of(event.name).lower(), event.name.lower()}
+        if event.source_file:
+            found_by.add(names.stem_of(event.source_file).lower())
+        for key in (*found_by, f"reel {_reel(event.reel)[:4]}"):
+            index[key][n] = event
+    return index
+
+
+def _likely(index: dict[str, dict[int, Event]], media: Sequence[Medium]) -> list[Event]:
+    """Lines that may be about some media, in order; `_is_of` makes sure."""
+    found: dict[int, Event] = {}
+    for medium in media:
+        for reel in (medium.reel, medium.slate.roll):
+            found |= index.get(f"reel {_reel(reel)[:4]}", {})
+        found |= index.get(names.stem_of(medium.path).lower(), {})
+    return [found[n] for n in sorted(found)]
 
 
 def _is_of(event: Event, medium: Medium, link: Link) -> bool:
@@ -260,17 +294,19 @@ def _against_the_cut(
 ) -> list[Shot]:
     """Flag shots that have fewer frames than the cut takes from them."""
     by_path = {m.path: m for m in media}
+    index = _indexed(cuts)
+    shots_in = Counter(s.primary.path for s in shots)
     out = []
     for shot in shots:
         lead, link = by_path[shot.primary.path], shot.primary
         start = start_of(lead)
-        need = [e for e in cuts if _is_of(e, lead, link)]
+        need = [e for e in _likely(index, [lead]) if _is_of(e, lead, link)]
         if start is None:
             out.append(shot)
             continue
         first = start + shot.first - lead.first_frame
         last = start + shot.last - lead.first_frame
-        whole = len([s for s in shots if s.primary.path == lead.path]) == 1
+        whole = shots_in[lead.path] == 1
         head = max((first - e.source_in for e in need if e.source_in is not None), default=0)
         tail = max((e.source_out - 1 - last for e in need if e.source_out is not None), default=0)
         if whole and (head > 0 or tail > 0):
@@ -281,22 +317,17 @@ def _against_the_cut(
     return out
 
 
-def _events(
-    sidecars: Sequence[Found], rate: Fraction, problems: Problems
-) -> tuple[list[Event], list[Event]]:
-    """Lines of logs, which name shots, and events of cuts, which use them."""
-    logs: list[Event] = []
-    cuts: list[Event] = []
+def _events(sidecars: Sequence[Found], rate: Fraction, problems: Problems) -> Lines:
+    """Lines of all sidecars that can be read."""
+    lines = Lines([], [])
     for item in sidecars:
         try:
             events = read_timeline(item.file, rate=rate)
         except FootagefitError as error:
             problems.add(item.path, "unreadable", error.what)
             continue
-        is_log = item.file.suffix.lower() == ".ale"
-        logs += [e for e in events if is_log or e.scene or e.take]
-        cuts += [] if is_log else events
-    return logs, cuts
+        (lines.logs if item.file.suffix.lower() == ".ale" else lines.cuts).extend(events)
+    return lines
 
 
 # -- the rest -------------------------------------------------------------------------------------

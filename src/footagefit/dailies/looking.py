@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from footagefit.dailies.cuts import HEIGHT, WIDTH
 from footagefit.errors import UnreadableFrame
@@ -21,8 +22,12 @@ from footagefit.footage.clip import Clip
 from footagefit.records import ClipInfo, Native
 
 THUMB_PX = 192
-_TAPS, _CHROMA_TAPS = 4, 2  # samples across one cell of the tiny picture
-_SHARP_EVERY = 3
+_TAPS = 4  # samples across one cell of the tiny picture
+_PLANE_TAPS = (_TAPS, 2, 2)  # the same of each plane
+_BATCH = 64
+Thumb = np.ndarray | tuple[np.ndarray, ...]
+_SLANTED = np.flatnonzero(np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)).ravel() % 3 == 0)
+_SHARP_EVERY, _SHARP_ROWS = 4, 12
 _MOST_THUMBS = 64
 
 
@@ -36,7 +41,7 @@ class Look:
         sharp_T: Fine detail over coarse detail along rows, 0..1.
         numbers: Frame number of each.
         broken: Frames that did not decode, with why.
-        thumbs: Some larger pictures by frame number: ACEScg or Y, Cb, Cr as above.
+        thumbs: Some larger pictures by frame number: ACEScg, Y, Cb, Cr as above, or planes.
         matrix: Of stored YUV.
         full: Whether stored YUV is full range.
     """
@@ -46,7 +51,7 @@ class Look:
     sharp_T: np.ndarray
     numbers: list[int]
     broken: dict[int, str] = field(default_factory=dict)
-    thumbs: dict[int, np.ndarray] = field(default_factory=dict)
+    thumbs: dict[int, Thumb] = field(default_factory=dict)
     matrix: str = "bt709"
     full: bool = False
 
@@ -58,9 +63,9 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
         clip: Open for reading.
         most_broken: Frames that may fail before the rest is given up.
     """
-    small, linear, sharp = [], [], []
+    linear, sharp = [], []
     broken: dict[int, str] = {}
-    thumbs = _Thumbs()
+    tiny, thumbs = _Tiny(), _Thumbs()
     matrix, full, held = "bt709", False, 0.0
     for number in clip.numbers:
         try:
@@ -70,26 +75,26 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
             if len(broken) > most_broken:
                 break
             continue
-        if native.layout == "interleaved":
+        stored = native.layout == "interleaved"
+        if stored:
             linear.append(_small(_rgb_grid(native, clip.info)).astype(np.float16))
-            small.append(codes_of(linear[-1].astype(np.float32)))
-            if len(sharp) % _SHARP_EVERY == 0:
-                held = _sharpness(_luma_rows(native.planes[0]))
-            sharp.append(held)
-            thumbs.offer(number, lambda n=native: _rgb_grid(n, clip.info, wide=THUMB_PX))
-            continue
-        matrix = str(native.attributes.get("matrix", matrix))
-        full = native.attributes.get("levels") == "full"
-        small.append(_small_of_planes(native))
+            tiny.add(codes_of(linear[-1].astype(np.float32)))
+        else:
+            matrix = str(native.attributes.get("matrix", matrix))
+            full = native.attributes.get("levels") == "full"
+            tiny.add_planes(native)
         if len(sharp) % _SHARP_EVERY == 0:
-            held = _sharpness(native.planes[0])
+            held = _sharpness(_luma_rows(native.planes[0]))
         sharp.append(held)
-        thumbs.offer(number, lambda n=native: _thumb_of_planes(n))
+        if thumbs.wants():
+            kept = _rgb_grid(native, clip.info, wide=THUMB_PX) if stored else _picked(native)
+            thumbs.keep(number, kept)
+    small_THWC = tiny.all()
     return Look(
-        small_THWC=np.stack(small) if small else np.zeros((0, HEIGHT, WIDTH, 3), np.uint8),
+        small_THWC=small_THWC,
         linear_THWC=np.stack(linear) if linear else None,
         sharp_T=np.array(sharp, np.float32),
-        numbers=[n for n in clip.numbers if n not in broken][: len(small)],
+        numbers=[n for n in clip.numbers if n not in broken][: len(small_THWC)],
         broken=broken,
         thumbs=thumbs.kept,
         matrix=matrix,
@@ -98,28 +103,34 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
 
 
 def linear_of(look: Look, info: ClipInfo, *, chunk: int = 256) -> np.ndarray:
-    """The tiny pictures in scene-linear ACEScg (T,H,W,3), float32."""
+    """Every third of the tiny pictures' pixels in scene-linear ACEScg (T,N,3), float32.
+
+    They lie on a slanted grid; conversion costs more than all else that is done with them.
+    """
+    picked = _SLANTED
     if look.linear_THWC is not None:
-        return look.linear_THWC.astype(np.float32)
-    out = np.empty(look.small_THWC.shape, np.float32)
+        return look.linear_THWC.reshape(len(look.numbers), -1, 3)[:, picked].astype(np.float32)
+    flat_TNC = look.small_THWC.reshape(len(look.numbers), -1, 3)[:, picked]
+    out = np.empty(flat_TNC.shape, np.float32)
     for start in range(0, len(out), chunk):
-        part = look.small_THWC[start : start + chunk]
-        rgb = rgb_of(part, look.matrix, look.full)
-        flat = np.ascontiguousarray(rgb.reshape(-1, WIDTH, 3))
-        _to_working(flat, info.space)
-        out[start : start + chunk] = flat.reshape(part.shape)
+        out[start : start + chunk] = rgb_of(flat_TNC[start : start + chunk], look.matrix, look.full)
+        _to_working(out[start : start + chunk].reshape(-1, 48, 3), info.space)
     return out
 
 
-def shown(thumb_HWC: np.ndarray, look: Look, info: ClipInfo) -> np.ndarray:
+def shown(thumb: Thumb, look: Look, info: ClipInfo) -> np.ndarray:
     """A thumbnail as 8-bit sRGB, for eyes."""
     from footagefit.footage import colour
 
-    if thumb_HWC.dtype == np.uint8:
-        pixels = rgb_of(thumb_HWC[None], look.matrix, look.full)[0]
+    if isinstance(thumb, tuple):
+        thumb = _thumb(thumb, info)
+    if thumb.dtype == np.uint8:
+        pixels = rgb_of(thumb[None], look.matrix, look.full)[0]
+        if colour.encoding(info.space) == "sdr-video":  # made for eyes as it is
+            return (pixels.clip(0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
         _to_working(pixels, info.space)
     else:
-        pixels = np.ascontiguousarray(thumb_HWC, np.float32)
+        pixels = np.ascontiguousarray(thumb, np.float32)
     return colour.preview(pixels)
 
 
@@ -162,47 +173,118 @@ class _Thumbs:
     """Pictures at even steps through a clip of unknown length, never more than so many."""
 
     def __init__(self) -> None:
-        self.kept: dict[int, np.ndarray] = {}
-        self._seen = 0
+        self.kept: dict[int, Thumb] = {}
+        self._seen = -1
         self._step = 8
 
-    def offer(self, number: int, make: object) -> None:
-        if self._seen % self._step == 4:
-            self.kept[number] = make()  # pyright: ignore[reportCallIssue]
-            if len(self.kept) > _MOST_THUMBS:
-                self.kept = dict(list(self.kept.items())[::2])
-                self._step *= 2
+    def wants(self) -> bool:
+        """Whether the next frame should be kept."""
         self._seen += 1
+        return self._seen % self._step == 4
+
+    def keep(self, number: int, picture: Thumb) -> None:
+        """Keep one; every other one goes when there are too many."""
+        self.kept[number] = picture
+        if len(self.kept) > _MOST_THUMBS:
+            self.kept = dict(list(self.kept.items())[::2])
+            self._step *= 2
 
 
-def _small_of_planes(native: Native) -> np.ndarray:
-    planes = native.planes
-    if native.layout.startswith(("gbr", "rgb")):
-        g, b, r = (_small(_thin(p)) / _most(p) for p in planes[:3])
-        return codes_of(np.stack([r, g, b], -1) ** 2.4 * 4.0)
-    taps = (_TAPS, _CHROMA_TAPS, _CHROMA_TAPS)
-    shrunk = [
-        _small(_thin(p, t)) * (255.0 / _most(p, native.sample))
-        for p, t in zip(planes[:3], taps, strict=False)
-    ]
-    if len(planes) < 3:
-        shrunk = [shrunk[0], *[np.full((HEIGHT, WIDTH), 128.0, np.float32)] * 2]
-    return (np.stack(shrunk, -1) + 0.5).clip(0, 255).astype(np.uint8)
+class _Tiny:
+    """Tiny pictures as they come; planes are averaged in batches, since small steps cost."""
+
+    def __init__(self) -> None:
+        self._done: list[np.ndarray] = []
+        self._taps: list[np.ndarray] = []
+        self._scale: list[float] = []
+        self._whole = False
+        self._held = 0
+
+    def add(self, picture_HWC: np.ndarray) -> None:
+        """One that is tiny already."""
+        self._done.append(picture_HWC[None])
+
+    def add_planes(self, native: Native) -> None:
+        """One of a frame's planes."""
+        planes = native.planes
+        if native.layout.startswith(("gbr", "rgb")):
+            g, b, r = (_small(_thin(p)) / _most(p) for p in planes[:3])
+            self.add(codes_of(np.stack([r, g, b], -1) ** 2.4 * 4.0))
+            return
+        if not self._taps:
+            kind = planes[0].dtype
+            sizes = [(HEIGHT * t, WIDTH * t) for t in _PLANE_TAPS[: len(planes[:3])]]
+            self._taps = [np.empty((_BATCH, *size), kind) for size in sizes]
+            self._scale = [255.0 / _most(p, native.sample) for p in planes[:3]]
+            self._whole = all(map(_is_whole, planes))
+        for taps, plane in zip(self._taps, planes, strict=False):
+            (height, width), step = plane.shape, plane.strides[0] // plane.itemsize
+            flat = plane.base if self._whole else None
+            if flat is None:
+                size = (height - 1) * step + width
+                flat = as_strided(plane, (size,), (plane.itemsize,))
+            places = _grid(height, width, step, taps.shape[1:])
+            flat.take(places, out=taps[self._held], mode="clip")
+        self._held += 1
+        if self._held == _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        out = np.full((self._held, HEIGHT, WIDTH, 3), 128, np.uint8)
+        for channel, (taps, scale) in enumerate(zip(self._taps, self._scale, strict=True)):
+            each = taps.shape[1] // HEIGHT
+            total = _summed(taps[: self._held], each)
+            mean = total * np.float32(scale / (each * each)) + np.float32(0.5)
+            out[..., channel] = mean.clip(0, 255)
+        self._done.append(out)
+        self._held = 0
+
+    def all(self) -> np.ndarray:
+        """All of them (T,H,W,3)."""
+        self._flush()
+        return np.concatenate(self._done or [np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)])
 
 
-def _thumb_of_planes(native: Native) -> np.ndarray:
-    planes = native.planes
-    height, width = planes[0].shape[:2]
+def _is_whole(plane_HW: np.ndarray) -> bool:
+    """Whether a plane's base is all of its samples and what lies between its rows, in one row."""
+    base = plane_HW.base
+    if not isinstance(base, np.ndarray) or base.ndim != 1 or base.dtype != plane_HW.dtype:
+        return False
+    return base.__array_interface__["data"][0] == plane_HW.__array_interface__["data"][0]
+
+
+def _summed(taps_THW: np.ndarray, each: int) -> np.ndarray:
+    """Sums of each x each samples."""
+    rows = taps_THW[:, 0::each].astype(np.uint32 if taps_THW.dtype != np.uint8 else np.uint16)
+    for step in range(1, each):
+        rows += taps_THW[:, step::each]
+    cells = rows[..., 0::each].copy()
+    for step in range(1, each):
+        cells += rows[..., step::each]
+    return cells
+
+
+def _picked(native: Native) -> tuple[np.ndarray, ...]:
+    """A thumbnail's samples as stored, a plane each: few of them are ever shown."""
+    height, width = native.planes[0].shape[:2]
     tall = max(2, round(THUMB_PX * height / width))
-    rows = (np.arange(tall) + 0.5) / tall
-    columns = (np.arange(THUMB_PX) + 0.5) / THUMB_PX
-    if native.layout.startswith(("gbr", "rgb")):
-        g, b, r = (_pick(p, rows, columns) / _most(p) for p in planes[:3])
+    return tuple(
+        plane[_places(plane.shape[0], tall)][:, _places(plane.shape[1], THUMB_PX)]
+        for plane in native.planes[:3]
+    )
+
+
+def _thumb(picked: tuple[np.ndarray, ...], info: ClipInfo) -> np.ndarray:
+    """The samples as 8-bit Y, Cb, Cr."""
+    scaled = [p.astype(np.float32) / _most(p, info.sample) for p in picked]
+    if info.channels[:3] == ("G", "B", "R"):
+        g, b, r = scaled
         return codes_of(np.stack([r, g, b], -1) ** 2.4 * 4.0)
-    picked = [_pick(p, rows, columns) * (255.0 / _most(p, native.sample)) for p in planes[:3]]
-    if len(planes) < 3:
-        picked = [picked[0], *[np.full_like(picked[0], 128.0)] * 2]
-    return (np.stack(picked, -1) + 0.5).clip(0, 255).astype(np.uint8)
+    if len(scaled) < 3:
+        scaled = [scaled[0], *[np.full_like(scaled[0], 128 / 255)] * 2]
+    return (np.stack(scaled, -1) * 255.0 + 0.5).clip(0, 255).astype(np.uint8)
 
 
 def _pick(plane_HW: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -236,6 +318,12 @@ def _small(taps: np.ndarray) -> np.ndarray:
     for step in range(1, each):
         cells += rows[:, step::each]
     return cells.reshape(HEIGHT, WIDTH, *shape).astype(np.float32) / (each * each)
+
+
+@lru_cache(maxsize=16)
+def _grid(height: int, width: int, step: int, taps: tuple[int, int]) -> np.ndarray:
+    """Where a plane's samples lie in its memory, whose rows are `step` apart."""
+    return _places(height, taps[0])[:, None] * step + _places(width, taps[1])
 
 
 @lru_cache(maxsize=64)
@@ -273,23 +361,25 @@ def _rgb_names(channels: tuple[str, ...]) -> list[str]:
 
 
 def _luma_rows(stored_HWC: np.ndarray) -> np.ndarray:
+    """A few rows of luma, enough to tell how sharp a picture is."""
     plane = stored_HWC[..., min(1, stored_HWC.shape[2] - 1)] if stored_HWC.ndim == 3 else stored_HWC
-    step = max(1, plane.shape[0] // 24)
-    rows = plane[step // 2 :: step].astype(np.float32)
+    step = max(1, plane.shape[0] // _SHARP_ROWS)
+    rows = plane[step // 2 :: step]
+    if rows.dtype == np.uint8:
+        return rows.astype(np.int16)
+    rows = rows.astype(np.float32)
     if not np.issubdtype(stored_HWC.dtype, np.integer):
         rows = np.nan_to_num(np.maximum(rows, 0.0), posinf=65504.0) ** (1 / 2.8) * 255.0
     return rows
 
 
-def _sharpness(plane_HW: np.ndarray) -> float:
+def _sharpness(rows_HW: np.ndarray) -> float:
     """Finest detail over coarse detail along a few rows: falls when focus goes."""
-    plane = plane_HW[..., 0] if plane_HW.ndim == 3 else plane_HW
-    step = max(1, plane.shape[0] // 24)
-    rows = plane[step // 2 :: step]
-    if rows.shape[1] < 16:
+    if rows_HW.shape[1] < 16:
         return 0.0
-    rows = rows.astype(np.int16 if rows.dtype == np.uint8 else np.float32)
-    fine = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2]
-    coarse = rows[:, 8:] - rows[:, :-8]
-    over = float(np.abs(coarse).mean())
-    return 0.0 if over < 1e-6 else float(np.abs(fine).mean()) / (over + float(np.abs(fine).mean()))
+    fine = rows_HW[:, 2:] + rows_HW[:, :-2] - 2 * rows_HW[:, 1:-1]
+    coarse = rows_HW[:, 8:] - rows_HW[:, :-8]
+    kind = np.int32 if fine.dtype == np.int16 else np.float64
+    over = float(np.abs(coarse).sum(dtype=kind)) / coarse.size
+    detail = float(np.abs(fine).sum(dtype=kind)) / fine.size
+    return 0.0 if over < 1e-6 else detail / (over + detail)

@@ -15,7 +15,7 @@ import numpy as np
 from footagefit.dailies import cuts
 from footagefit.dailies.entries import DISSOLVE, FADE
 
-_LAGS = (8, 16, 32)
+_LAGS = {8: 1, 16: 1, 32: 2}  # frames looked across, and every how manieth start is tried
 _LONGEST = 72
 _MOST_RESIDUE = 0.33  # of what lies between the ends, in coarse pictures
 _MOST_DETAIL, _MOST_DETAIL_UNLIKE = 0.33, 0.46  # in fine ones; more where the ends are unlike
@@ -36,8 +36,14 @@ def find_mixes(small_THWC: np.ndarray) -> list[cuts.Change]:
 
 def spreads(small_THWC: np.ndarray) -> np.ndarray:
     """Spread of luma code values in each picture: next to nothing in an empty one."""
-    luma = small_THWC[..., 0].reshape(len(small_THWC), -1)
-    return np.concatenate([luma[i : i + 512].std(1) for i in range(0, len(luma), 512)] or [[]])
+    out = np.zeros(len(small_THWC), np.float32)
+    for start in range(0, len(out), 256):
+        luma = small_THWC[start : start + 256, ..., 0].reshape(-1, cuts.HEIGHT * cuts.WIDTH)
+        luma = luma.astype(np.float32)
+        mean = luma.mean(1)
+        square = np.einsum("td,td->t", luma, luma) / luma.shape[1]
+        out[start : start + 256] = np.sqrt(np.maximum(0.0, square - mean * mean))
+    return out
 
 
 # -- dissolves ------------------------------------------------------------------------------------
@@ -46,19 +52,22 @@ def spreads(small_THWC: np.ndarray) -> np.ndarray:
 def _dissolves(small_THWC: np.ndarray) -> list[cuts.Change]:
     total = len(small_THWC)
     found: list[cuts.Change] = []
-    if total < _LAGS[0] + 2:
+    if total < min(_LAGS) + 2:
         return found
     jump_T = cuts.jumps(small_THWC)
-    signature_TD, coarse_TD = _normalised(small_THWC), _coarse(small_THWC)
+    coarse_TD = _coarse(small_THWC)
+    signature_TD = _normalised(coarse_TD)
     tried = np.zeros(total, bool)
-    for lag in _LAGS:
+    for lag, every in _LAGS.items():
         if total <= lag:
             break
         alike = np.einsum("td,td->t", signature_TD[:-lag], signature_TD[lag:])
         steady = _steady(jump_T, lag)
-        for start in np.flatnonzero((alike < 0.6) & steady):
+        likely = np.flatnonzero((alike < 0.6) & steady)
+        likely = likely[_blends(coarse_TD, likely, lag=lag, most=1.2 * _MOST_RESIDUE)]
+        for start in likely:
             middle = int(start) + lag // 2
-            if tried[middle] or start % max(1, lag // 16):
+            if tried[middle] or start % every:  # any piece of a blend is one
                 continue
             mix = _fit(small_THWC, coarse_TD, int(start), int(start) + lag)
             if mix is None:
@@ -69,12 +78,34 @@ def _dissolves(small_THWC: np.ndarray) -> list[cuts.Change]:
     return found
 
 
-def _normalised(small_THWC: np.ndarray) -> np.ndarray:
-    """Luma pictures with mean 0 and length 1, a quarter the size: alike if their product is 1."""
-    luma = small_THWC[:, :27, :48, 0].reshape(-1, 9, 3, 16, 3).mean((2, 4), dtype=np.float32)
-    flat = luma.reshape(len(luma), -1)
-    flat -= flat.mean(1, keepdims=True)
+def _normalised(coarse_TD: np.ndarray) -> np.ndarray:
+    """Coarse luma with mean 0 and length 1: pictures are alike if their product is 1."""
+    flat = coarse_TD[:, ::3] - coarse_TD[:, ::3].mean(1, keepdims=True)
     return flat / np.maximum(1e-3, np.linalg.norm(flat, axis=1, keepdims=True))
+
+
+def _blends(picture_TD: np.ndarray, start_N: np.ndarray, *, lag: int, most: float) -> np.ndarray:
+    """Whether a few frames between each start and its end could be blends of both: a cheap look.
+
+    Args:
+        picture_TD: Pictures as rows of numbers.
+        start_N: Starts to look at.
+        lag: From start to end.
+        most: Of what lies between the ends, how much a blend may leave unexplained.
+    """
+    one = picture_TD[start_N]
+    away = picture_TD[start_N + lag] - one
+    size = np.maximum(1.0, np.einsum("nd,nd->n", away, away))
+    left, last, climbs = np.zeros(len(start_N)), np.zeros(len(start_N)), np.ones(len(start_N), bool)
+    steps = np.linspace(lag // 4, 3 * lag // 4, 5).round().astype(int)
+    for step in steps:
+        run = picture_TD[start_N + step] - one
+        share = np.einsum("nd,nd->n", run, away) / size
+        square = np.einsum("nd,nd->n", run, run) / size - share * share
+        left += np.sqrt(np.maximum(0.0, square)) / len(steps)
+        climbs &= share > last - 0.1
+        last = share
+    return climbs & (left < most)
 
 
 def _steady(jump_T: np.ndarray, lag: int) -> np.ndarray:
@@ -98,35 +129,45 @@ def _fit(small_THWC: np.ndarray, coarse_TD: np.ndarray, start: int, end: int) ->
     ends = small_THWC[start], small_THWC[end]
     if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY:
         return None
+    fine_TD = small_THWC[start : end + 1].reshape(end - start + 1, -1).astype(np.float32)
+    detail = _shares(fine_TD, 0, end - start)[1]
+    if detail > _MOST_DETAIL_UNLIKE:
+        return None
     across = cuts.unlike(*ends)
     if across < _LEAST_UNLIKE or _kept(*ends) > 0.12 or not _ends_hold(small_THWC, start, end):
         return None
-    fine_TD = small_THWC[start : end + 1].reshape(end - start + 1, -1).astype(np.float32)
-    detail = _shares(fine_TD, 0, end - start)[1]
-    if detail > (_MOST_DETAIL if across < _UNLIKE else _MOST_DETAIL_UNLIKE):
+    if across < _UNLIKE and detail > _MOST_DETAIL:
         return None
     return cuts.Change(DISSOLVE, start + 1, end, float(np.clip(1.2 - 2 * residue, 0.1, 1.0)))
 
 
-def _shares(
-    picture_TD: np.ndarray, start: int, end: int, *, low: int | None = None, high: int | None = None
-) -> tuple[np.ndarray, float]:
+def _shares(picture_TD: np.ndarray, start: int, end: int) -> tuple[np.ndarray, float]:
     """How much of the end picture is in each frame, and what the blend leaves unexplained.
 
-    The frames are start..end, or low..high seen along the way from start to end. Coarse pictures
-    serve best; motion inside the blend disturbs fine ones more.
+    Coarse pictures serve best; motion inside the blend disturbs fine ones more.
     """
-    low, high = start if low is None else low, end if high is None else high
-    run = picture_TD[low : high + 1]
-    away = run[end - low] - run[start - low]
+    share, size = _along(picture_TD, start, end, low=start, high=end)
+    if size < 1.0:
+        return share, 1.0
+    quarter = len(share) // 4
+    middle = slice(quarter, max(quarter + 1, 3 * len(share) // 4 + 1))
+    away = picture_TD[start : end + 1][middle] - picture_TD[start]
+    square = np.einsum("td,td->t", away, away) / size - share[middle] ** 2
+    return share, float(np.sqrt(np.maximum(0.0, square)).mean())
+
+
+def _along(
+    picture_TD: np.ndarray, start: int, end: int, *, low: int, high: int
+) -> tuple[np.ndarray, float]:
+    """How far each of the frames low..high has come from start's picture to end's, 0..1.
+
+    Also how far those two lie apart, squared.
+    """
+    away = picture_TD[end] - picture_TD[start]
     size = float(away @ away)
     if size < 1.0:
-        return np.zeros(len(run), np.float32), 1.0
-    run = run - run[start - low]
-    share = run @ away / size
-    left = run - share[:, None] * away
-    middle = left[len(run) // 4 : max(len(run) // 4 + 1, 3 * len(run) // 4 + 1)]
-    return share, float(np.sqrt((middle * middle).sum(1) / size).mean())
+        return np.zeros(high - low + 1, np.float32), size
+    return (picture_TD[low : high + 1] @ away - picture_TD[start] @ away) / size, size
 
 
 def _coarse(small_THWC: np.ndarray) -> np.ndarray:
@@ -148,7 +189,7 @@ def _whole(coarse_TD: np.ndarray, start: int, end: int) -> tuple[int, int]:
         return start, end
     slope = 1.0 / (line[1] - line[0])
     low, high = max(0, start - _LONGEST), min(len(coarse_TD) - 1, end + _LONGEST)
-    rise = np.diff(_shares(coarse_TD, start, end, low=low, high=high)[0])
+    rise = np.diff(_along(coarse_TD, start, end, low=low, high=high)[0])
     rise = np.convolve(np.pad(rise, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     first, last = start + round(line[0]), start + round(line[1])
     first, last = max(low, first), min(high, last)
@@ -170,7 +211,10 @@ def _line(share_T: np.ndarray) -> tuple[float, float] | None:
     rise = np.diff(share_T[max(0, steps[0] - 1) : steps[-1] + 2])
     if (rise < -0.04).any() or rise.max() > 4.0 * max(1e-3, float(np.median(rise))):
         return None
-    slope, offset = np.polyfit(steps, share_T[steps], 1)
+    middle, height = float(steps.mean()), float(share_T[steps].mean())
+    apart = steps - middle
+    slope = float(apart @ (share_T[steps] - height)) / float(apart @ apart)
+    offset = height - slope * middle
     if slope <= 0:
         return None
     fitted = slope * steps + offset

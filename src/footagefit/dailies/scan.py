@@ -3,9 +3,9 @@
 Here: which clips are looked at, by how many processes, and what is written when. Not here: what is
 done with one clip (`examine`) or with all of them (`linking`).
 
-Each clip's findings are one transaction, so a scan can be killed at any time and goes on where it
-was; shots, set-ups and sides are made anew from all media in one last transaction, so that the end
-state does not depend on how often it was killed.
+Clips' findings are stored whole, a few at a time, so a scan can be killed at any time and goes on
+where it was; shots, set-ups and sides are made anew from all media in one last transaction, so
+that the end state does not depend on how often it was killed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from multiprocessing.context import BaseContext
+from multiprocessing.forkserver import ensure_running
 from typing import Literal
 
 from footagefit.dailies import learned, linking
@@ -32,6 +34,16 @@ from footagefit.dailies.show import Show
 from footagefit.errors import MissingPart
 
 Detector = Literal["auto", "builtin", "learned"]
+_COMMIT_S = 0.5  # the most of a killed scan's work that is done again
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_NEEDED = (  # for a look at a clip
+    "footagefit.dailies.leaders",
+    "footagefit.dailies.measures",
+    "footagefit.footage.opening",
+    "footagefit.footage.movie",
+    "PyOpenColorIO",
+    "PIL.JpegImagePlugin",
+)
 Progress = Callable[[Iterable[object], int, str], Iterable[object]]
 
 
@@ -66,7 +78,8 @@ def scan_show(
 
     Args:
         show: The production.
-        workers: Processes; one per core by default, none beside this one if 0.
+        workers: Processes; one per core by default. With 0 there is none beside this one, which
+            a clip that kills its decoder then ends.
         again: Look at everything again, changed or not.
         detector: Of cuts: `learned` (slow on a CPU), `builtin`, or `auto`: learned if installed.
         progress: Wraps the iterable of results to show how far it is.
@@ -88,9 +101,8 @@ def scan_show(
         results: Iterable[object] = _looked_at(todo, settings, workers)
         if progress is not None:
             results = progress(results, len(todo), "scan")
-        for exam in results:
-            if isinstance(exam, Exam):
-                _store(catalogue, exam)
+        for exams in _in_batches(results):
+            _store(catalogue, exams)
         shots = linking.settle(catalogue, show, [i for i in items if i.form == "sidecar"])
         media = catalogue.media()
         with catalogue.change() as db:
@@ -132,7 +144,8 @@ def _note_what_is_there(
             same = old and (old.bytes, old.changed_ns) == (item.bytes, item.changed_ns)
             if old and same and old.state in ("scanned", "bad") and not again:
                 continue
-            content = content_of(item)
+            # Who looks at a new clip hashes it, unless it may be one that was moved.
+            content = content_of(item) if old or lost else ""
             if old and old.content == content and old.state in ("scanned", "bad") and not again:
                 touched = replace(old, changed_ns=item.changed_ns)
                 catalogue.put_medium(db, touched)
@@ -169,20 +182,35 @@ def _move(db: sqlite3.Connection, old: Medium, item: Found) -> None:
         db.execute("UPDATE media SET state = 'scanned' WHERE id = ?", (old.id,))
 
 
-def _store(catalogue: Catalogue, exam: Exam) -> None:
-    """All of one clip's findings in one transaction."""
+def _in_batches(results: Iterable[object]) -> Iterator[list[Exam]]:
+    """Findings as they come, several together where they come fast: a commit waits for the disk."""
+    held: list[Exam] = []
+    begun = time.monotonic()
+    for exam in results:
+        if isinstance(exam, Exam):
+            held.append(exam)
+        if held and time.monotonic() - begun > _COMMIT_S:
+            yield held
+            held, begun = [], time.monotonic()
+    if held:
+        yield held
+
+
+def _store(catalogue: Catalogue, exams: Sequence[Exam]) -> None:
+    """All findings of some clips in one transaction."""
     with catalogue.change() as db:
-        row = catalogue.put_medium(db, exam.medium)
-        db.execute("DELETE FROM curves WHERE medium = ?", (row,))
-        db.execute("DELETE FROM thumbnails WHERE medium = ?", (row,))
-        db.executemany(
-            "INSERT INTO curves VALUES (?, ?, ?, ?)",
-            [(row, n, VERSION, c.tobytes()) for n, c in exam.curves.items()],
-        )
-        db.executemany(
-            "INSERT INTO thumbnails VALUES (?, ?, ?, ?, ?, ?)",
-            [(row, t.part, t.frame, t.jpeg, t.hashes, t.layout) for t in exam.thumbnails],
-        )
+        for exam in exams:
+            row = catalogue.put_medium(db, exam.medium)
+            db.execute("DELETE FROM curves WHERE medium = ?", (row,))
+            db.execute("DELETE FROM thumbnails WHERE medium = ?", (row,))
+            db.executemany(
+                "INSERT INTO curves VALUES (?, ?, ?, ?)",
+                [(row, n, VERSION, c.tobytes()) for n, c in exam.curves.items()],
+            )
+            db.executemany(
+                "INSERT INTO thumbnails VALUES (?, ?, ?, ?, ?, ?)",
+                [(row, t.part, t.frame, t.jpeg, t.hashes, t.layout) for t in exam.thumbnails],
+            )
 
 
 # -- processes ------------------------------------------------------------------------------------
@@ -192,8 +220,7 @@ def _looked_at(
     todo: list[tuple[Found, str]], settings: Settings, workers: int | None
 ) -> Iterator[Exam]:
     count = min(os.cpu_count() or 1, len(todo)) if workers is None else workers
-    small = sum(item.bytes for item, _ in todo) < 4_000_000 and workers is None
-    if count < 2 or small:  # starting processes would cost more than it gains
+    if count < 1:
         for item, content in todo:
             yield examine(item, content, settings)
         return
@@ -224,17 +251,17 @@ class _Died(Exception):
 def _in_processes(
     todo: dict[int, tuple[Found, str]], settings: Settings, count: int
 ) -> Iterator[tuple[int, Exam]]:
-    context = multiprocessing.get_context("spawn")
+    count = min(count, len(todo))
+    threads = max(1, (os.cpu_count() or 1) // count)
     waiting = list(todo.items())
     running: dict[Future[Exam], int] = {}
-    with ProcessPoolExecutor(
-        min(count, len(todo)), mp_context=context, initializer=_begin, initargs=(os.getpid(),)
-    ) as pool:
+    with ProcessPoolExecutor(count, mp_context=_processes(), initializer=_begin) as pool:
         try:
             while waiting or running:
                 while waiting and len(running) < count + 1:
                     index, (item, content) = waiting.pop(0)
-                    running[pool.submit(examine, item, content, settings)] = index
+                    job = pool.submit(examine, item, content, settings, threads=threads)
+                    running[job] = index
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield running[future], future.result()
@@ -245,14 +272,33 @@ def _in_processes(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(parent: int) -> None:
-    """In a worker: one thread for arithmetic, and an end if the scan itself is killed."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+def _processes() -> BaseContext:
+    """Processes that start at once: forked from a server that has imported what a look needs."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", *_NEEDED])
+    said = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # for arithmetic: clips are what is parallel
+    try:
+        ensure_running()
+    finally:
+        for name, value in said.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return context
+
+
+def _begin() -> None:
+    """In a worker: end when the scan ends, however it ends."""
+    parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -11,11 +11,9 @@ import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from footagefit.errors import (
     FootagefitWarning,
@@ -29,6 +27,9 @@ from footagefit.footage.clip import Clip
 from footagefit.footage.movie_decoder import MovieDecoder
 from footagefit.footage.movie_index import build_index, open_movie
 from footagefit.records import Box, ClipInfo, Frames, Native
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v")
 _CHANNELS = {"R": 0, "G": 1, "B": 2}
@@ -45,6 +46,8 @@ class MovieClip(Clip):
         levels: `limited` or `full` to overrule its tags; `auto` to follow them.
         start: Number of the first frame, to overrule its timecode.
         rate: Frames a second, to overrule the container's.
+        otherwise: Colour space for `auto` to take where the tags are not certain.
+        threads: That decode; 0 for as many as the machine has.
 
     Attributes:
         form: How its planes hold the picture.
@@ -55,7 +58,7 @@ class MovieClip(Clip):
 
     Raises:
         UnreadableClip: It is missing, empty, cut off or not a movie.
-        UnknownSpace: `auto`, and the tags are not certain.
+        UnknownSpace: `auto`, the tags are not certain, and there is no `otherwise`.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class MovieClip(Clip):
         levels: str = "auto",
         start: int | None = None,
         rate: Fraction | None = None,
+        otherwise: str = "",
+        threads: int = 0,
     ) -> None:
         path = Path(path)
         _known("matrix", matrix, (*yuv.LUMA, "auto"))
@@ -81,7 +86,7 @@ class MovieClip(Clip):
             )
             self.tagged_full = codec.color_range == _FULL_RANGE or "yuvj" in form.name
             self.matrix, self.full = _meaning(path, codec, form, matrix, levels)
-            space = _space(path, space, codec, tags)
+            space = _space(path, space, codec, tags, otherwise)
             self._index = build_index(path, container, stream)
             self.info = _describe(
                 path, container, stream, form, tags, space, rate, start, self._index
@@ -90,6 +95,7 @@ class MovieClip(Clip):
             container.close()
             raise
         self.form = form
+        self._threads = threads
         self._decoder: MovieDecoder | None = self._make_decoder((container, stream))
 
     def read(self, frames: Sequence[int]) -> Frames:
@@ -97,6 +103,8 @@ class MovieClip(Clip):
 
         Movies hold straight alpha: colour is converted first, then multiplied.
         """
+        import torch  # here: a scan looks at planes and never needs it
+
         made = yuv.equation(self.form, matrix=self.matrix, full=self.full)
         through = colour.planes_to_working(made.weights, made.offsets, space=self.info.space)
         rgb, coverage = self._codes(frames, through, alpha=self.info.alpha)
@@ -111,6 +119,8 @@ class MovieClip(Clip):
 
     def data(self, frames: Sequence[int], layer: str) -> Tensor:
         """Code values 0..1 of `R`, `G`, `B`, `A`, `rgb`, `rgba` or `mask` (alpha, else R)."""
+        import torch
+
         if layer not in self.info.layers:
             raise UnknownName("layer", layer, self.info.layers, path=self.info.path)
         if layer == "mask":
@@ -179,8 +189,13 @@ class MovieClip(Clip):
         return decoded
 
     def _make_decoder(self, opened: tuple[Any, Any] | None) -> MovieDecoder:
-        first = self.info.first_frame
-        return MovieDecoder(self.info.path, self._index, first_frame=first, opened=opened)
+        return MovieDecoder(
+            self.info.path,
+            self._index,
+            first_frame=self.info.first_frame,
+            opened=opened,
+            threads=self._threads,
+        )
 
     def close(self) -> None:
         """Let go of the file; reading again opens it again."""
@@ -230,12 +245,14 @@ def _meaning(
     return matrix, full
 
 
-def _space(path: Path, space: str, codec: Any, tags: dict[str, object]) -> str:
+def _space(path: Path, space: str, codec: Any, tags: dict[str, object], otherwise: str) -> str:
     if space != "auto":
         return colour.resolve(space)
     found = movie_tags.space_from_tags(codec.color_primaries, codec.color_trc, metadata=tags)
     if found is not None and (known := colour.known(found)):
         return known
+    if otherwise:
+        return colour.resolve(otherwise)
     raise UnknownSpace(
         "its colour space is not certain from its tags "
         f"(primaries {int(codec.color_primaries)}, transfer {int(codec.color_trc)})",

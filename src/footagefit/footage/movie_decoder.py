@@ -7,6 +7,7 @@ to the keyframe at or before, and if the container lands too late, to the one be
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class MovieDecoder:
         opened: Container and stream, where they are open already: opening decodes a first frame.
             They are kept until another movie is opened so, unless this one is read first: many
             clips may be opened before one is read, and open files are few.
+        threads: That decode; 0 for as many as the machine has.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class MovieDecoder:
         *,
         first_frame: int,
         opened: tuple[Any, Any] | None = None,
+        threads: int = 0,
     ) -> None:
         self._path = path
         self._index = index
@@ -50,7 +53,7 @@ class MovieDecoder:
         self._position = -1
         self.process = os.getpid()
         self.seeks = 0
-        self._threads = 1
+        self._threads, self._most_threads = 1, threads
         if opened is not None:
             self._container, self._stream = opened
             self._wait()
@@ -67,7 +70,7 @@ class MovieDecoder:
             return self._frame
         # A damaged frame must not take its neighbours with it: decoders on several threads meet
         # it early, so what fails is tried once more from its keyframe on one thread.
-        for threads in (_threads(), 1):
+        for threads in (self._most_threads or _threads(), 1):
             try:
                 return self._reach(position, threads)
             except av.error.FFmpegError as error:
@@ -212,8 +215,7 @@ class MovieDecoder:
 
 def _threads() -> int:
     """Decoding threads: one in a loader's worker, which has neighbours."""
-    import torch.utils.data
-
-    if torch.utils.data.get_worker_info() is not None:
+    loading = sys.modules.get("torch.utils.data")  # whoever loads by workers has it
+    if loading is not None and loading.get_worker_info() is not None:
         return 1
     return min(8, os.cpu_count() or 1)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from footagefit.errors import (
     FootagefitWarning,
@@ -26,6 +24,9 @@ from footagefit.footage.clip import Clip
 from footagefit.footage.pattern import Pattern, ranges
 from footagefit.footage.picture import Part, PictureFile
 from footagefit.records import Box, ClipInfo, Frames, Native
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Missing = Literal["error", "hold", "black"]
 
@@ -124,6 +125,8 @@ class SequenceClip(Clip):
 
     def read(self, frames: Sequence[int]) -> Frames:
         """Scene-linear ACEScg pixels, premultiplied; gaps as the `missing` policy says."""
+        import torch  # here: a scan looks at stored values and never needs it
+
         self.require(frames)
         if len(frames) == 1 and (plain := self._read_plain(frames[0])) is not None:
             return plain
@@ -146,6 +149,8 @@ class SequenceClip(Clip):
 
     def _read_plain(self, frame: int) -> Frames | None:
         """One frame of three channels that fills the raster, converted where it was decoded."""
+        import torch
+
         whole = self.info.data == self.info.raster and not self.info.alpha
         source = self._source(frame) if whole and self._rgb.indices == [0, 1, 2] else None
         if source is None:
@@ -243,6 +248,8 @@ class SequenceClip(Clip):
 
     def data(self, frames: Sequence[int], layer: str) -> Tensor:
         """Values of a layer or channel (T,C,H,W), never colour-converted; 0 outside its window."""
+        import torch
+
         self.require(frames)
         index, picks = channels.find(self._parts, layer, self.info)
         raster = self.info.raster
@@ -278,6 +285,8 @@ class SequenceClip(Clip):
 
     def of_stored(self, native: Native, frame: int) -> Frames:
         """What `read` gives, to the bit, without decoding an EXR frame a second time."""
+        import torch
+
         plane, first = native.planes[0], self._parts[self._main]
         raster, picks = self.info.raster, self._rgb
         alike = native.channels == first.stored and raster.holds(native.data)
@@ -300,6 +309,8 @@ class SequenceClip(Clip):
 
     def _placed(self, pixels: np.ndarray, a: np.ndarray | None, data: Box, frame: int) -> Frames:
         """Stored colour (H,W,3) over a data window as working pixels over the raster."""
+        import torch
+
         raster = self.info.raster
         self._count_odd(pixels, frame)
         if a is not None and not self._straight:

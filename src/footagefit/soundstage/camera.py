@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.soundstage.tiles import RAYS, SIDE, from_tiles, into_tiles, padded
+
 SENSOR_MM = 24.9  # width of a Super 35 gate
 
 
@@ -51,6 +53,8 @@ class View:
         reach: (B,1) focal length over half the gate's width.
         size: Height and width in pixels.
         rows: First row and the row after the last, where only a band is looked at.
+        tiles: (t,) which tiles of these rows, where only some are looked at; pictures are then
+            a column of tiles.
     """
 
     place: Tensor
@@ -58,27 +62,42 @@ class View:
     reach: Tensor
     size: tuple[int, int]
     rows: tuple[int, int]
+    tiles: Tensor | None = None
 
     def bands(self, rays: int) -> list[View]:
         """The same view in bands of about so many rays: small ones stay in the caches."""
         height, width = self.size
-        step = max(1, rays // width)
+        step = max(SIDE, rays // padded(width) // SIDE * SIDE)
         return [replace(self, rows=(y, min(y + step, height))) for y in range(0, height, step)]
 
-    def rays(self, jitter: tuple[float, float] = (0.0, 0.0)) -> tuple[Tensor, Tensor]:
-        """Origins and unit directions (B,N,3), pixel centres moved by `jitter` pixels."""
+    def rays(self, jitter: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        """Unit directions (B,N,3) from `place`, pixel centres moved by `jitter` pixels.
+
+        They run tile by tile (see `tiles`); the last tiles may reach beyond the picture.
+        """
         height, width = self.size
         device = self.place.device
-        x = (torch.arange(width, device=device) + 0.5 + jitter[0]) / width * 2 - 1
-        y = 1 - (torch.arange(*self.rows, device=device) + 0.5 + jitter[1]) / height * 2
+        first, last = self.rows
+        columns, rows = padded(width), padded(last - first)
+        x = (torch.arange(columns, device=device) + 0.5 + jitter[0]) / width * 2 - 1
+        y = 1 - (torch.arange(first, first + rows, device=device) + 0.5 + jitter[1]) / height * 2
         y = y * (height / width)
-        rows, columns = torch.meshgrid(y, x, indexing="ij")
-        flat = torch.stack([columns.reshape(-1), rows.reshape(-1)], -1)
-        across = flat[None] / self.reach[:, None]
-        local = torch.cat([across, -torch.ones_like(across[..., :1])], -1)
+        down, across = torch.meshgrid(y, x, indexing="ij")
+        plain = into_tiles(torch.stack([across, down], -1))
+        if self.tiles is not None:
+            plain = plain.reshape(-1, RAYS, 2)[self.tiles].reshape(-1, 2)
+        at = plain[None] / self.reach[:, None]
+        local = torch.cat([at, -torch.ones_like(at[..., :1])], -1)
         way = torch.matmul(local, self.axes)
-        way = way * torch.rsqrt((way * way).sum(-1, keepdim=True))
-        return self.place[:, None].expand_as(way), way
+        return way * torch.rsqrt((way * way).sum(-1, keepdim=True))
+
+    def picture(self, values: Tensor) -> Tensor:
+        """What rays brought (B,N,C) or (B,N), as (B,C,H,W) of these rows."""
+        if values.dim() == 2:
+            values = values[..., None]
+        if self.tiles is not None:
+            return from_tiles(values, (SIDE * len(self.tiles), SIDE))
+        return from_tiles(values, (self.rows[1] - self.rows[0], self.size[1]))
 
     def project(self, point: Tensor) -> tuple[Tensor, Tensor]:
         """Pixel positions (B,N,2), x right and y down from the corner, and depth (B,N)."""

@@ -6,23 +6,24 @@ bumps on an ellipsoid (see `geometry.Heads`); the rest are blobs that blend into
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 # Bumps of a face: direction (x right, y up, z front), height, width. Mirrored where x is not 0.
 _FACE = (
-    (0.00, 0.10, 1.00, 0.060, 0.0070),  # bridge of the nose
-    (0.00, 0.00, 1.00, 0.085, 0.0075),
-    (0.00, -0.10, 1.00, 0.125, 0.0085),
-    (0.00, -0.17, 1.00, 0.135, 0.0075),  # tip
-    (0.09, -0.20, 0.97, 0.055, 0.0045),  # nostrils
+    (0.00, 0.10, 1.00, 0.054, 0.0070),  # bridge of the nose
+    (0.00, 0.00, 1.00, 0.070, 0.0075),
+    (0.00, -0.10, 1.00, 0.100, 0.0085),
+    (0.00, -0.17, 1.00, 0.105, 0.0075),  # tip
+    (0.09, -0.20, 0.97, 0.045, 0.0050),  # nostrils
     (0.30, 0.14, 0.92, -0.105, 0.0260),  # eye sockets
     (0.345, 0.12, 0.92, 0.052, 0.0090),  # eyeballs
     (0.345, 0.175, 0.90, 0.024, 0.0042),  # upper lids
     (0.26, 0.30, 0.92, 0.040, 0.0180),  # brow ridge
     (0.44, 0.29, 0.84, 0.030, 0.0180),
-    (0.00, 0.56, 0.90, 0.030, 0.1200),  # forehead
+    (0.00, 0.50, 0.90, 0.022, 0.1200),  # forehead
     (0.52, -0.14, 0.82, 0.048, 0.0420),  # cheekbones
     (0.42, -0.44, 0.80, -0.020, 0.0300),  # hollow beside the mouth
     (0.00, -0.44, 0.92, 0.050, 0.0380),  # muzzle
@@ -35,7 +36,8 @@ _FACE = (
     (0.15, -0.490, 0.89, -0.022, 0.0022),
     (0.00, -0.635, 0.85, -0.026, 0.0090),  # under the lip
     (0.00, -0.790, 0.74, 0.060, 0.0260),  # chin
-    (0.80, -0.52, 0.30, -0.130, 0.1200),  # jaw narrows
+    (0.80, -0.55, 0.25, -0.085, 0.1000),  # jaw narrows
+    (0.55, -0.72, 0.45, 0.030, 0.0400),  # its corner
     (0.80, 0.40, 0.45, -0.035, 0.0500),  # temples
     (0.00, 0.20, -1.00, 0.060, 0.3000),  # back of the skull
 )
@@ -47,6 +49,12 @@ SKIN_TONES = np.array(  # reflectance in linear ACEScg, lightest to darkest
 )  # fmt: skip
 
 
+HAIR_TONES = np.array(  # black, dark brown, brown, auburn, blond, grey
+    [[0.010, 0.009, 0.008], [0.026, 0.017, 0.011], [0.060, 0.036, 0.020], [0.095, 0.038, 0.018],
+     [0.26, 0.18, 0.09], [0.24, 0.24, 0.24]]
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Figure:
     """A person's build and colours.
@@ -55,18 +63,24 @@ class Figure:
         scale: Half-height of the head in metres.
         build: Head radii over `scale`: across, up, deep.
         bump: (M,5) this face's bumps.
-        hair: Thickness, hairline, lean, softness.
+        hair: Thickness, hairline, lean, softness, curl, parting, seed: see `heads.chart`.
+        long: How far hair hangs below the chin, in heads' half-heights; 0 for short hair.
         skin: Linear reflectance.
+        tint: Linear reflectance of the hair.
         cloth: Linear reflectance of the costume.
+        legs: Linear reflectance of what is worn below.
         weight: Girth of the body.
     """
 
     scale: float
     build: tuple[float, float, float]
     bump: np.ndarray
-    hair: tuple[float, float, float, float]
+    hair: tuple[float, ...]
+    long: float
     skin: np.ndarray
+    tint: np.ndarray
     cloth: np.ndarray
+    legs: np.ndarray
     weight: float
 
 
@@ -82,31 +96,48 @@ def draw_figure(rng: np.random.Generator) -> Figure:
     tone = rng.random() * (len(SKIN_TONES) - 1)
     low = int(tone)
     skin = SKIN_TONES[low] + (SKIN_TONES[min(low + 1, 6)] - SKIN_TONES[low]) * (tone - low)
-    bald = rng.random() < 0.14
-    hair = (
-        0.0 if bald else 0.07 + 0.11 * rng.random(),
-        0.10 + 0.30 * rng.random(),
-        0.55 + 0.40 * rng.random(),
-        0.025 + 0.04 * rng.random(),
-    )
-    cloth = _cloth(rng)
-    build = (0.72 + 0.07 * rng.random(), 1.0, 0.86 + 0.08 * rng.random())
+    hair, long = _hair(rng)
+    build = (0.745 + 0.06 * rng.random(), 1.0, 0.87 + 0.08 * rng.random())
+    pale = 0.3 + 0.7 * min(1.0, float(skin.mean()) / 0.3)  # dark skin seldom has fair hair
+    tint = HAIR_TONES[int(rng.choice(6, p=[0.24, 0.3, 0.22, 0.07, 0.09, 0.08]))]
+    tint = HAIR_TONES[0] + (tint - HAIR_TONES[0]) * (pale - 0.3) / 0.7
     return Figure(
         scale=0.115 + 0.015 * rng.random(),
         build=build,
         bump=np.array(rows),
         hair=hair,
+        long=long,
         skin=skin * (0.9 + 0.2 * rng.random(3)),
-        cloth=cloth,
+        tint=tint * (0.8 + 0.4 * rng.random()),
+        cloth=_cloth(rng),
+        legs=_trousers(rng),
         weight=0.85 + 0.4 * rng.random(),
     )
+
+
+def _hair(rng: np.random.Generator) -> tuple[tuple[float, ...], float]:
+    """A cut: bald, short, full or long; straight to curled."""
+    bald = rng.random() < 0.1
+    curl = float(rng.choice([0.0, 0.3, 1.0], p=[0.55, 0.25, 0.2]))
+    thick = 0.0 if bald else 0.04 + 0.13 * rng.random() + 0.06 * curl
+    cut = (
+        thick, 0.05 + 0.17 * rng.random(), 0.52 + 0.2 * rng.random(), 0.02 + 0.02 * rng.random(),
+        curl, float(rng.choice([-0.25, 0.0, 0.25])), 9 * rng.random(),
+    )  # fmt: skip
+    long = 0.0 if bald or rng.random() < 0.55 else 0.1 + 1.2 * rng.random()
+    return tuple(float(v) for v in cut), float(long)
+
+
+def _trousers(rng: np.random.Generator) -> np.ndarray:
+    level = 0.02 + 0.28 * rng.random() ** 2
+    return level * (1 + np.array([-0.15, 0.0, 0.3]) * rng.random() + 0.1 * rng.standard_normal(3))
 
 
 def _cloth(rng: np.random.Generator) -> np.ndarray:
     level = 0.03 + 0.6 * rng.random() ** 1.8
     colour = rng.random(3) ** 0.7
     colour = colour / colour.mean()
-    return np.clip(level * (1 + (colour - 1) * rng.random() ** 1.5), 0.02, 0.9)
+    return np.clip(level * (1 + (colour - 1) * 0.75 * rng.random() ** 1.5), 0.02, 0.9)
 
 
 def turn_y(degrees: float) -> np.ndarray:
@@ -148,53 +179,160 @@ class Pose:
     arms_deg: tuple[float, float]
 
 
-@dataclass
-class Parts:
-    """What a posed figure adds to a scene: rows for `Blobs` and `Heads`."""
+@dataclass(frozen=True)
+class Limb:
+    """An ellipsoid of a body.
 
-    blobs: list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]
-    head: tuple[np.ndarray, np.ndarray, np.ndarray]
+    Attributes:
+        centre: In the world, metres.
+        turn: World to its own axes.
+        radii: Metres.
+        what: `skin`, `cloth`, `legs` or `hair`.
+        rest: Its centre in the figure's cloth, metres.
+        shadow: Whether it throws one worth its cost.
+    """
+
+    centre: np.ndarray
+    turn: np.ndarray
+    radii: np.ndarray
+    what: str
+    rest: np.ndarray
+    shadow: bool
 
 
-def pose(figure: Figure, held: Pose) -> Parts:
-    """The figure's parts in the world; each blob is (centre, turn, radii, material)."""
-    s = figure.scale
-    body = turn_y(held.body_deg)
+MELT_M = {"skin": 0.008, "cloth": 0.034, "legs": 0.022, "hair": 0.012}
+WORN = tuple(MELT_M)
+
+
+class _Builder:
+    """Puts limbs together, in half-heights of the head from its centre."""
+
+    def __init__(self, place: np.ndarray, scale: float) -> None:
+        self._place, self._scale = place, scale
+        self.limbs: list[Limb] = []
+
+    def put(self, at: tuple[float, ...], size: tuple[float, ...], what: str, frame: np.ndarray, *,
+            own: np.ndarray | None = None, rest: tuple[float, ...] | None = None,
+            shadow: bool = True) -> None:  # fmt: skip
+        """A limb at a place of a frame, perhaps with axes of its own."""
+        local = np.array(at) * self._scale
+        turn = frame if own is None else own @ frame
+        resting = local if rest is None else np.array(rest) * self._scale
+        self.limbs.append(Limb(self._place + frame.T @ local, turn, np.array(size) * self._scale,
+                               what, resting, shadow))  # fmt: skip
+
+
+def head(figure: Figure, held: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The head's centre, turn and radii in the world."""
     turn = turn_z(held.roll_deg) @ turn_x(held.pitch_deg) @ turn_y(held.body_deg + held.yaw_deg)
-    place = np.array(held.place)
-    radii = np.array(figure.build) * s
-    blobs: list[tuple[np.ndarray, np.ndarray, np.ndarray, str]] = []
+    return np.array(held.place), turn, np.array(figure.build) * figure.scale
 
-    def put(local: tuple[float, ...], size: tuple[float, ...], what: str, own: np.ndarray) -> None:
-        blobs.append((place + own.T @ (np.array(local) * s), own, np.array(size) * s, what))
 
-    for side in (-1.0, 1.0):
-        put((side * 0.745 * figure.build[0] / 0.72, 0.0, -0.12), (0.10, 0.24, 0.16), "skin", turn)
-    w = figure.weight
-    put((0, -1.05, -0.18), (0.40, 0.75, 0.42), "skin", body)
-    put((0, -2.70, -0.15), (1.22 * w, 1.15, 0.74 * w), "cloth", body)
-    put((0, -1.80, -0.2), (0.98 * w, 0.36, 0.46 * w), "cloth", body)
-    put((0, -1.52, -0.2), (0.56, 0.34, 0.48), "cloth", body)
-    put((0, -4.1, -0.1), (1.08 * w, 1.7, 0.70 * w), "cloth", body)
-    put((0, -5.6, -0.12), (1.05 * w, 0.95, 0.74 * w), "cloth", body)
-    for side in (-1.0, 1.0):
-        put((side * 0.52 * w, -7.3, -0.1), (0.52 * w, 1.75, 0.56 * w), "cloth", body)
-        put((side * 0.56 * w, -10.0, -0.2), (0.36 * w, 1.75, 0.40 * w), "cloth", body)
+def pose(figure: Figure, held: Pose) -> list[Limb]:
+    """The figure's limbs in the world; its head is `head`'s."""
+    body = turn_y(held.body_deg)
+    place, turn, _ = head(figure, held)
+    made = _Builder(place, figure.scale)
+    _neck_and_ears(made, figure, body, turn)
+    _torso(made, body, figure.weight)
     for side, lift in zip((-1.0, 1.0), held.arms_deg, strict=True):
-        _arm(put, body, side, lift, w)
-    return Parts(blobs, (place, turn, radii))
+        _leg(made, body, side, figure.weight)
+        _arm(made, body, side, lift, figure.weight)
+    if figure.long > 0:
+        _long_hair(made, figure, body, turn)
+    return made.limbs
 
 
-def _arm(put, body: np.ndarray, side: float, lift: float, weight: float) -> None:
-    """Shoulder, upper arm, forearm and hand; the forearm swings up in front by `lift`."""
-    put((side * 1.10 * weight, -1.98, -0.15), (0.46, 0.42, 0.44), "cloth", body)
-    upper = turn_z(side * 9) @ body
-    put((side * 1.36 * weight, -2.75, -0.1), (0.36, 1.02, 0.38), "cloth", upper)
-    a = np.radians(lift)
-    reach = np.array([0.0, -np.cos(a), np.sin(a)])
-    elbow = np.array([side * 1.52 * weight, -3.62, -0.1])
-    middle = elbow + reach * 0.85
-    fore = turn_x(-lift) @ body
-    put(tuple(middle), (0.28, 0.95, 0.28), "cloth", fore)
-    hand = elbow + reach * 1.95
-    put(tuple(hand), (0.24, 0.36, 0.16), "skin", fore)
+def _neck_and_ears(made: _Builder, figure: Figure, body: np.ndarray, turn: np.ndarray) -> None:
+    wide = figure.build[0]
+    for side in (-1.0, 1.0):
+        lean = turn_y(side * 16)
+        made.put((side * (wide + 0.02), 0.05, -0.15), (0.045, 0.17, 0.11), "skin", turn,
+                 own=lean, shadow=False)  # fmt: skip
+        made.put((side * (wide - 0.01), -0.08, -0.11), (0.04, 0.08, 0.055), "skin", turn,
+                 shadow=False)  # fmt: skip
+    w = 0.9 + 0.1 * figure.weight
+    made.put((0, -1.0, -0.27), (0.40 * w, 0.75, 0.43 * w), "skin", body)
+    made.put((0, -1.55, -0.30), (0.55 * w, 0.36, 0.46 * w), "skin", body, shadow=False)
+
+
+def _torso(made: _Builder, body: np.ndarray, w: float) -> None:
+    made.put((0, -2.85, -0.28), (1.12 * w, 1.25, 0.74 * w), "cloth", body)
+    made.put((0, -2.26, -0.34), (1.12, 0.42, 0.46), "cloth", body, shadow=False)
+    made.put((0, -1.66, -0.36), (0.50, 0.22, 0.44), "cloth", body, shadow=False)
+    for side in (-1.0, 1.0):
+        slope = turn_z(-side * 25)
+        made.put((side * 0.70, -1.96, -0.38), (0.92, 0.19, 0.34), "cloth", body, own=slope,
+                 shadow=False)  # fmt: skip
+        made.put((side * 0.42, -2.62, 0.20), (0.50, 0.44, 0.26 * w), "cloth", body, shadow=False)
+    made.put((0, -4.35, -0.22), (0.98 * w, 1.15, 0.64 * w), "cloth", body)
+    made.put((0, -5.35, -0.25), (1.06 * w, 0.62, 0.70 * w), "cloth", body, shadow=False)
+    made.put((0, -5.75, -0.28), (1.02 * w, 0.80, 0.68 * w), "legs", body)
+
+
+def _leg(made: _Builder, body: np.ndarray, side: float, w: float) -> None:
+    made.put((side * 0.52 * w, -7.4, -0.22), (0.52 * w, 1.9, 0.56 * w), "legs", body)
+    made.put((side * 0.58 * w, -10.9, -0.36), (0.38 * w, 1.95, 0.42 * w), "legs", body)
+    made.put((side * 0.62 * w, -13.0, 0.05), (0.32, 0.26, 0.72), "legs", body, shadow=False)
+
+
+def _limb_turn(along: np.ndarray) -> np.ndarray:
+    """Axes of a limb that runs along a direction: its own -y, its x as level as can be."""
+    y = -along / math.sqrt(along @ along)
+    x = np.array([y[1], -y[0], 0.0])  # y cross z
+    level = math.hypot(y[0], y[1])
+    x = np.array([1.0, 0.0, 0.0]) if level < 0.2 else x / (level if x[0] >= 0 else -level)
+    x = x - y * (x @ y)
+    x /= math.sqrt(x @ x)
+    z = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
+    return np.array([x, y, z])
+
+
+def _arm(made: _Builder, body: np.ndarray, side: float, lift: float, weight: float) -> None:
+    """Shoulder, upper arm, forearm and hand; elbow and shoulder swing forward by `lift`."""
+    w = 0.85 + 0.15 * weight
+    shoulder = np.array([side * (1.20 + 0.12 * weight), -2.50, -0.32])
+    swing, bend = np.radians(0.22 * lift), np.radians(1.15 * lift + 8)
+    upper = np.array([side * 0.16, -np.cos(swing), np.sin(swing)])
+    lower = np.array([-side * 0.30 * np.sin(bend), -np.cos(bend), np.sin(bend)])
+    upper, lower = upper / np.linalg.norm(upper), lower / np.linalg.norm(lower)
+    elbow = shoulder + 2.45 * upper
+    wrist = elbow + 2.05 * lower
+    made.put(tuple(shoulder), (0.35 * w, 0.36, 0.38 * w), "cloth", body, shadow=False)
+
+    def run(start: np.ndarray, along: np.ndarray, at: float, size: tuple[float, ...], what: str,
+            rest_y: float, *, shadow: bool = False) -> None:  # fmt: skip
+        middle = start + at * along
+        made.put(tuple(middle), size, what, body, own=_limb_turn(along),
+                 rest=(shoulder[0], rest_y, shoulder[2]), shadow=shadow)  # fmt: skip
+
+    run(shoulder, upper, 1.15, (0.35 * w, 1.32, 0.37 * w), "cloth", -3.3, shadow=True)
+    run(elbow, lower, 0.0, (0.29 * w, 0.36, 0.31 * w), "cloth", -4.6)
+    run(elbow, lower, 0.85, (0.29 * w, 1.06, 0.30 * w), "cloth", -5.5, shadow=True)
+    run(elbow, lower, 1.78, (0.22 * w, 0.22, 0.22 * w), "cloth", -6.4)
+    run(wrist, lower, -0.02, (0.16, 0.34, 0.13), "skin", -6.7)
+    run(wrist, lower, 0.42, (0.25, 0.36, 0.12), "skin", -7.1, shadow=True)
+    palm = _limb_turn(lower)
+    for finger in range(4):
+        curl = lower + 0.25 * palm[2] * (0.6 + 0.2 * finger)
+        root = wrist + 0.66 * lower + palm[0] * (finger - 1.5) * 0.118
+        length = (0.26, 0.31, 0.29, 0.22)[finger]
+        middle = root + curl / np.linalg.norm(curl) * length * 0.7
+        made.put(tuple(middle), (0.060, length, 0.062), "skin", body, own=_limb_turn(curl),
+                 rest=(shoulder[0], -7.5, 0.0), shadow=False)  # fmt: skip
+    thumb = lower - side * 0.75 * palm[0] + 0.3 * palm[2]
+    middle = wrist + 0.34 * lower - side * 0.24 * palm[0]
+    made.put(tuple(middle), (0.075, 0.27, 0.075), "skin", body, own=_limb_turn(thumb),
+             rest=(shoulder[0], -7.2, 0.0), shadow=False)  # fmt: skip
+
+
+def _long_hair(made: _Builder, figure: Figure, body: np.ndarray, turn: np.ndarray) -> None:
+    """Hair that falls behind the ears to the chin or the shoulders."""
+    wide, long = figure.build[0], figure.long
+    made.put((0, -0.10, -0.42), (wide * 1.05, 0.85, 0.56), "hair", turn, shadow=False)
+    for side in (-1.0, 1.0):
+        made.put((side * wide * 0.98, -0.25 - 0.4 * long, -0.30), (0.14, 0.62 + 0.4 * long, 0.30),
+                 "hair", turn, own=turn_z(side * 4), shadow=False)  # fmt: skip
+        made.put((side * wide * 0.62, -0.55 - 0.5 * long, -0.62), (0.30, 0.75 + 0.45 * long, 0.22),
+                 "hair", turn, shadow=False)  # fmt: skip
+    made.put((0, -0.75 - 0.5 * long, -0.72), (0.5, 0.7 + 0.45 * long, 0.22), "hair", turn)

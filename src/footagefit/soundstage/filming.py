@@ -15,18 +15,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from footagefit.errors import UnknownName
 from footagefit.records import Light
-from footagefit.soundstage import lens, lights, sets
+from footagefit.soundstage import environment, lens, lights, sets
 from footagefit.soundstage import materials as m
 from footagefit.soundstage.camera import Camera, View, view
-from footagefit.soundstage.geometry import pick
+from footagefit.soundstage.dressing import crew_set
+from footagefit.soundstage.figures import turn_z
 from footagefit.soundstage.lights import Source
 from footagefit.soundstage.render import Seen, lit, look
 from footagefit.soundstage.scene import Scene, scene
 from footagefit.soundstage.sets import Set, Thing
+from footagefit.soundstage.shapes import applied, pick
 from footagefit.soundstage.specs import FRAMINGS, KINDS, SetUp
+from footagefit.soundstage.tiles import RAYS, from_tiles, into_tiles, padded
 
 FRAME_S = 1 / 24
 _RAYS = 16_384
@@ -60,7 +64,7 @@ class Filming:
     Args:
         setup: What the crew asked for.
         size_px: Height and width.
-        samples: Rays a pixel; 1 for speed, 2 or 4 for smooth edges.
+        samples: Rays a pixel where something ends; 1 for speed, 2 or 4 for smooth edges.
         device: Where to render.
     """
 
@@ -72,7 +76,8 @@ class Filming:
             raise UnknownName("framing", setup.framing, FRAMINGS)
         self.setup, self.size_px, self._samples = setup, size_px, samples
         self._device = device
-        self._set = sets.crew_set(
+        self._chart_px = 192 if size_px[0] <= 256 else 384  # faces as fine as the picture
+        self._set = crew_set(
             setup.set_seed, setup.kind, setup.performance_seed,
             wardrobe_hue=setup.wardrobe_hue, prop_shift_m=setup.prop_shift_m,
         )  # fmt: skip
@@ -82,6 +87,7 @@ class Filming:
         # The key is asked for in camera A's axes at the start; camera B sees the same lamp.
         hero = _placed(replace(setup, camera="A")).axes()
         self._key_world = np.asarray(lights.direction(setup.light)) @ hero
+        self._skies: dict[int, Tensor] = {}
         self._margin = lens.margin_px(size_px, setup.lens)
 
     def camera(self, time_s: float) -> Camera:
@@ -117,27 +123,31 @@ class Filming:
         fill_rgb = lights.colour_of(
             light.fill_ev or 0.0, light.fill_k or 5600.0, light.fill_tint_duv or 0.0
         )
-        made = [key, _source("fill", "dome", rgb=fill_rgb, ground=fill_rgb)]
-        for lamp in self._lamps():
-            rgb = lights.colour_of(lamp.ev, lamp.kelvin)
-            made.append(
-                _source(lamp.name, lamp.kind, rgb=rgb, place=lamp.place, way=lamp.way,
-                        spread=lamp.size)
-            )  # fmt: skip
-        return [_on(source, self._device) for source in made]
+        fill = _source("fill", "dome", rgb=fill_rgb, ground=fill_rgb)
+        fill.hidden = self.setup.kind == "exterior"  # the sky is what is seen there
+        made = [key, fill, *(self._from_set(lamp) for lamp in self._set.lamps)]
+        return [source.on(self._device) for source in made]
 
-    def _lamps(self) -> list[sets.Lamp]:
-        rng = np.random.default_rng([self.setup.set_seed, 14])
-        kind = self.setup.kind
-        if kind == "night":
-            place = (0.75 + 0.3 * rng.random(), 0.35, -0.9)
-            return [
-                sets.Lamp("practical0", "near", -0.6, 2700.0 + 500 * rng.random(), place, size=0.09)
-            ]
-        if kind == "interior":
-            way = (-0.85, 0.35, -0.45 - 0.3 * rng.random())
-            return [sets.Lamp("rim", "far", -1.4, 6500.0, way=way, size=0.25)]
-        return []
+    def _from_set(self, lamp: sets.Lamp) -> Source:
+        """A source that belongs to the set."""
+        rgb = lights.colour_of(lamp.ev, lamp.kelvin)
+        made = _source(lamp.name, lamp.kind, rgb=rgb, place=lamp.place, way=lamp.way,
+                       spread=lamp.size, ground=[c * lamp.beyond for c in rgb])  # fmt: skip
+        if lamp.aim is not None:
+            made.aim = torch.tensor([lamp.aim])
+        if lamp.gate is not None:
+            made.gate = torch.from_numpy(lamp.gate.astype(np.float32))[None]
+        if lamp.kind == "map" or lamp.beyond > 0:
+            made.around = self._sky(lamp.seed)
+            made.harmonics = environment.harmonics(made.around[0])[None]
+        return made
+
+    def _sky(self, seed: int) -> Tensor:
+        """The sky of the set (1,3,h,w), fine enough to be looked at."""
+        if seed not in self._skies:
+            rng = np.random.default_rng([seed, 31])
+            self._skies[seed] = environment.sky(rng, size=(128, 256))[None]
+        return self._skies[seed]
 
     def frame(self, time_s: float, *, truth: bool = True) -> Filmed:
         """The picture of a moment, and its truth unless that is not wanted."""
@@ -154,16 +164,11 @@ class Filming:
     def _mask(self, shown: Filmed, clean: Filmed) -> Tensor:
         """Where the obstacle stands in the picture, a pixel wider for the lens's softness."""
         apart = (shown.truth["depth"] - clean.truth["depth"]).abs() > 1e-3
-        wide = torch.nn.functional.max_pool2d(apart.float()[None], 3, 1, 1)[0]
+        wide = functional.max_pool2d(apart.float()[None], 3, 1, 1)[0]
         return wide
 
     def _things(self, time_s: float, obstacle: bool) -> Set:
         made = replace_set(self._set)
-        for lamp in self._lamps():
-            if lamp.kind == "near":
-                row = made.material(m.GLOW, np.full(3, 0.6), glow=18.0)
-                size = np.full(3, lamp.size)
-                made.things.append(Thing("blob", np.array(lamp.place), np.eye(3), size, row))
         if obstacle and self.setup.obstacle is not None:
             made.things += self._obstacle(made, time_s)
         return made
@@ -188,7 +193,7 @@ class Filming:
             local = np.array([half * rng.uniform(-0.5, 0.5) + half * swing * 3, half * 0.62, -near])
             tilt = rng.uniform(55, 75)
             size = np.array([half * 0.07, half * 0.34, half * 0.07])
-        turn = sets.turn_z(tilt) @ axes
+        turn = turn_z(tilt) @ axes
         return [Thing("blob", np.array(at.place) + local @ axes, turn, size, row)]
 
     def _shot(self, time_s: float, *, obstacle: bool, truth: bool) -> Filmed:
@@ -198,7 +203,7 @@ class Filming:
         wide = replace(self.camera(time_s), margin=large[1] / width)
         with torch.inference_mode():
             made = self._things(time_s, obstacle)
-            stage = scene([made], time_s, device=self._device)
+            stage = scene([made], time_s, chart_px=self._chart_px, device=self._device)
             sources = self.sources()
             rows, exact = [], []
             for band in view([wide], large, device=self._device).bands(_RAYS):
@@ -219,14 +224,22 @@ class Filming:
         return Filmed(image, bent, self.light_at(time_s))
 
     def _lit_band(self, stage: Scene, band: View, sources: list[Source]) -> Tensor:
-        """All sources together (3,H,W), the mean of the samples."""
+        """All sources together (3,H,W): one ray a pixel, and more where something ends."""
         jitters = _JITTERS[: self._samples] if self._samples > 1 else ((0.0, 0.0),)
-        total = torch.zeros(())
-        for jitter in jitters:
-            seen = look(stage, band, jitter=jitter)
-            for source in sources:
-                total = total + lit(seen, source).total[0]
-        return total / len(jitters)
+        seen = look(stage, band, jitter=jitters[0])
+        first = _together(seen, sources)
+        edges = torch.nonzero(_ends(seen))[:, 0]
+        if len(jitters) == 1 or edges.numel() == 0:
+            return first
+        height, width = first.shape[1:]
+        whole = functional.pad(first, (0, padded(width) - width, 0, padded(height) - height))
+        rays = into_tiles(whole.permute(1, 2, 0)).reshape(-1, RAYS, 3)
+        some = replace(band, tiles=edges)
+        for jitter in jitters[1:]:
+            more = _together(look(stage, some, jitter=jitter), sources)
+            rays[edges] += into_tiles(more.permute(1, 2, 0)).reshape(-1, RAYS, 3)
+        rays[edges] /= len(jitters)
+        return from_tiles(rays.reshape(1, -1, 3), (height, width))[0]
 
     def _truth(
         self, stage: Scene, band: View, sources: list[Source], time_s: float, made: Set
@@ -251,11 +264,30 @@ class Filming:
         """Where what is seen now will be: (2,H,W) pixels, u right, v down, before the lens."""
         wide = replace(self.camera(then_s), margin=seen.view.size[1] / self.size_px[1])
         there = view([wide], seen.view.size, device=self._device)
-        after = scene([made], then_s, device=self._device)
+        after = scene([made], then_s, chart_px=self._chart_px, device=self._device)
         moved, _ = there.project(carried(seen, after))
         origin, _ = seen.view.project(seen.hits.point)
         still = (seen.hits.item >= 0)[..., None]
         return seen.picture(torch.where(still, moved - origin, torch.zeros_like(moved)))[0]
+
+
+def _together(seen: Seen, sources: list[Source]) -> Tensor:
+    """All sources of a single scene (3,H,W)."""
+    total = lit(seen, sources[0]).total[0]
+    for source in sources[1:]:
+        total = total + lit(seen, source).total[0]
+    return total
+
+
+def _ends(seen: Seen) -> Tensor:
+    """(T,) tiles in which a thing ends: another material, a step in depth, leaves."""
+    hits = seen.hits
+    item, distance = (v.reshape(-1, RAYS) for v in (hits.item, hits.distance))
+    row = torch.where(hits.item < 0, -1, hits.material).reshape(-1, RAYS)
+    first = seen.scene.parts.first
+    solid = item.amax(1) >= first[1]  # planes alone have no edges of their own
+    step = distance.amax(1) > 1.06 * distance.amin(1)
+    return (row.amin(1) != row.amax(1)) | (step & solid) | (item.amax(1) >= first[4])
 
 
 def _placed(setup: SetUp) -> Camera:
@@ -274,22 +306,22 @@ def film(
     return Filming(setup, size_px=size_px, samples=samples, device=device)
 
 
-def carried(seen: Seen, after: Scene) -> Tensor:
+def carried(seen: Seen, later: Scene) -> Tensor:
     """Points that are seen now, where their objects have taken them (B,N,3)."""
-    before, hits = seen.scene, seen.hits
+    before, after, hits = seen.scene.parts, later.parts, seen.hits
     point = hits.point.clone()
     first = before.planes.normal.shape[1]
     for now, then in (
         (before.boxes, after.boxes),
         (before.blobs, after.blobs),
         (before.heads, after.heads),
+        (before.bushes, after.bushes),
     ):
         count = now.centre.shape[1]
         mine = (hits.item >= first) & (hits.item < first + count)
         index = (hits.item - first).clamp(0, count - 1)
         turn, centre = pick(then.turn, index), pick(then.centre, index)
-        local = hits.local[..., None]
-        moved = torch.matmul(turn.transpose(-1, -2), local)[..., 0] + centre
+        moved = applied(turn.transpose(-1, -2), hits.local) + centre
         point = torch.where(mine[..., None], moved, point)
         first += count
     return point
@@ -318,13 +350,6 @@ def _source(
     towards = row(way)
     return Source(name, kind, towards / towards.norm(dim=-1, keepdim=True), row(place),
                   torch.tensor([[spread]]), row(rgb), row(ground))  # fmt: skip
-
-
-def _on(source: Source, device: str) -> Source:
-    return Source(
-        source.name, source.kind, source.way.to(device), source.place.to(device),
-        source.spread.to(device), source.colour.to(device), source.ground.to(device),
-    )  # fmt: skip
 
 
 __all__ = ["FRAME_S", "Filmed", "Filming", "View", "film"]

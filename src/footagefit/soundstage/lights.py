@@ -7,71 +7,13 @@ sum. `ev` and kelvin are DESIGN's: at 0 an 18% card facing the source alone rend
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.footage.white import SHOW_WHITE_K, light_rgb, planckian_uv
 from footagefit.records import Light
-from footagefit.soundstage.geometry import unit
-from footagefit.soundstage.materials import Surface
-
-SHOW_WHITE_K = 5600.0
-
-_BRADFORD = np.array(
-    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-)
-# XYZ to AP1, as published with ACES; its white is the one below.
-_XYZ_TO_AP1 = np.array(
-    [[1.6410233797, -0.3248032942, -0.2364246952],
-     [-0.6636628587, 1.6153315917, 0.0167563477],
-     [0.0117218943, -0.0082844420, 0.9883948585]]
-)  # fmt: skip
-_ACES_WHITE_XY = (0.32168, 0.33767)
-
-
-def planckian_uv(kelvin: float) -> tuple[float, float]:
-    """CIE 1960 u, v of a black body (Krystek 1985, eqs. 1 and 2; 1000 to 15000 K)."""
-    t = kelvin
-    u = (0.860117757 + 1.54118254e-4 * t + 1.28641212e-7 * t * t) / (
-        1 + 8.42420235e-4 * t + 7.08145163e-7 * t * t
-    )
-    v = (0.317398726 + 4.22806245e-5 * t + 4.20481691e-8 * t * t) / (
-        1 - 2.89741816e-5 * t + 1.61456053e-7 * t * t
-    )
-    return u, v
-
-
-def _xyz(kelvin: float, duv: float) -> np.ndarray:
-    """XYZ at Y = 1 of a black body, moved by `duv` off the locus (+ is greener)."""
-    u, v = planckian_uv(kelvin)
-    u1, v1 = planckian_uv(kelvin * 1.001)
-    along = np.array([u1 - u, v1 - v])
-    along /= np.linalg.norm(along)
-    u, v = u + duv * along[1], v - duv * along[0]
-    x, y = 3 * u / (2 * u - 8 * v + 4), 2 * v / (2 * u - 8 * v + 4)
-    return np.array([x / y, 1.0, (1 - x - y) / y])
-
-
-@lru_cache(maxsize=4096)
-def light_rgb(kelvin: float, duv: float = 0.0, white_k: float = SHOW_WHITE_K) -> tuple[float, ...]:
-    """ACEScg colour of a light, luminance 1, where light of `white_k` is R=G=B.
-
-    Planckian, adapted (Bradford) from the show's white to ACES's.
-
-    Args:
-        kelvin: Higher is bluer.
-        duv: Off the Planckian locus, + greener.
-        white_k: The show's white.
-    """
-    x, y = _ACES_WHITE_XY
-    target = np.array([x / y, 1.0, (1 - x - y) / y])
-    gain = (_BRADFORD @ target) / (_BRADFORD @ _xyz(white_k, 0.0))
-    adapt = np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD
-    rgb = _XYZ_TO_AP1 @ (adapt @ _xyz(kelvin, duv))
-    return tuple(float(c) for c in rgb)
 
 
 @dataclass
@@ -80,12 +22,18 @@ class Source:
 
     Attributes:
         name: `key`, `fill`, `rim`, `practical0`, `window`, `sky` ...
-        kind: `far` (a direction), `near` (a place) or `dome` (from everywhere, with a gradient).
+        kind: `far` (a direction), `near` (a place), `dome` (from everywhere, with a gradient) or
+            `map` (from everywhere, by a small picture).
         way: (B,3) unit direction to a far source, or up for a dome.
         place: (B,3) a near source's place.
         spread: (B,1) tangent of the angular radius (far); radius in metres (near).
         colour: (B,3) irradiance over pi at a facing surface; a near source at 1 m.
         ground: (B,3) a dome's light from below, of its own colour's share.
+        gate: (B,4,3) the opening that a far source comes through, see `shadows.through_opening`.
+        aim: (B,3) the way a near source looks, where it is a window; all ways where None.
+        around: (B,3,h,w) a map's radiance over `colour`, see `environment`.
+        harmonics: (B,9,3) the same as surfaces receive it.
+        hidden: Whether it is not to be seen where there is no set.
     """
 
     name: str
@@ -95,6 +43,17 @@ class Source:
     spread: Tensor
     colour: Tensor
     ground: Tensor
+    gate: Tensor | None = None
+    aim: Tensor | None = None
+    around: Tensor | None = None
+    harmonics: Tensor | None = None
+    hidden: bool = False
+
+    def on(self, device: str | torch.device) -> Source:
+        """The same source on another device."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors = {n: v.to(device) for n, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
 
 
 def colour_of(ev: float, kelvin: float, duv: float = 0.0) -> tuple[float, ...]:
@@ -130,18 +89,36 @@ def facing(cosine: Tensor, width: Tensor) -> Tensor:
     return torch.where(cosine >= width, cosine, torch.where(cosine <= -width, cosine * 0, soft))
 
 
-def shine(surface: Surface, to_light: Tensor, to_eye: Tensor, spread: Tensor) -> Tensor:
-    """GGX highlight times pi times the cosine (B,N,3), the source's size widening the lobe."""
-    half = unit(to_light + to_eye)
-    cos_h = (surface.normal * half).sum(-1).clamp(0, 1)
-    cos_l = (surface.normal * to_light).sum(-1).clamp(0, 1)
-    cos_v = (surface.normal * to_eye).sum(-1).clamp(1e-3, 1)
-    alpha = (surface.rough.square() + 0.25 * spread).clamp(0.002, 1)
+def shine(
+    normal: Tensor, to_light: Tensor, to_eye: Tensor, *, rough: Tensor, shine: Tensor,
+    spread: Tensor,
+) -> Tensor:  # fmt: skip
+    """GGX highlight times pi times the cosine (B,3,N), the source's size widening the lobe.
+
+    Args:
+        normal: (B,3,N).
+        to_light: (B,3,N) or (B,3,1).
+        to_eye: (B,3,N).
+        rough: (B,N).
+        shine: (B,3,N) reflectance at normal incidence.
+        spread: (B,N) or (B,1) tangent of the source's angular radius.
+    """
+    half = to_light + to_eye
+    half = half * torch.rsqrt((half * half).sum(1, keepdim=True).clamp_min(1e-12))
+    cos_h = (normal * half).sum(1).clamp_(0, 1)
+    cos_l = (normal * to_light).sum(1).clamp_(0, 1)
+    cos_v = (normal * to_eye).sum(1).clamp_(1e-3, 1)
+    alpha = (rough.square() + 0.25 * spread).clamp(0.002, 1)
     a2 = alpha * alpha
     lobe = a2 / (cos_h * cos_h * (a2 - 1) + 1).square().clamp_min(1e-6)
-    mask = 0.25 / (
-        (cos_l * (1 - alpha / 2) + alpha / 2) * (cos_v * (1 - alpha / 2) + alpha / 2)
-    ).clamp_min(1e-3)
-    edge = (1 - (to_light * half).sum(-1).clamp(0, 1)) ** 5
-    fresnel = surface.shine + (1 - surface.shine) * edge[..., None] * (1 - surface.rough)[..., None]
-    return fresnel * (lobe * mask * cos_l)[..., None]
+    flat = 1 - alpha / 2
+    mask = 0.25 / ((cos_l * flat + alpha / 2) * (cos_v * flat + alpha / 2)).clamp_min_(1e-3)
+    edge = (1 - (to_light * half).sum(1).clamp_(0, 1)).pow_(5) * (1 - rough)
+    fresnel = shine + (1 - shine) * edge[:, None]
+    return fresnel * (lobe * mask * cos_l)[:, None]
+
+
+__all__ = [
+    "SHOW_WHITE_K", "Source", "angles", "colour_of", "direction", "facing", "light_rgb",
+    "planckian_uv", "shine",
+]  # fmt: skip

@@ -1,22 +1,24 @@
-"""What things are made of: linear reflectance, roughness and bump from procedural textures.
+"""What things are made of: linear reflectance, roughness and relief from procedural textures.
 
-Textures hang on the object's own axes, in metres, so that motion carries them; octaves finer than
-a pixel fade out. Shapes: B scenes, N points, T rows of the material table.
+Textures hang on the object's own cloth, in metres, so that motion carries them; octaves finer than
+a pixel fade out. Shapes: B scenes, N rays, T rows of the material table, n points of one row each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from footagefit.soundstage.geometry import Heads, Hits, hair_cover, one_head, unit
+from footagefit.soundstage import makeup
+from footagefit.soundstage.noise import layered
+from footagefit.soundstage.shapes import Hits, flat, unit
 
 # What a row of the table may be.
-PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW = range(8)
-_LATTICE = 64
+PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW, HAIR = range(9)
+_PORES = 950.0  # a metre
+_FOLDS = 5.0  # a metre
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Materials:
         kind: (B,T) one of PAINT, SKIN, ...
         base: (B,T,3) linear reflectance.
         second: (B,T,3) the texture's other colour.
+        tint: (B,T,3) of skin: its hair; of leaves: nothing.
         scale: (B,T) texture features per metre.
         contrast: (B,T) 0..1 how much of `second` shows.
         rough: (B,T) GGX roughness.
@@ -38,6 +41,7 @@ class Materials:
     kind: Tensor
     base: Tensor
     second: Tensor
+    tint: Tensor
     scale: Tensor
     contrast: Tensor
     rough: Tensor
@@ -56,6 +60,7 @@ class Surface:
         rough: (B,N).
         shine: (B,N,3) reflectance at normal incidence.
         skin: (B,N) 1 where light scatters below the surface.
+        thin: (B,N) 1 where light comes through from behind.
         glow: (B,N).
     """
 
@@ -64,188 +69,146 @@ class Surface:
     rough: Tensor
     shine: Tensor
     skin: Tensor
+    thin: Tensor
     glow: Tensor
 
 
-@lru_cache(maxsize=4)
-def _table(device: str) -> Tensor:
-    """Random values on a lattice that repeats every 64 cells; the same everywhere."""
-    made = torch.rand(_LATTICE**3, generator=torch.Generator().manual_seed(20261))
-    return made.to(device)
+@dataclass
+class Points:
+    """Points that were hit, all scenes in one row, with their row of the table beside them."""
+
+    texture: Tensor  # (n,3)
+    normal: Tensor  # (n,3)
+    unit: Tensor  # (n,3)
+    chart: Tensor  # (n,5)
+    pixel: Tensor  # (n,) metres
+    row: Materials  # each (n,) or (n,3)
+
+    def of(self, mine: Tensor) -> Points:
+        """Some of them."""
+        row = Materials(**{f.name: getattr(self.row, f.name)[mine] for f in fields(Materials)})
+        return Points(self.texture[mine], self.normal[mine], self.unit[mine], self.chart[mine],
+                      self.pixel[mine], row)  # fmt: skip
 
 
-def noise(at: Tensor) -> tuple[Tensor, Tensor]:
-    """Smooth noise in 0..1 at points (...,3) in lattice cells, and its gradient (...,3)."""
-    cell = torch.floor(at)
-    f = at - cell
-    low = cell.long() & (_LATTICE - 1)
-    high = (low + 1) & (_LATTICE - 1)
-    ease = f * f * (3 - 2 * f)
-    slope = 6 * f * (1 - f)
-    x = (low[..., 0], high[..., 0])
-    y = (low[..., 1] * _LATTICE, high[..., 1] * _LATTICE)
-    z = (low[..., 2] * _LATTICE**2, high[..., 2] * _LATTICE**2)
-    table = _table(str(at.device))
-    v = [[[table[x[i] + y[j] + z[k]] for k in (0, 1)] for j in (0, 1)] for i in (0, 1)]
-    u, w, t = ease.unbind(-1)
-    along = [[v[0][j][k] + u * (v[1][j][k] - v[0][j][k]) for k in (0, 1)] for j in (0, 1)]
-    face = [along[0][k] + w * (along[1][k] - along[0][k]) for k in (0, 1)]
-    value = face[0] + t * (face[1] - face[0])
-    dx = [[v[1][j][k] - v[0][j][k] for k in (0, 1)] for j in (0, 1)]
-    dxy = [dx[0][k] + w * (dx[1][k] - dx[0][k]) for k in (0, 1)]
-    gx = (dxy[0] + t * (dxy[1] - dxy[0])) * slope[..., 0]
-    dy = [along[1][k] - along[0][k] for k in (0, 1)]
-    gy = (dy[0] + t * (dy[1] - dy[0])) * slope[..., 1]
-    gz = (face[1] - face[0]) * slope[..., 2]
-    return value, torch.stack([gx, gy, gz], -1)
-
-
-def layered(at: Tensor, footprint: Tensor, octaves: int) -> tuple[Tensor, Tensor]:
-    """Octaves of noise about 0, and its gradient; those finer than `footprint` fade out.
-
-    Args:
-        at: (...,3) in cells of the coarsest octave.
-        footprint: (...) size of a pixel in the same cells.
-        octaves: How many.
-    """
-    value = torch.zeros(at.shape[:-1], device=at.device)
-    gradient = torch.zeros_like(at)
-    frequency, strength = 1.0, 0.5
-    for octave in range(octaves):
-        seen = (1.5 - 2.0 * footprint * frequency).clamp(0, 1) * strength
-        v, g = noise(at * frequency + 17.3 * octave)
-        value = value + (v - 0.5) * 2 * seen
-        gradient = gradient + g * (2 * frequency * seen)[..., None]
-        frequency, strength = frequency * 2.17, strength * 0.58
-    return value, gradient
-
-
-def _row(table: Tensor, index: Tensor) -> Tensor:
-    """(B,T,...) and (B,N): each point's row."""
-    flat = index.reshape(*index.shape, *([1] * (table.dim() - 2)))
-    return torch.gather(table, 1, flat.expand(*index.shape, *table.shape[2:]))
-
-
-def surface(materials: Materials, heads: Heads, hits: Hits, *, pixel: Tensor) -> Surface:
+def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
     """The surface at each hit.
 
     Args:
         materials: The scenes' table.
-        heads: For faces: hair, lips, brows, eyes are painted by direction.
         hits: Where rays met the set.
         pixel: (B,N) size of a pixel at each hit, in metres.
     """
-    row = hits.material
-    kind, scale = _row(materials.kind, row), _row(materials.scale, row)
-    base, second = _row(materials.base, row), _row(materials.second, row)
-    bump, contrast = _row(materials.bump, row), _row(materials.contrast, row)
-    at, footprint = hits.local * scale[..., None], pixel * scale
-    value, gradient = layered(at, footprint, 5)
-    share = _pattern(kind, at, footprint, value) * contrast
-    albedo = base + (second - base) * share.clamp(0, 1)[..., None]
-    albedo = albedo * (1 + 0.18 * contrast * value)[..., None]
-    rough, shine = _row(materials.rough, row), _row(materials.shine, row)
-    skin = (kind == SKIN).float()
-    metal = (kind == METAL).float()[..., None]
-    shine3 = shine[..., None] * (1 - metal) + albedo * metal
-    albedo = albedo * (1 - 0.9 * metal)
-    _paint_faces(heads, hits, albedo, rough, bump)
-    relief = gradient - (gradient * hits.normal).sum(-1, keepdim=True) * hits.normal
-    near = (1.2 - footprint).clamp(0, 1)
-    normal = unit(hits.normal - relief * (bump * near)[..., None])
+    batch, rays = hits.item.shape
+    at = torch.nonzero(hits.item.reshape(-1) >= 0)[:, 0]
+    row = at // rays * materials.kind.shape[1] + hits.material.reshape(-1)[at]
+    table = Materials(**{f.name: flat(getattr(materials, f.name))[row] for f in fields(Materials)})
+    points = Points(
+        flat(hits.texture)[at], flat(hits.normal)[at], flat(hits.unit)[at], flat(hits.chart)[at],
+        pixel.reshape(-1)[at], table,
+    )  # fmt: skip
+    made = _made(points)
+    whole = {}
+    for f in fields(Surface):
+        values = getattr(made, f.name)
+        empty = values.new_zeros(batch * rays, *values.shape[1:])
+        if f.name == "albedo":
+            empty += 0.004
+        empty[at] = values
+        whole[f.name] = empty.reshape(batch, rays, *values.shape[1:])
     missed = (hits.item < 0)[..., None]
-    albedo = torch.where(missed, torch.zeros_like(albedo), albedo).clamp(0.004, 0.97)
-    glow = torch.where(missed[..., 0], torch.zeros_like(rough), _row(materials.glow, row))
-    return Surface(albedo, normal, rough, shine3, skin, glow)
+    whole["normal"] = torch.where(missed, hits.normal, whole["normal"])
+    return Surface(**whole)
+
+
+def _made(points: Points) -> Surface:
+    """What is at points (n,...) of any kind."""
+    row = points.row
+    kind, bump = row.kind, row.bump
+    at, footprint = points.texture * row.scale[:, None], points.pixel * row.scale
+    value, relief = layered(at, footprint, 5)
+    share = _pattern(kind, at, footprint, value) * row.contrast
+    albedo = row.base + (row.second - row.base) * share.clamp(0, 1)[:, None]
+    albedo = albedo * (1 + 0.18 * row.contrast * value)[:, None]
+    relief = relief * (bump * (1.2 - footprint).clamp(0, 1))[:, None]
+    rough, shine = row.rough.clone(), row.shine[:, None].expand(-1, 3).clone()
+    metal = (kind == METAL)[:, None]
+    shine = torch.where(metal, albedo, shine)
+    albedo = torch.where(metal, albedo * 0.1, albedo)
+    for special, change in ((CLOTH, _folded), (SKIN, _alive), (HAIR, _combed), (BRICK, _laid)):
+        mine = torch.nonzero(kind == special)[:, 0]
+        if mine.numel():
+            change(points.of(mine), mine, albedo, rough, relief)
+    skin = (kind == SKIN).to(albedo.dtype) * (1 - points.chart[:, 0])
+    relief = relief - (relief * points.normal).sum(-1, keepdim=True) * points.normal
+    return Surface(
+        albedo.clamp(0.004, 0.97), unit(points.normal - relief), rough, shine, skin,
+        (kind == LEAF).to(albedo.dtype), row.glow,
+    )  # fmt: skip
+
+
+def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+    """Cloth hangs in folds."""
+    pulled = p.texture * torch.tensor([1.5, 0.55, 1.5], device=mine.device) * _FOLDS
+    value, slope = layered(pulled, p.pixel * _FOLDS * 1.5, 2)
+    relief[mine] += slope * 0.075
+    albedo[mine] *= (1 + 0.10 * value)[:, None]
+
+
+def _alive(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+    """Skin has pores where the camera is close; a head has a face and hair."""
+    if bool((p.pixel * _PORES < 0.75).any()):
+        value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 2)
+        relief[mine] += slope * 0.045
+        albedo[mine] *= (1 + 0.05 * value)[:, None]
+    head = torch.nonzero(p.unit.square().sum(-1) > 0.5)[:, 0]
+    if head.numel() == 0:
+        return
+    h, on = p.of(head), mine[head]
+    painted = makeup.face(h.unit, h.chart, albedo[on], rough[on], h.row.tint, h.pixel)
+    albedo[on], rough[on] = painted.albedo, painted.rough
+    relief[on] = relief[on] * painted.plain[:, None] + painted.relief
+
+
+def _combed(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+    """Hair that hangs: strands run down."""
+    fine = torch.tensor([420.0, 14.0, 420.0], device=mine.device)
+    value, slope = layered(p.texture * fine, p.pixel * 300.0, 3)
+    locks, bend = layered(p.texture * fine * 0.12, p.pixel * 36.0, 2)
+    albedo[mine] *= (1 + 0.55 * value + 0.4 * locks).clamp(0.15, 2.0)[:, None]
+    flat_ = torch.tensor([1.0, 0.05, 1.0], device=mine.device)
+    relief[mine] = (slope * 0.22 + bend * 0.3) * flat_
+
+
+def _laid(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+    """Bricks differ from each other."""
+    at = p.texture * p.row.scale[:, None]
+    course = torch.floor(at[:, 1])
+    number = torch.floor(at[:, 0] * 0.5 + 0.5 * torch.remainder(course, 2.0))
+    key = torch.remainder(torch.sin(number * 12.9898 + course * 78.233) * 43758.547, 1.0)
+    albedo[mine] *= (1 + 0.45 * (key - 0.5) * p.row.contrast.clamp(0.3, 1))[:, None]
 
 
 def _pattern(kind: Tensor, at: Tensor, footprint: Tensor, value: Tensor) -> Tensor:
     """Share of a material's second colour."""
     fade = (1.4 - footprint * 2).clamp(0, 1)
-    weave = (torch.sin(at[..., 0] * 6.283) * torch.sin(at[..., 1] * 6.283)) * 0.5 + 0.5
-    rings = (
-        torch.sin((at[..., 0] ** 2 + at[..., 1] ** 2 + 1e-6).sqrt() * 6.283 + 5 * value) * 0.5 + 0.5
-    )
-    course = torch.floor(at[..., 1])
-    across = at[..., 0] * 0.5 + 0.5 * torch.remainder(course, 2.0)
-    joint = torch.minimum(
-        (across - torch.floor(across)).minimum(torch.ceil(across) - across) * 2,
-        (at[..., 1] - course).minimum(course + 1 - at[..., 1]),
-    )
-    edge = 0.06 + footprint
-    brick = 1 - ((joint - 0.03) / edge).clamp(0, 1)
-    plain = (value * 1.2 + 0.4).clamp(0, 1)
-    share = plain
-    share = torch.where(kind == CLOTH, 0.5 + (weave - 0.5) * fade + 0.2 * value, share)
-    share = torch.where(kind == WOOD, 0.5 + (rings - 0.5) * fade, share)
-    share = torch.where(kind == BRICK, brick * fade + (1 - fade) * 0.2, share)
-    return torch.where(kind == LEAF, (value * 2.4 + 0.5).clamp(0, 1), share)
-
-
-# Features of a face by direction (x right, y up, z front), width, and what they do.
-_LIPS = ((-0.13, -0.495, 0.86), (-0.05, -0.50, 0.87), (0.05, -0.50, 0.87), (0.13, -0.495, 0.86))
-_EYES = ((-0.345, 0.12, 0.93), (0.345, 0.12, 0.93))
-_BROWS = ((-0.24, 0.32, 0.91), (-0.36, 0.335, 0.87), (-0.48, 0.31, 0.82),
-          (0.24, 0.32, 0.91), (0.36, 0.335, 0.87), (0.48, 0.31, 0.82))  # fmt: skip
-
-
-def _spot(way: Tensor, centre: tuple[float, float, float], size: tuple[float, float]) -> Tensor:
-    """0..1 inside an upright ellipse about a direction."""
-    c = unit(torch.tensor(centre, device=way.device))
-    x = (way[..., 0] - c[0]) / size[0]
-    y = (way[..., 1] - c[1]) / size[1]
-    front = (way[..., 2] > 0.2).float()
-    return torch.sigmoid((1 - x * x - y * y) * 3.0) * front
-
-
-def _paint_faces(heads: Heads, hits: Hits, albedo: Tensor, rough: Tensor, bump: Tensor) -> None:
-    """Paint lips, brows, eyes and hair onto heads, in place."""
-    for scene in range(albedo.shape[0]):
-        near = torch.nonzero(hits.unit[scene].square().sum(-1) > 0.5)[:, 0]
-        if near.numel() == 0:
-            continue
-        way = hits.unit[scene, near]
-        rows = hits.material[scene, near]
-        cover = torch.zeros_like(rough[scene, near])
-        for head in range(heads.hair.shape[1]):
-            own = one_head(heads, scene, head)
-            thick = float(own.hair[0, 0, 0]) > 0.004
-            mine = (rows == heads.material[scene, head]) & thick
-            cover = torch.where(mine, hair_cover(own, way[None, None])[0, 0], cover)
-        painted = _face(way, cover, albedo[scene, near], rough[scene, near], bump[scene, near])
-        albedo[scene, near], rough[scene, near], bump[scene, near] = painted
-
-
-def _face(
-    way: Tensor, cover: Tensor, albedo: Tensor, rough: Tensor, bump: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Colours of a face at directions (n,3); `cover` is how much hair lies there."""
-
-    def mix(onto: Tensor, share: Tensor, tone: Tensor) -> Tensor:
-        return onto + (tone - onto) * share[:, None]
-
-    def row(*values: float) -> Tensor:
-        return torch.tensor(values, device=way.device)
-
-    bare = 1 - cover
-    hair_tone = (albedo.mean(-1, keepdim=True) * 0.12 + 0.012) * row(1.15, 0.95, 0.75)
-    flush = _spot(way, (0.5, -0.2, 0.8), (0.22, 0.2)) + _spot(way, (-0.5, -0.2, 0.8), (0.22, 0.2))
-    flush = flush + _spot(way, (0.0, -0.16, 1.0), (0.14, 0.12))
-    albedo = albedo * (1 - flush[:, None] * row(0.02, 0.13, 0.12))
-    lips = torch.stack([_spot(way, c, (0.085, 0.05)) for c in _LIPS]).amax(0) * bare
-    albedo = albedo * (1 - lips[:, None] * row(0.18, 0.42, 0.38))
-    seam = _spot(way, (0.0, -0.494, 0.9), (0.19, 0.007)) * bare
-    albedo = albedo * (1 - 0.6 * seam[:, None])
-    brows = torch.stack([_spot(way, c, (0.08, 0.026)) for c in _BROWS]).amax(0) * bare
-    albedo = mix(albedo, brows * 0.7, hair_tone)
-    white = torch.stack([_spot(way, c, (0.105, 0.036)) for c in _EYES]).amax(0)
-    iris = torch.stack([_spot(way, c, (0.042, 0.042)) for c in _EYES]).amax(0)
-    lids = [(c[0], c[1] + 0.042, c[2]) for c in _EYES]
-    lash = torch.stack([_spot(way, c, (0.12, 0.014)) for c in lids]).amax(0)
-    eye = row(0.42, 0.39, 0.36) * (1 - iris[:, None]) + row(0.035, 0.026, 0.02) * iris[:, None]
-    albedo = mix(mix(albedo, white, eye.expand_as(albedo)), lash * 0.75, hair_tone)
-    strands, _ = layered(way * row(70.0, 7.0, 70.0), torch.zeros_like(cover), 3)
-    albedo = mix(albedo, cover, hair_tone * (1 + 0.6 * strands)[:, None])
-    wet = white * 0.9
-    rough = (rough * (1 - wet) + 0.1 * wet) * (1 - 0.3 * lips)
-    return albedo, rough, bump * (1 - wet) * (1 + 3.0 * cover)
+    share = (value * 1.2 + 0.4).clamp(0, 1)
+    x, y = at[:, 0], at[:, 1]
+    if bool((kind == CLOTH).any()):
+        weave = (torch.sin(x * 6.283) * torch.sin(y * 6.283)) * 0.5 + 0.5
+        share = torch.where(kind == CLOTH, 0.5 + (weave - 0.5) * fade + 0.2 * value, share)
+    if bool((kind == WOOD).any()):
+        grain = torch.sin((x + 0.15 * y + 1.6 * value) * 6.283) * 0.5 + 0.5
+        share = torch.where(kind == WOOD, 0.5 + (grain - 0.5) * fade + 0.25 * value, share)
+    if bool((kind == BRICK).any()):
+        course = torch.floor(y)
+        across = x * 0.5 + 0.5 * torch.remainder(course, 2.0)
+        joint = torch.minimum(
+            (across - torch.floor(across)).minimum(torch.ceil(across) - across) * 2,
+            (y - course).minimum(course + 1 - y),
+        )
+        brick = 1 - ((joint - 0.03) / (0.06 + footprint)).clamp(0, 1)
+        share = torch.where(kind == BRICK, brick * fade + (1 - fade) * 0.2, share)
+    if bool((kind == LEAF).any()):
+        share = torch.where(kind == LEAF, (value * 2.4 + 0.5).clamp(0, 1), share)
+    return share

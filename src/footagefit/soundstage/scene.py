@@ -9,43 +9,59 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.soundstage import geometry as g
-from footagefit.soundstage.figures import BUMPS, pose
+from footagefit.soundstage import shapes
+from footagefit.soundstage.figures import head
+from footagefit.soundstage.heads import CHANNELS, chart
 from footagefit.soundstage.materials import Materials
-from footagefit.soundstage.sets import Set, Thing
+from footagefit.soundstage.sets import ROWS, Set, Thing
+from footagefit.soundstage.shadows import Occluders
+from footagefit.soundstage.tracing import Parts
 
 _AWAY = np.array([0.0, -900.0, 0.0])
+_TINY = np.full(3, 0.01)
+CHART_PX = 160
 
 
 @dataclass
 class Scene:
     """A batch of scenes as tensors."""
 
-    planes: g.Planes
-    boxes: g.Boxes
-    blobs: g.Blobs
-    heads: g.Heads
+    parts: Parts
     materials: Materials
-    stand: g.Occluders
+    stand: Occluders
     tint: Tensor  # (B,1,3) mean reflectance of the set: what a bounce takes with it
 
 
-def scene(sets: Sequence[Set], time_s: float | Sequence[float] = 0.0, *,
+def scene(sets: Sequence[Set], time_s: float | Sequence[float] = 0.0, *, chart_px: int = CHART_PX,
           device: str | torch.device = "cpu") -> Scene:  # fmt: skip
-    """Tensors of several sets at a moment each, padded to the same counts."""
+    """Tensors of several sets at a moment each, padded to the same counts.
+
+    Args:
+        sets: What stands there.
+        time_s: One moment for all, or one each.
+        chart_px: Fineness of faces: directions across a head.
+        device: Where the tensors go.
+    """
     times = [time_s] * len(sets) if isinstance(time_s, int | float) else list(time_s)
     moments = [made.at(t) for made, t in zip(sets, times, strict=True)]
     where = torch.device(device)
-    heads = g.moved(_heads(sets, times), where)
-    blobs = g.moved(_blobs([[t for t in moment if t.shape == "blob"] for moment in moments]), where)
-    boxes = g.moved(_boxes([[t for t in moment if t.shape == "box"] for moment in moments]), where)
-    planes = g.moved(_planes(sets), where)
+
+    def of(shape: str) -> list[list[Thing]]:
+        return [[t for t in moment if t.shape == shape] for moment in moments]
+
+    heads = _heads(sets, times, chart_px)
+    parts = Parts(
+        shapes.moved(_planes(sets), where), shapes.moved(_boxes(of("box")), where),
+        shapes.moved(_blobs(of("blob")), where), shapes.moved(heads, where),
+        shapes.moved(_bushes(of("bush")), where),
+    )  # fmt: skip
+    stand = _stand(moments, heads)
     tint = [
         np.mean([np.asarray(r["base"], np.float32) for r in made.table], axis=0) for made in sets
     ]
     return Scene(
-        planes, boxes, blobs, heads, _materials(sets, where),
-        g.occluders(boxes, blobs, heads),
+        parts, _materials(sets, where),
+        Occluders(stand.centre.to(where), stand.turn.to(where), stand.radii.to(where)),
         torch.tensor(np.asarray(tint, np.float32))[:, None].to(where),
     )  # fmt: skip
 
@@ -55,67 +71,97 @@ def _stack(rows: list[list[np.ndarray]], count: int, filler: np.ndarray) -> Tens
     return torch.from_numpy(np.asarray(full, dtype=np.float32))
 
 
+def _numbers(rows: list[list[float]], count: int, filler: float) -> Tensor:
+    full = [list(row) + [filler] * (count - len(row)) for row in rows]
+    return torch.tensor(full, dtype=torch.float32)
+
+
 def _whole(rows: list[list[int]], count: int, filler: int) -> Tensor:
     return torch.tensor([list(row) + [filler] * (count - len(row)) for row in rows])
 
 
-def _blobs(moments: list[list[Thing]]) -> g.Blobs:
+def _placed(moments: list[list[Thing]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Centres, turns, sizes and materials."""
     count = max(1, *(len(m) for m in moments)) if moments else 1
-    return g.Blobs(
+    return (
         _stack([[t.centre for t in m] for m in moments], count, _AWAY),
         _stack([[t.turn for t in m] for m in moments], count, np.eye(3)),
-        _stack([[t.size for t in m] for m in moments], count, np.full(3, 0.01)),
+        _stack([[t.size for t in m] for m in moments], count, _TINY),
         _whole([[t.material for t in m] for m in moments], count, 0),
+    )
+
+
+def _blobs(moments: list[list[Thing]]) -> shapes.Blobs:
+    centre, turn, size, material = _placed(moments)
+    count = centre.shape[1]
+    return shapes.Blobs(
+        centre, turn, size, material,
         _whole([[t.group for t in m] for m in moments], count, -1),
-    )
+        _numbers([[t.melt for t in m] for m in moments], count, 0.01),
+        _stack([[t.rest for t in m] for m in moments], count, np.zeros(3)),
+    )  # fmt: skip
 
 
-def _boxes(moments: list[list[Thing]]) -> g.Boxes:
-    count = max(1, *(len(m) for m in moments)) if moments else 1
-    return g.Boxes(
-        _stack([[t.centre for t in m] for m in moments], count, _AWAY),
-        _stack([[t.turn for t in m] for m in moments], count, np.eye(3)),
-        _stack([[t.size for t in m] for m in moments], count, np.full(3, 0.01)),
-        _whole([[t.material for t in m] for m in moments], count, 0),
-    )
+def _boxes(moments: list[list[Thing]]) -> shapes.Boxes:
+    return shapes.Boxes(*_placed(moments))
 
 
-def _planes(sets: Sequence[Set]) -> g.Planes:
+def _bushes(moments: list[list[Thing]]) -> shapes.Bushes:
+    centre, turn, size, material = _placed(moments)
+    count = centre.shape[1]
+    return shapes.Bushes(
+        centre, turn, size,
+        _numbers([[t.cell for t in m] for m in moments], count, 0.1),
+        _numbers([[t.density for t in m] for m in moments], count, 0.0), material,
+    )  # fmt: skip
+
+
+def _planes(sets: Sequence[Set]) -> shapes.Planes:
     count = max(1, *(len(s.planes) for s in sets))
-    away = np.array([0.0, 1.0, 0.0])
-    offsets = [
-        [np.float32(p[1]) for p in s.planes] + [-1.0e9] * (count - len(s.planes)) for s in sets
-    ]
-    return g.Planes(
-        _stack([[p[0] for p in s.planes] for s in sets], count, away),
-        torch.tensor(np.asarray(offsets, dtype=np.float32)),
-        _stack([[p[2] for p in s.planes] for s in sets], count, np.eye(3)),
-        _whole([[p[3] for p in s.planes] for s in sets], count, 0),
+    return shapes.Planes(
+        _stack([[p.normal for p in s.planes] for s in sets], count, np.array([0.0, 1.0, 0.0])),
+        _numbers([[float(p.offset) for p in s.planes] for s in sets], count, -1.0e9),
+        _stack([[p.turn for p in s.planes] for s in sets], count, np.eye(3)),
+        _stack([[np.array(p.hole) for p in s.planes] for s in sets], count, np.full(4, -1.0)),
+        _whole([[p.material for p in s.planes] for s in sets], count, 0),
     )
 
 
-def _heads(sets: Sequence[Set], times: Sequence[float]) -> g.Heads:
+def _heads(sets: Sequence[Set], times: Sequence[float], chart_px: int) -> shapes.Heads:
     count = max(1, *(len(s.actors) for s in sets))
-    rows: dict[str, list[list[np.ndarray]]] = {
-        k: [] for k in ("at", "turn", "radii", "bump", "hair")
-    }
+    rows: dict[str, list[list[np.ndarray]]] = {k: [] for k in ("at", "turn", "radii")}
+    flat = torch.zeros(CHANNELS, chart_px, chart_px)
+    flat[0] = 1.0
+    charts = []
     for made, time_s in zip(sets, times, strict=True):
-        posed = [pose(a.figure, a.pose(time_s)).head for a in made.actors]
+        posed = [head(a.figure, a.pose(time_s)) for a in made.actors]
         rows["at"].append([p[0] for p in posed])
         rows["turn"].append([p[1] for p in posed])
         rows["radii"].append([p[2] for p in posed])
-        rows["bump"].append([a.figure.bump for a in made.actors])
-        rows["hair"].append([np.array(a.figure.hair) for a in made.actors])
-    flat = np.zeros((BUMPS, 5))
-    flat[:, 2], flat[:, 4] = 1.0, 0.1
-    return g.Heads(
+        own = [
+            chart(a.figure.bump.astype(np.float32).tobytes(), a.figure.hair, chart_px)
+            for a in made.actors
+        ]
+        charts.append(torch.stack(own + [flat] * (count - len(own))))
+    return shapes.Heads(
         _stack(rows["at"], count, _AWAY),
         _stack(rows["turn"], count, np.eye(3)),
-        _stack(rows["radii"], count, np.full(3, 0.01)),
-        _stack(rows["bump"], count, flat),
-        _stack(rows["hair"], count, np.array([0.0, 0.5, 0.5, 0.05])),
-        _whole([[2 * i for i in range(len(s.actors))] for s in sets], count, 0),
+        _stack(rows["radii"], count, _TINY),
+        torch.stack(charts),
+        _whole([[ROWS * i for i in range(len(s.actors))] for s in sets], count, 0),
     )
+
+
+def _stand(moments: list[list[Thing]], heads: shapes.Heads) -> Occluders:
+    """What throws shadows: boxes become ellipsoids of about their volume."""
+    grown = {"box": 1.15, "blob": 0.98}
+    throwing = [[t for t in moment if t.shape in grown and t.shadow] for moment in moments]
+    centre, turn, _, _ = _placed(throwing)
+    size = _stack([[t.size * grown[t.shape] for t in m] for m in throwing], centre.shape[1], _TINY)
+    return Occluders(
+        torch.cat([centre, heads.centre], 1), torch.cat([turn, heads.turn], 1),
+        torch.cat([size, heads.radii * 0.98], 1),
+    )  # fmt: skip
 
 
 def _materials(sets: Sequence[Set], device: torch.device) -> Materials:
@@ -128,6 +174,6 @@ def _materials(sets: Sequence[Set], device: torch.device) -> Materials:
 
     return Materials(
         kind=column("kind").long(), base=column("base"), second=column("second"),
-        scale=column("scale"), contrast=column("contrast"), rough=column("rough"),
-        shine=column("shine"), bump=column("bump"), glow=column("glow"),
+        tint=column("tint"), scale=column("scale"), contrast=column("contrast"),
+        rough=column("rough"), shine=column("shine"), bump=column("bump"), glow=column("glow"),
     )  # fmt: skip

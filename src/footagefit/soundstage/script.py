@@ -43,7 +43,7 @@ LENSES = (
     LensSpec("65 mm", 65.0, 0.018, 0.0, 0.12, 2.2, 0.2, 0.6, 0.0, 0.03),
     LensSpec("40 mm", 40.0, -0.075, 0.012, 0.4, 1.6, 0.6, 1.8, 0.0, 0.05),
 )
-_BASE_EV = 0.8  # faces sit a little under 18% grey without it
+_BASE_EV = 1.2  # faces sit a little under 18% grey without it
 _GRAIN = (
     SensorSpec(_BASE_EV, grain=0.02),
     SensorSpec(_BASE_EV, grain=0.045, grain_size_px=0.9, grain_chroma=0.4),
@@ -67,6 +67,7 @@ class Preset:
 PRESETS = {
     "demo": Preset(4, 2, 3, 12, 5, (180, 320), 0),
     "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, ("exposure", "dropped", "corrupt")),
+    "brief": Preset(4, 2, 3, 8, 3, (72, 128), 0),
     "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 1),
 }
 
@@ -262,8 +263,11 @@ def _with_faults(takes: tuple[Take, ...], size: Preset, rng: random.Random) -> t
     later = [i for i, take in enumerate(takes) if take.number > 1]
     rng.shuffle(later)
     made = list(takes)
-    for kind, index in zip(size.faults, later, strict=False):
-        made[index] = _faulty(made[index], kind, size, rng)
+    for kind in size.faults:
+        shown = [i for i in later if kind != "prop" or made[i].asked.framing != "close"]
+        if shown:  # what stands on a table is not in a close-up
+            later.remove(shown[0])
+            made[shown[0]] = _faulty(made[shown[0]], kind, size, rng)
     return tuple(made)
 
 

@@ -95,7 +95,7 @@ def _grade(out: Path, take: Take, script: Script) -> Path:
 def _show(out: Path, script: Script) -> Path:
     plated = any(take.plate for take in script.takes)
     rolls = sorted({take.roll for take in script.takes})
-    roots = "".join(f"  - {root}\n" for root in [*rolls, *(["plates"] if plated else [])])
+    roots = "".join(f"  - {root}\n" for root in [*rolls, *(["plates"] if plated else []), "cut"])
     text = (
         f"# {script.name}: staged with preset={script.preset} seed={script.seed}\n"
         f"name: {script.name.lower().replace(' ', '_')}\nroots:\n{roots}"

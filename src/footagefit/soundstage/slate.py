@@ -24,7 +24,7 @@ def words(take: Take) -> tuple[tuple[str, str], ...]:
     """What the slate says, field by field."""
     return (
         ("SCENE", f"{take.scene}{take.setup}"),
-        ("TAKE", str(take.number)),
+        ("TAKE", f"{take.number:02d}"),
         ("ROLL", take.roll),
         ("CAM", take.camera),
         ("DATE", f"20{take.date[:2]}-{take.date[2:4]}-{take.date[4:]}"),

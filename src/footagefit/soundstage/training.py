@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,18 @@ import torch
 from torch import Tensor
 
 from footagefit.records import Light
+from footagefit.soundstage import environment
 from footagefit.soundstage import lights as lamp
 from footagefit.soundstage.camera import Camera, view
 from footagefit.soundstage.lights import Source
 from footagefit.soundstage.render import lit, look
-from footagefit.soundstage.scene import scene
-from footagefit.soundstage.sets import wild_set
+from footagefit.soundstage.scene import Scene, scene
+from footagefit.soundstage.tracing import trace
+from footagefit.soundstage.wild import wild_set
 
+CHART_PX = 128
+_RAYS = 32_768  # rendered together: few enough to stay in the caches
+_LEAST_SUBJECT = 0.04  # of the frame
 _TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
 
 
@@ -54,31 +60,82 @@ class Batch:
 
 def draw(*, seed: int, index: int, count: int, size_px: tuple[int, int], lights: int = 4,
          device: str = "cpu") -> Batch:  # fmt: skip
-    """`count` scenes from `index` on, each under `lights` lights."""
-    rngs = [np.random.default_rng([seed, index + i, 21]) for i in range(count)]
+    """`count` scenes from `index` on, each under `lights` lights.
+
+    A few scenes at a time go through each of as many Python threads as torch may use, every one on
+    one core: small tensors gain nothing from more, and so the bits do not depend on their number.
+    """
+    together = max(1, _RAYS // (size_px[0] * size_px[1])) if device == "cpu" else count
+    groups = [range(i, min(i + together, index + count))
+              for i in range(index, index + count, together)]  # fmt: skip
+
+    def some(numbers: range) -> Batch:
+        with torch.inference_mode():
+            return _scenes(seed, numbers, size_px=size_px, lights=lights, device=device)
+
+    threads = torch.get_num_threads()
+    workers = min(threads, len(groups)) if device == "cpu" else 1
+    torch.set_num_threads(1)
+    try:
+        if workers == 1:
+            made = [some(numbers) for numbers in groups]
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                made = list(pool.map(some, groups))
+    finally:
+        torch.set_num_threads(threads)
+    with torch.inference_mode():
+        tensors = {n: torch.cat([getattr(b, n) for b in made]) for n in _TENSORS}
+    return Batch(**tensors, lights=[row for b in made for row in b.lights])
+
+
+def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
+            device: str) -> Batch:  # fmt: skip
+    """Some scenes together."""
+    rngs = [np.random.default_rng([seed, number, 21]) for number in numbers]
     made = [wild_set(rng)[0] for rng in rngs]
     cameras = [wild_camera(rng) for rng in rngs]
     asked = [[wild_light(rng, first=j == 0) for j in range(lights)] for rng in rngs]
-    exposure = torch.tensor([float(2.0 ** rng.uniform(-2.0, 2.0)) for rng in rngs], device=device)
-    extras = [_extra(rng) for rng in rngs]
-    with torch.inference_mode():
-        here = view(cameras, size_px, device=device)
-        seen = look(scene(made, device=device), here)
-        more = sum((lit(seen, source).total for source in _extras(extras, cameras, device)),
-                   torch.zeros((), device=device))  # fmt: skip
-        white = torch.ones(count, 3)
-        ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
-        images, shadows = [], []
-        for j in range(lights):
-            key, fill = _pair([row[j] for row in asked], cameras, device)
-            part = lit(seen, key)
-            picture = part.total + ambient * fill.colour[:, :, None, None] + more
-            images.append(picture * exposure[:, None, None, None])
-            shadows.append(part.shadow)
-        return Batch(
-            torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
-            torch.stack(shadows, 1), codes(asked).to(device), asked,
-        )  # fmt: skip
+    exposure = torch.tensor([[[[2.0 ** rng.uniform(-2.0, 2.0)]]] for rng in rngs]).float()
+    rest = [_rest(rng) for rng in rngs]
+    stage = scene(made, chart_px=CHART_PX, device=device)
+    cameras = _aimed(cameras, stage, device)
+    seen = look(stage, view(cameras, size_px, device=device))
+    exposure = exposure.to(device)
+    rim, _ = _pair([light for light, *_ in rest], cameras, device)
+    rim.name = "rim"
+    more = lit(seen, rim).total + lit(seen, _surroundings(rest, device)).total
+    white = torch.ones(len(made), 3)
+    ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
+    images, shadows = [], []
+    for j in range(lights):
+        key, fill = _pair([row[j] for row in asked], cameras, device)
+        part = lit(seen, key)
+        images.append((part.total + ambient * fill.colour[:, :, None, None] + more) * exposure)
+        shadows.append(part.shadow)
+    return Batch(
+        torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
+        torch.stack(shadows, 1), codes(asked).to(device), asked,
+    )  # fmt: skip
+
+
+def _aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
+    """Cameras brought to bear where they would see no subject: a wall alone teaches nothing."""
+    for closer in (0.7, 0.6):
+        small = view(cameras, (16, 16), device=device)
+        item = trace(stage.parts, small.place, small.rays()).item
+        share = (item >= stage.parts.first[1]).float().mean(1).tolist()
+        if min(share) >= _LEAST_SUBJECT:
+            break
+        target = np.array([0.0, -0.03, 0.0])
+        cameras = [
+            camera if seen >= _LEAST_SUBJECT else replace(
+                camera, target=tuple(target),
+                place=tuple(target + closer * (np.array(camera.place) - np.array(camera.target))),
+            )
+            for camera, seen in zip(cameras, share, strict=True)
+        ]  # fmt: skip
+    return cameras
 
 
 def wild_camera(rng: np.random.Generator) -> Camera:
@@ -152,21 +209,24 @@ def _dome(name: str, above: Tensor, below: Tensor, device: str) -> Source:
                   above.to(device), below.to(device))  # fmt: skip
 
 
-def _extra(rng: np.random.Generator) -> tuple[Light, tuple[float, ...]]:
-    """A rim light and a sky that stay while the key moves; often none."""
+def _rest(rng: np.random.Generator) -> tuple[Light, tuple[float, ...], Tensor]:
+    """A rim light and surroundings that stay while the key moves; often hardly any."""
     rim = wild_light(rng)
-    dark = rng.random() < 0.55
-    ev = -30.0 if dark else float(rng.uniform(-2.5, 0.5))
-    sky = lamp.colour_of(-30.0 if rng.random() < 0.6 else float(rng.uniform(-5, -1)), 8000.0)
-    return Light(**{**rim.__dict__, "key_ev": ev}), sky
+    ev = -30.0 if rng.random() < 0.55 else float(rng.uniform(-2.5, 0.5))
+    dim = rng.random() < 0.5
+    rgb = lamp.colour_of(-30.0 if dim else float(rng.uniform(-5, -1)), rng.uniform(4500, 9000))
+    around = (environment.plain, environment.sky, environment.studio)[int(rng.integers(0, 3))]
+    return replace(rim, key_ev=ev), rgb, around(rng)
 
 
-def _extras(extras: list[tuple[Light, tuple[float, ...]]], cameras: list[Camera],
-            device: str) -> list[Source]:  # fmt: skip
-    rim, _ = _pair([light for light, _ in extras], cameras, device)
-    sky = torch.tensor([rgb for _, rgb in extras], dtype=torch.float32)
-    rim.name = "rim"
-    return [rim, _dome("sky", sky, sky * 0.25, device)]
+def _surroundings(rest: list[tuple[Light, tuple[float, ...], Tensor]], device: str) -> Source:
+    """Skies and studios, one a scene."""
+    rgb = torch.tensor([colour for _, colour, _ in rest], dtype=torch.float32)
+    made = _dome("sky", rgb, rgb, device)
+    made.kind = "map"
+    made.around = torch.stack([around for *_, around in rest]).to(device)
+    made.harmonics = torch.stack([environment.harmonics(a) for *_, a in rest]).to(device)
+    return made
 
 
 class Cache:

@@ -1,0 +1,89 @@
+"""Small squares of a picture, and which objects matter to each: what is far away costs nothing.
+
+Rays run tile by tile: N = T tiles of `RAYS` each. `near` turns "which object matters to which tile"
+into short padded lists, in buckets of like length. Leaving out what has no effect changes no bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+SIDE = 16
+RAYS = SIDE * SIDE
+_BUCKETS = (4, 12, 1 << 30)
+
+
+def padded(size: int) -> int:
+    """The next multiple of a tile's side."""
+    return -(-size // SIDE) * SIDE
+
+
+def into_tiles(picture: Tensor) -> Tensor:
+    """(..., H, W, C) with H, W multiples of a side, to rays (..., N, C) in tile order."""
+    *lead, height, width, count = picture.shape
+    split = picture.reshape(*lead, height // SIDE, SIDE, width // SIDE, SIDE, count)
+    return split.transpose(-4, -3).reshape(*lead, height * width, count)
+
+
+def from_tiles(rays: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """The inverse: (B,N,C) to (B,C,H,W), the padding cut off."""
+    height, width = size_px
+    rows, columns = padded(height) // SIDE, padded(width) // SIDE
+    split = rays.reshape(rays.shape[0], rows, columns, SIDE, SIDE, rays.shape[-1])
+    whole = split.permute(0, 5, 1, 3, 2, 4).reshape(
+        rays.shape[0], rays.shape[-1], rows * SIDE, columns * SIDE
+    )
+    return whole[..., :height, :width]
+
+
+def near(matters: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Tiles with about as many objects: (g,) tiles, (g,L) their objects, (g,L) whether real.
+
+    Args:
+        matters: (B,T,K) whether an object matters to a tile. Objects are numbered b K + k, tiles
+            b T + t.
+    """
+    batch, tiles, count = matters.shape
+    flat = matters.reshape(batch * tiles, count)
+    many = flat.sum(1)
+    low = 0
+    for high in _BUCKETS:
+        mine = torch.nonzero((many > low) & (many <= high))[:, 0]
+        low = high
+        if mine.numel() == 0:
+            continue
+        longest = int(many[mine].max())
+        order = flat[mine].to(torch.uint8).sort(dim=1, descending=True, stable=True)
+        index = order.indices[:, :longest] + (mine // tiles * count)[:, None]
+        yield mine, index, order.values[:, :longest] > 0
+
+
+def in_sight(way: Tensor, away: Tensor, radius: Tensor) -> Tensor:
+    """(B,T,K): whether a ball is seen by any ray of a tile.
+
+    Args:
+        way: (B,T,S,3) unit directions of rays that start at one place.
+        away: (B,K,3) from that place to each ball's middle.
+        radius: (B,K) of the balls.
+    """
+    axis = way.mean(2)
+    axis = axis / axis.norm(dim=-1, keepdim=True)
+    half = torch.acos((way * axis[:, :, None]).sum(-1).amin(2).clamp(-1, 1))  # (B,T)
+    far = away.norm(dim=-1).clamp_min(1e-6)  # (B,K)
+    wide = torch.asin((radius / far).clamp_max(1.0))
+    angle = torch.acos((torch.matmul(axis, away.transpose(1, 2)) / far[:, None]).clamp(-1, 1))
+    inside = (far <= radius)[:, None]
+    return inside | (angle <= half[:, :, None] + wide[:, None] + 1e-3)
+
+
+def balls(point: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
+    """Middle (B,T,3) and radius (B,T) of what each tile's points (B,N,3) span, where they hit."""
+    split = point.reshape(point.shape[0], -1, RAYS, 3)
+    seen = hit.reshape(point.shape[0], -1, RAYS, 1)
+    low = torch.where(seen, split, split.new_tensor(1e6)).amin(2)
+    high = torch.where(seen, split, split.new_tensor(-1e6)).amax(2)
+    radius = (high - low).norm(dim=-1) / 2
+    return (low + high) / 2, torch.where(low[..., 0] > high[..., 0], -1e6 + 0 * radius, radius)
