@@ -15,6 +15,7 @@ import numpy as np
 
 from footagefit.dailies import cuts
 from footagefit.dailies.looking import Look, linear_of
+from footagefit.footage.white import light_rgb
 from footagefit.records import ClipInfo
 
 VERSION = 2
@@ -83,27 +84,10 @@ def light_of(ratios_T2: np.ndarray, *, white_k: float) -> tuple[np.ndarray, np.n
 
 @lru_cache(maxsize=8)
 def _locus(white_k: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Planckian lights as log2 R/G and B/G in ACEScg, adapted so that `white_k` is neutral.
-
-    Chromaticities by Kim et al., US patent 7024034 (2002), good from 1667 K to 25000 K; Bradford
-    adaptation to the ACES white.
-    """
+    """Planckian lights as log2 R/G and B/G in ACEScg, where `white_k` is neutral."""
     mired = np.linspace(1e6 / 25000, 1e6 / 1700, 549)
     kelvin = 1e6 / mired
-    xyz = np.stack([_planckian(k) for k in kelvin])
-    bradford = np.array(
-        [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
-    )
-    to_rgb = np.array(  # XYZ (ACES white) to AP1, from the ACES primaries
-        [
-            [1.6410233797, -0.3248032942, -0.2364246952],
-            [-0.6636628587, 1.6153315917, 0.0167563477],
-            [0.0117218943, -0.0082844420, 0.9883948585],
-        ]
-    )
-    aces = np.array([0.32168 / 0.33767, 1.0, (1 - 0.32168 - 0.33767) / 0.33767])
-    gain = (bradford @ aces) / (bradford @ _planckian(white_k))
-    rgb = (xyz @ bradford.T * gain) @ np.linalg.inv(bradford).T @ to_rgb.T
+    rgb = np.array([light_rgb(float(k), white_k=white_k) for k in kelvin])
     rgb = np.maximum(rgb, 1e-4)
     locus = np.log2(rgb[:, (0, 2)] / rgb[:, 1:2])
     along = np.gradient(locus, axis=0)
@@ -111,21 +95,6 @@ def _locus(white_k: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     across = np.stack([along[:, 1], -along[:, 0]], -1)
     across *= np.where(across.sum(1, keepdims=True) < 0, 1.0, -1.0)  # green lowers both ratios
     return kelvin, locus, across
-
-
-def _planckian(kelvin: float) -> np.ndarray:
-    k = float(np.clip(kelvin, 1667, 25000))
-    if k <= 4000:
-        x = -0.2661239e9 / k**3 - 0.2343589e6 / k**2 + 0.8776956e3 / k + 0.179910
-    else:
-        x = -3.0258469e9 / k**3 + 2.1070379e6 / k**2 + 0.2226347e3 / k + 0.240390
-    if k <= 2222:
-        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
-    elif k <= 4000:
-        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
-    else:
-        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
-    return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def _motion(small_THWC: np.ndarray) -> np.ndarray:
