@@ -31,8 +31,10 @@ demo: setup
 	@$(BIN)/footagefit shots show=$(DEMO)/show/show.yaml sheet=$(DEMO)/shots.jpg > $(DEMO)/shots.txt
 	@$(BIN)/footagefit convert in=$(DEMO)/show/plates/sc012_0010 out=$(DEMO)/plate_review.mov output.space=g24_rec709 output.burn_in=true existing=replace
 	@$(BIN)/footagefit train show=$(DEMO)/show/show.yaml task=match trainer=minutes trainer.max_minutes=1.5
+	@$(BIN)/footagefit infer fit=$$(ls -td $(DEMO)/show/work/fits/* | head -1) plate=$(DEMO)/show/plates/sc012_0930 reference=$(DEMO)/show/A001/A001C004_241103_R1AB.mov out=$(DEMO)/matched/sc012_0930.####.exr layers=gain,offset review=true existing=replace
 	@echo; echo "look at $(DEMO)/show/contact.jpg (what was shot, and what was got wrong on purpose),"
 	@echo "$(DEMO)/shots.jpg (what the scan found), $(DEMO)/plate_review.mov (a plate as a review movie)"
+	@echo "$(DEMO)/matched (a take that is half a stop off, matched to its hero, with its review movie)"
 	@echo "and the pictures under $(DEMO)/show/work/runs (before, after, target as training went on)"
 
 test: setup

@@ -100,7 +100,6 @@ def test_accumulated_parts_are_the_same_batch(undisturbed, tmp_path, plan, waves
 
 
 def test_a_batch_with_nan_is_saved_and_named(tmp_path, plan, waves, monkeypatch):
-    monkeypatch.setattr("footagefit.models.field.FieldModel.small", lambda self, given: given)
     folder = begun(plan(), tmp_path / "run")
     loss = FineTune.training_step
 

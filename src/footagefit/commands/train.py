@@ -127,8 +127,8 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
 def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
     from footagefit.training.stage import lineage_of_stage
 
-    size = recipe.task.settings.get("size", (144, 256))
-    rows, columns = size if isinstance(size, list | tuple) else (144, 256)
+    size = recipe.task.settings.get("size", (112, 192))
+    rows, columns = size if isinstance(size, list | tuple) else (112, 192)
     return lineage_of_stage(
         scenes=scenes or 0, size_px=(int(rows or 144), int(columns or 256)), seed=settings.seed
     )

@@ -62,7 +62,7 @@ class Match(Task):
         *,
         families: Sequence[str] | None = None,
         codecs: Sequence[str] | None = None,
-        size: Sequence[int] = (144, 256),
+        size: Sequence[int] = (112, 192),
         references: int = 1,
         harmonise: float = 0.1,
         keep: float = 0.04,

@@ -21,7 +21,7 @@ from footagefit.tasks.draws import chance, choice, generator, uniform
 from footagefit.training.run import Sides
 
 _BATCH = 4
-_LIGHTS = 2
+_LIGHTS = 3
 _HELD_OUT_SEED = 1_000_003
 _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
 _SMALLEST = 0.55  # part of the frame that a framing shows at least

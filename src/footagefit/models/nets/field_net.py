@@ -50,6 +50,7 @@ class FieldNet(nn.Module):
         self.guide_stem = nn.Conv2d(max(1, guide_channels), deep, 1)
         self.attend = nn.ModuleList([CrossAttention(deep, heads) for _ in range(2)])
         self.mix = nn.ModuleList([Block(deep) for _ in range(2)])
+        self.settle = nn.GroupNorm(8, deep)  # else a hard batch drives features where heads die
         self.modulate = nn.Linear(max(1, vector_size), 2 * deep)
         self.shared = nn.Sequential(
             nn.Linear(3 * STATISTICS + 3 * deep, 2 * deep), nn.SiLU(), nn.Linear(2 * deep, deep)
@@ -89,6 +90,7 @@ class FieldNet(nn.Module):
         tokens, statistics, present = self._of_references(reference, batch)
         for attend, mix in zip(self.attend, self.mix):  # noqa: B905  (TorchScript takes no strict)
             x = mix(attend(x, tokens))
+        x = self.settle(x)
         if self.vector_size > 0:
             scale, shift = self.modulate(vector)[:, :, None, None].chunk(2, dim=1)
             x = x * (1.0 + scale) + shift
