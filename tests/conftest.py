@@ -10,6 +10,12 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from hypothesis import settings
+
+# The suite asks the same questions every time; `pytest --hypothesis-profile=explore` asks new ones.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.register_profile("explore", deadline=None, max_examples=500)
+settings.load_profile("same")
 
 os.environ.pop("OCIO", None)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

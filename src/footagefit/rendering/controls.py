@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from footagefit.errors import UnknownName, UsageError, WrongValue
 from footagefit.tasks.base import Control, TaskSpec
 
@@ -51,7 +53,8 @@ class Track:
         from scipy.interpolate import PchipInterpolator
 
         frames, values = zip(*self.keys, strict=True)
-        return float(PchipInterpolator(frames, values)(frame))
+        with np.errstate(over="ignore"):  # a slope next to nothing: its inverse is 0 in the end
+            return float(PchipInterpolator(frames, values)(frame))
 
     def plain(self) -> float | dict[str, float]:
         """As a manifest holds it."""
