@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rows import Row, arguments, show
+from rows import Row, arguments, show, words
 from train_speed import apply_rows, step_rows
 
 from footagefit.dailies.data import Dailies
@@ -74,9 +74,7 @@ def main() -> None:
 
 
 def _options() -> Namespace:
-    words = [w for w in sys.argv[1:] if "=" in w and not w.startswith("-")]
-    said = dict(word.split("=", 1) for word in words)
-    sys.argv[1:] = [w for w in sys.argv[1:] if w not in words]
+    said = words()
     options = arguments(__doc__ or "")
     options.show = said.get("show")
     options.work = said.get("work", "benchmarks/work")
