@@ -61,9 +61,12 @@ class Carry(nn.Module):
         k = k.permute(0, 2, 3, 1, 4).reshape(batch, self.heads, self.small, -1)
         far = _distances(height, width, there.shape[2], there.shape[3], x)
         far = far.repeat(1, count)  # (hw, N)
-        reach = torch.exp(self.reach)[None, :, None, None]
+        # Bare parameters turn half with a model; older CPUs' kernels for it are few.
+        reach = torch.exp(self.reach.to(x.dtype))[None, :, None, None]
         alike = torch.matmul(q, k) / float(self.small) ** 0.5 - reach * far
-        null = self.null[None, :, None, None].expand(batch, self.heads, height * width, 1)
+        null = self.null.to(x.dtype)[None, :, None, None].expand(
+            batch, self.heads, height * width, 1
+        )
         weights = torch.softmax(torch.cat([alike, null], 3), dim=3)[:, :, :, :-1]
         sure = weights.sum(3)  # (B,heads,hw)
         values = (
