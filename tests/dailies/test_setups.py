@@ -1,4 +1,4 @@
-"""Set-ups by picture: names are believed further than pictures, and pictures where there are none."""
+"""Set-ups by picture: names are believed further, pictures where there are none."""
 
 import numpy as np
 
