@@ -21,6 +21,7 @@ _LUMA = (0.2722287, 0.6740818, 0.0536895)  # of AP1
 _GRAIN_BINS = 6
 _LEAST_PIXELS = 48  # in a bin, for its grain to be told
 _MAD_TO_SIGMA = 1.4826
+_WHITE = 1.0 - 1e-4  # the display curve of 1 is not 1 to the last bit
 
 
 def detail_kept(made: Tensor, plate: Tensor) -> Tensor:
@@ -100,7 +101,7 @@ def distinct_codes(made: Tensor, *, bits: int = 10) -> Tensor:
 
 def clipped_delta(made: Tensor, target: Tensor) -> Tensor:
     """Share of pixels clipped at display white in any channel, less the target's own; -1..1."""
-    shares = [(display(p) >= 1.0).any(1).flatten(1).float().mean(1) for p in (made, target)]
+    shares = [(display(p) >= _WHITE).any(1).flatten(1).float().mean(1) for p in (made, target)]
     return shares[0] - shares[1]
 
 

@@ -232,10 +232,10 @@ def _means(examples: Sequence[Table], runs: Sequence[Table]) -> Table:
 
 def curves_of(run: Path, *, most: int = 400) -> dict[str, list[tuple[float, float]]]:
     """A run's recorded numbers by name, as (step, value), thinned; nothing where it is gone."""
-    from footagefit.records import read_lines
-
     curves: dict[str, list[tuple[float, float]]] = {}
-    for line in read_lines(run / "record.jsonl"):
+    path = run / "record.jsonl"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for line in map(json.loads, text.splitlines()):
         for name, value in line.items():
             if name not in ("step", "s") and isinstance(value, int | float):
                 curves.setdefault(name, []).append((float(line["step"]), float(value)))

@@ -221,7 +221,9 @@ def read(path: Path) -> Evaluation:
     except (OSError, ValueError) as error:
         raise WrongValue("no evaluation there", path=path, hint="footagefit evaluate") from error
     if raw.get("format") != FORMAT:
-        raise WrongValue(f"format {raw.get('format')!r}, and this version reads {FORMAT}", path=path)
+        raise WrongValue(
+            f"format {raw.get('format')!r}, and this version reads {FORMAT}", path=path
+        )
     return typing.cast(Evaluation, from_plain(Evaluation, raw))
 
 
@@ -229,7 +231,9 @@ def from_plain(hint: Any, raw: Any) -> Any:
     """A record of these from what JSON gave."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return None if raw is None else from_plain(next(i for i in inner if i is not type(None)), raw)
+        return (
+            None if raw is None else from_plain(next(i for i in inner if i is not type(None)), raw)
+        )
     if dataclasses.is_dataclass(hint):
         hints = typing.get_type_hints(hint)
         made = {k: from_plain(hints[k], v) for k, v in raw.items() if k in hints}

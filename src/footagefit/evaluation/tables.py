@@ -70,7 +70,13 @@ def regressions(found: Evaluation, *, metrics: Sequence[str] = SHOWN, most: int 
     for metric in metrics:
         for one in [r for r in found.regressions if r.metric == metric][:most]:
             rows.append(
-                [one.shot, one.metric, f"{one.fit:.3f}", f"{one.against:.3f}", f"{one.worse_by:.3f}"]
+                [
+                    one.shot,
+                    one.metric,
+                    f"{one.fit:.3f}",
+                    f"{one.against:.3f}",
+                    f"{one.worse_by:.3f}",
+                ]
             )
     return rows
 

@@ -111,7 +111,9 @@ def _transforms() -> list[Way]:
 
     solved = "bilateral grid fitted to one solved frame of the shot, no learning"
     found.append(Way(Method("keyframe grid", "keyframe", solved), grid))
-    found.append(Way(Method("oracle gain", "oracle", "the best gain, target known"), lambda _: gain))
+    found.append(
+        Way(Method("oracle gain", "oracle", "the best gain, target known"), lambda _: gain)
+    )
     return found
 
 

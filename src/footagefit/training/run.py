@@ -49,6 +49,7 @@ class Plan:
         keyframes: Folder of an artist's keyframes to learn from as well, or None.
         trackers: Mirrors of the record, by name.
         online: Let W&B reach out.
+        group: Runs of one sweep share it in W&B and in `footagefit track`.
     """
 
     recipe: Recipe
@@ -59,10 +60,11 @@ class Plan:
     keyframes: str | None = None
     trackers: tuple[str, ...] = ()
     online: bool = False
+    group: str | None = None
 
-    def write(self, folder: Path) -> None:
-        """Into a new run's folder."""
-        raw = {
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it; trackers show it as the run's config."""
+        return {
             "format": FORMAT,
             "task": {"name": self.recipe.task.name, "settings": dict(self.recipe.task.settings)},
             "model": {"name": self.recipe.model.name, "settings": dict(self.recipe.model.settings)},
@@ -73,7 +75,12 @@ class Plan:
             "keyframes": self.keyframes,
             "trackers": list(self.trackers),
             "online": self.online,
+            "group": self.group,
         }
+
+    def write(self, folder: Path) -> None:
+        """Into a new run's folder."""
+        raw = self.plain()
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / "run.part"
         part.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -97,6 +104,7 @@ class Plan:
             keyframes=raw.get("keyframes"),
             trackers=tuple(raw["trackers"]),
             online=raw["online"],
+            group=raw.get("group"),
         )
 
     def check_resumes(self, other: Plan, folder: Path) -> None:
@@ -120,11 +128,13 @@ class Sides:
         train: Windows to learn from.
         held_out: Windows to be judged on; their scenes are never trained on.
         review: Windows of review shots, by name.
+        exposure_ev: Stops that review pictures are shown at: the show's view.
     """
 
     train: Source
     held_out: Source
     review: Mapping[str, Any] = field(default_factory=dict)
+    exposure_ev: float = 0.0
 
 
 def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str, float]:
@@ -143,8 +153,8 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         import torch
 
         from footagefit.training.callbacks import Budget, Checkpoints, Review
-        from footagefit.training.record import trackers
-        from footagefit.training.standing import stand
+        from footagefit.training.mirrors import trackers
+        from footagefit.training.standing import shot_rows, stand
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -161,10 +171,17 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             every=settings.review_every,
             patience=settings.patience,
             best=folder / "checkpoints" / "best.safetensors",
+            exposure_ev=sides.exposure_ev,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
         trainer = _trainer(settings, module.total_steps, [budget, review, checkpoints])
         _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
+        numbers = {
+            **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
+        }  # fmt: skip
+        if trainer.is_global_zero and pairs and not checkpoints.told:
+            stand(plan, folder, task=task, pairs=pairs)
+            _told(made, folder, numbers, rows=shot_rows(plan, folder, task, sides, pairs))
         for tracker in made:
             tracker.close()
     if checkpoints.told:
@@ -173,9 +190,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             path=folder,
             hint=f"Go on with resume={folder}",
         )
-    if trainer.is_global_zero and pairs:
-        stand(plan, folder, task=task, pairs=pairs)
-    return {**review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun}
+    return numbers
 
 
 class Stopped(FootagefitError):
@@ -188,6 +203,7 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
     """Write the fit of a finished run: the best average, its recipe and its card."""
     from safetensors.torch import load_file
 
+    from footagefit.evaluation.cards import write_markdown
     from footagefit.training.standing import stood
 
     plan = Plan.read(folder)
@@ -205,7 +221,27 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
         "minutes": round(numbers.get("s", 0.0) / 60.0, 2),
         "approvals": [],
     }
-    return save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+    path = save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+    write_markdown(path, fits=folder.parent.parent / "fits")
+    return path
+
+
+def _told(
+    trackers: Sequence[Any], folder: Path, numbers: Mapping[str, float], *, rows: Sequence[Any]
+) -> None:
+    """Hand trackers the table of shots and the fit, as it will be written."""
+    import tempfile
+
+    from footagefit.training.standing import COLUMNS
+
+    for tracker in trackers:
+        tracker.table("shots", COLUMNS, rows)
+    if len(trackers) < 2:
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        fit = finish(folder, Path(temporary) / folder.name, numbers)
+        for tracker in trackers:
+            tracker.fit(fit, ["latest", f"step-{int(numbers.get('val/step', 0))}"])
 
 
 def _module(plan: Plan, folder: Path, task: Task) -> FineTune:
@@ -368,7 +404,10 @@ def _fit(trainer: Any, module: FineTune, batches: Any, checkpoints: Any) -> None
 def _trackers(folder: Path, plan: Plan, make: Any) -> list[Any]:
     if int(os.environ.get("RANK", "0")) != 0:
         return []
-    return make(folder, names=plan.trackers, run=folder.name, online=plan.online)
+    made = make(folder, names=plan.trackers, run=folder.name, online=plan.online, group=plan.group)
+    for tracker in made:
+        tracker.config(plan.plain())
+    return made
 
 
 def _parent(plan: Plan) -> dict[str, str] | None:
