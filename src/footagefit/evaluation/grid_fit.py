@@ -120,7 +120,7 @@ def _unevenness(cells: tuple[int, int, int]) -> object:
 
     total = None
     for axis, size in enumerate(cells):
-        step = sparse.diags([-np.ones(size), np.ones(size - 1)], [0, 1], shape=(size - 1, size))
+        step = sparse.eye(size - 1, size, k=1) - sparse.eye(size - 1, size)
         parts = [sparse.eye(n) for n in cells]
         parts[axis] = step
         both = sparse.kron(sparse.kron(parts[0], parts[1]), parts[2])

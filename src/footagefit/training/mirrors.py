@@ -153,7 +153,7 @@ def mirrors_of(tracking: Tracking) -> tuple[TrackerName, ...]:
         return ()
     if tracking != "all":
         return (tracking,)
-    there = tuple(name for name in _MIRRORS if find_spec(name) is not None)
+    there: tuple[TrackerName, ...] = tuple(name for name in _MIRRORS if find_spec(name) is not None)
     for name in _MIRRORS:
         if name not in there:
             line = f"tracking=all: {name} is not installed and is left out"

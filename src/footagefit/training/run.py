@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import FootagefitError, MissingPart, UsageError, WrongValue
 from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
+from footagefit.training.lightning import quiet, trainer_of
 from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
     plan = plan or Plan.read(folder)
     settings = plan.settings
     with warnings.catch_warnings():
-        _quiet()
+        quiet()
         import torch
 
         from footagefit.training.callbacks import Budget, Checkpoints, Review
@@ -174,7 +175,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             exposure_ev=sides.exposure_ev,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
-        trainer = _trainer(settings, module.total_steps, [budget, review, checkpoints])
+        trainer = trainer_of(settings, module.total_steps, [budget, review, checkpoints])
         _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
         numbers = {
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
@@ -352,45 +353,6 @@ def _step_of(checkpoint: Path) -> int:
     return int(raw["global_step"])
 
 
-def _trainer(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
-    import pytorch_lightning as pl
-
-    strategy: Any = settings.strategy
-    if settings.devices > 1 and strategy in ("auto", "ddp"):
-        from pytorch_lightning.strategies import DDPStrategy
-
-        gpu = settings.accelerator == "gpu"
-        strategy = DDPStrategy(process_group_backend="nccl" if gpu else "gloo")
-    return pl.Trainer(
-        accelerator=settings.accelerator if settings.accelerator != "auto" else "auto",
-        devices=settings.devices,
-        strategy=strategy,
-        precision=_precision(settings),
-        max_steps=steps,
-        max_epochs=1,
-        accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.clip,
-        callbacks=list(callbacks),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
-        log_every_n_steps=10,
-    )
-
-
-def _precision(settings: Settings) -> Any:
-    import torch
-
-    if settings.precision == "auto":
-        there = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        return "bf16-mixed" if there and settings.accelerator != "cpu" else "32-true"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[settings.precision]
-
-
 def _fit(trainer: Any, module: FineTune, batches: Any, checkpoints: Any) -> None:
     last = checkpoints.last if checkpoints.last.exists() else None
     trainer.fit(
@@ -414,17 +376,3 @@ def _parent(plan: Plan) -> dict[str, str] | None:
     if plan.init_from is None:
         return None
     return {"fit": Path(plan.init_from).name, "hash": load_fit(plan.init_from).hash}
-
-
-def _quiet() -> None:
-    """Hush what Lightning says about itself; our own warnings stay."""
-    import logging
-
-    import pytorch_lightning  # noqa: F401  (sets its loggers' levels when imported)
-
-    for module in ("pytorch_lightning", "lightning_fabric", "torch"):
-        warnings.filterwarnings("ignore", module=module)
-    for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*treespec.*"):
-        warnings.filterwarnings("ignore", message=text)
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
