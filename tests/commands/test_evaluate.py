@@ -1,4 +1,4 @@
-"""`evaluate`, `track`, `lineage`, `approve`, `who-used` as a person runs them, on one small show."""
+"""`evaluate`, `track`, `lineage`, `approve`, `who-used` as a person runs them, on a small show."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_lineage_and_who_used_answer_from_the_cards(film, fits, footagefit):
 
 
 def test_approvals_are_in_card_and_catalogue(film, fits, footagefit, tmp_path):
-    code, out, err = footagefit("approve", f"fit={fits}/match_v001", "by=Kim", "note=reel 3")
+    code, _, err = footagefit("approve", f"fit={fits}/match_v001", "by=Kim", "note=reel 3")
     assert code == 0, err
     name = shots(film, TRAIN)[0]
     code, _, err = footagefit("approve", f"clip={name}", "by=legal", "note=release 112",
