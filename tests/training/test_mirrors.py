@@ -72,7 +72,6 @@ def records(carried) -> list[dict]:
 def test_config_group_curves_and_system_figures_are_in_it(records):
     text = json.dumps(records)
     assert "sweep-7" in text
-    assert "learnt" not in text
     for word in ("val/psnr", "train/loss", "trainer/global_step", "tables/shots", "max_steps"):
         assert word in text, word
     kinds = {str(r.get("type")) for r in records}

@@ -250,4 +250,5 @@ def fit_record(fit: Any, folder: Path, run: Path | None) -> Any:
 
     where = os.path.relpath(fit.path.resolve(), folder.resolve())
     curves = {} if run is None else curves_of(run)
-    return FitRecord(fit.path.resolve().name, where, fit.hash, dict(fit.card), curves)
+    card = {k: v for k, v in fit.card.items() if k != "evaluation"}  # of an earlier judgement
+    return FitRecord(fit.path.resolve().name, where, fit.hash, card, curves)
