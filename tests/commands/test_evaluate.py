@@ -178,7 +178,8 @@ def test_approvals_are_in_card_and_catalogue(film, fits, footagefit, tmp_path):
     plate = film.parent / "dailies" / "S01_T01" / "S01_T01.####.exr"
     rendered = tmp_path / "m.####.exr"
     code, _, err = footagefit("infer", f"fit={fits}/match_v001", f"plate={plate}",
-                              f"reference={plate}", f"out={rendered}", "frames=1001", "space=ACEScg")  # fmt: skip
+                              f"reference={plate}", f"out={rendered}", "frames=1001",
+                              "space=ACEScg")  # fmt: skip
     assert code == 0, err
     frame = tmp_path / "m.1001.exr"
     code, _, err = footagefit("approve", f"frame={frame}", "by=Kim")

@@ -48,7 +48,7 @@ class Wandb(Tracker):
             import wandb
         except ImportError as error:
             raise MissingPart("wandb is not installed", hint="pip install wandb") from error
-        self._wandb, self._online = wandb, online
+        self._wandb, self._online, self._folder = wandb, online, folder
         self._run = wandb.init(
             dir=str(folder),
             id=name,
@@ -97,6 +97,10 @@ class Wandb(Tracker):
             folder.name, type="fit", description=_read(folder / "CARD.md"), metadata=card
         )
         artifact.add_dir(str(folder))
+        if not self._online:  # told from the run's folder: it can then be synced from anywhere
+            for entry in artifact.manifest.entries.values():
+                if entry.local_path:
+                    entry.local_path = os.path.relpath(entry.local_path, self._folder)
         self._run.log_artifact(artifact, aliases=list(aliases))
         if self._online:
             self._run.link_artifact(artifact, f"wandb-registry-model/{PROJECT}")
