@@ -23,7 +23,7 @@ Tracking = Literal["jsonl", "wandb", "tensorboard", "all"]
 STEP = "trainer/global_step"
 PROJECT = "footagefit"
 _MIRRORS: tuple[TrackerName, ...] = ("wandb", "tensorboard")
-_SYSTEM_EVERY_S = 5.0
+_SYSTEM_EVERY_S = 2.0
 
 
 class Wandb(Tracker):
