@@ -179,7 +179,7 @@ def test_approvals_are_in_card_and_catalogue(film, fits, footagefit, tmp_path):
     rendered = tmp_path / "m.####.exr"
     code, _, err = footagefit("infer", f"fit={fits}/match_v001", f"plate={plate}",
                               f"reference={plate}", f"out={rendered}", "frames=1001",
-                              "space=ACEScg")  # fmt: skip
+                              "space=ACEScg", "reference_space=ACEScg")  # fmt: skip
     assert code == 0, err
     frame = tmp_path / "m.1001.exr"
     code, _, err = footagefit("approve", f"frame={frame}", "by=Kim")
