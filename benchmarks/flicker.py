@@ -11,23 +11,22 @@ Lag: how far a mode's cells are from those of looks decided frame by frame, aver
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from rows import Row
 from staged import write_reference, write_shot
 
 import footagefit
+from footagefit.evaluation.steadiness import TOE, cells, flow, flows_of, luminance
+from footagefit.evaluation.steadiness import cell_flicker_stops as flicker
+from footagefit.evaluation.steadiness import warping_error as warping
 from footagefit.rendering.temporal import Temporal
 
 MODES: tuple[Temporal, ...] = ("none", "smooth", "locked", "auto")
 LIMIT = 1.2
-CELLS = (9, 16)
-LUMA = np.array([0.2722, 0.6741, 0.0537], np.float32)
-TOE = 2.0**-6
+__all__ = ["flicker", "flow", "lag_stops", "rows", "warping"]
 
 
 def moving_light(number: int, height: int, width: int) -> torch.Tensor:
@@ -48,7 +47,7 @@ def rows(fit: Path, folder: Path, *, quick: bool) -> list[Row]:
         plate = write_shot(folder / name / f"{name}.####.exr", size, range(1, 1 + count),
                            light=light, pan_px=1.0)  # fmt: skip
         source = lumas(plate)
-        flows = [(flow(b, a), flow(a, b)) for a, b in pairwise(source)]
+        flows = flows_of(source)
         outs = {}
         for mode in MODES:
             out = folder / f"{name}_{mode}" / "m.####.exr"
@@ -76,61 +75,8 @@ def lumas(path: Path) -> list[np.ndarray]:
     clip = footagefit.open_clip(path, space="ACEScg")
     found = []
     for number in clip.numbers:
-        rgb = clip.read([number]).rgb_TCHW[0].permute(1, 2, 0).numpy()
-        found.append(np.maximum(rgb @ LUMA, 0.0))
+        found.append(luminance(clip.read([number]).rgb_TCHW[0].numpy()))
     return found
-
-
-def flow(of: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Where each pixel of `of` lies in `onto` (H,W,2), by DIS."""
-    codes = [np.clip((np.log2(x + TOE) + 6) / 8 * 255, 0, 255).astype(np.uint8) for x in (of, onto)]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return dis.calc(codes[0], codes[1], None)
-
-
-def warped(picture: np.ndarray, along: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    return cv2.remap(picture, x + along[..., 0], y + along[..., 1], cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_REPLICATE)  # fmt: skip
-
-
-def visible(back: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Pixels that both frames see: forward and backward flow agree, and bend little."""
-    again = warped(forward, back)
-    size = (back**2).sum(-1) + (again**2).sum(-1)
-    agree = ((back + again) ** 2).sum(-1) <= 0.01 * size + 0.5
-    bend = sum(np.gradient(back[..., c], axis=a) ** 2 for c in (0, 1) for a in (0, 1))
-    return agree & (bend <= 0.01 * (back**2).sum(-1) + 0.002)
-
-
-def cells(values: np.ndarray) -> np.ndarray:
-    return cv2.resize(values.astype(np.float32), CELLS[::-1], interpolation=cv2.INTER_AREA)
-
-
-def flicker(frames: list[np.ndarray], flows: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The 95th percentile of what cells change by from frame to frame, in stops."""
-    steps = []
-    for (a, b), (back, _) in zip(pairwise(frames), flows, strict=True):
-        before = warped(np.log2(a + TOE), back)
-        steps.append(np.abs(cells(np.log2(b + TOE) - before)))
-    return float(np.percentile(np.stack(steps), 95))
-
-
-def warping(
-    frames: list[np.ndarray],
-    flows: list[tuple[np.ndarray, np.ndarray]],
-    source: list[np.ndarray],
-) -> float:
-    """Mean squared difference of warped frames where nothing is hidden, at the source's level."""
-    scale = np.mean(source) / max(1e-6, np.mean(frames))
-    total = []
-    for (a, b), (back, forward) in zip(pairwise(frames), flows, strict=True):
-        seen = visible(back, forward)
-        total.append(
-            float((((b - warped(a, back)) * scale) ** 2)[seen].mean()) if seen.any() else 0
-        )
-    return float(np.mean(total))
 
 
 def lag_stops(frames: list[np.ndarray], each: list[np.ndarray]) -> float:

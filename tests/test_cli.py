@@ -136,10 +136,9 @@ def test_help_lists_every_verb_and_every_key(footagefit):
 def test_every_config_binds_to_its_verb():
     """The function is the schema: same keys, and every default of the right type."""
     import inspect
-    from importlib import import_module
 
     for verb in cli.VERBS:
-        function = getattr(import_module(f"footagefit.commands.{verb.name}"), verb.name)
+        function = cli.function_of(verb)
         keys = {key.name.partition(".")[0] for key in config.keys(verb.name)} | groups(verb.name)
         assert keys == {name.rstrip("_") for name in inspect.signature(function).parameters}
         composed = config.compose(verb.name, [f"{k}=x" for k in required(verb.name)])

@@ -10,7 +10,7 @@ import os
 import sys
 import textwrap
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -116,6 +116,41 @@ VERBS = (
             "reference=hero.1001.exr out=shot.cube lut_size=65",
         ),
     ),
+    Verb(
+        "evaluate",
+        "judge a fit on held-out shots, beside what could be done without it",
+        examples=(
+            "footagefit evaluate fit=film_work/fits/match_v002 show=film.yaml",
+            "footagefit evaluate fit=film_work/fits/match_v002 show=film.yaml "
+            "against=film_work/fits/match_v001",
+        ),
+    ),
+    Verb(
+        "track",
+        "list a show's runs and fits, from our own record",
+        positional="show",
+        examples=("footagefit track show=film.yaml by=psnr",),
+    ),
+    Verb(
+        "lineage",
+        "say what a fit was made from, and who approved it",
+        positional="fit",
+        examples=("footagefit lineage fit=film_work/fits/match_v001",),
+    ),
+    Verb(
+        "who-used",
+        "say which fits learnt from a clip",
+        examples=("footagefit who-used clip=A001C003* show=film.yaml",),
+    ),
+    Verb(
+        "approve",
+        "record that a person approved a fit, a clip or a rendered frame",
+        examples=(
+            "footagefit approve fit=film_work/fits/match_v001 by=Kim note=reel_3",
+            "footagefit approve clip=A001C003* show=film.yaml by=legal note=release_112",
+            "footagefit approve frame=out/shot_v001.1001.exr by=Kim show=film.yaml",
+        ),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 
@@ -163,8 +198,14 @@ def _run(name: str, words: list[str]) -> int:
         return 0
     overrides = _opened(verb, [_override(verb, word) for word in words])
     composed = config.compose(verb.name, overrides)
-    function = getattr(import_module(f"footagefit.commands.{verb.name}"), verb.name)
+    function = function_of(verb)
     return int(function(**config.bind(function, composed)) or 0)
+
+
+def function_of(verb: Verb) -> Callable[..., int | None]:
+    """What a verb runs: `who-used` is `who_used` in `commands/who_used.py`."""
+    name = verb.name.replace("-", "_")
+    return getattr(import_module(f"footagefit.commands.{name}"), name)
 
 
 def _override(verb: Verb, word: str) -> str:

@@ -64,7 +64,7 @@ def test_what_is_wrong_is_said_in_one_line(show, tmp_path, capsys):
         ([f"show={show}", "task=mach"], "mach"),
         ([f"show={show}", "task.familys=[exposure]"], "familys"),
         ([f"show={show}", "trainer.max_steps=ten"], "max_steps: expected a whole number"),
-        ([f"show={show}", "trackers=[wandbb]"], "unknown tracker 'wandbb'; known: wandb"),
+        ([f"show={show}", "tracking=wandbb"], "tracking: expected jsonl|wandb|tensorboard|all"),
         ([f"resume={tmp_path}"], "no run there"),
         ([f"show={show}", f"init_from={tmp_path}"], "missing or not JSON"),
         ([f"show={show}", "trainer.max_minutes=3"], "one of them"),

@@ -93,3 +93,72 @@ def test_monge_kantorovich_moves_mean_and_covariance():
     logs = [torch.log2(p.flatten(1) + metrics.LOG_TOE) for p in (made, reference)]
     assert torch.allclose(logs[0].mean(1), logs[1].mean(1), atol=1e-3)
     assert torch.allclose(torch.cov(logs[0]), torch.cov(logs[1]), atol=1e-3)
+
+
+def test_itp_against_colour_science():
+    import colour
+    import numpy as np
+
+    one, other = a_picture(4) * 3.0, a_picture(5) * 3.0
+
+    def itp(light: torch.Tensor) -> np.ndarray:
+        space = colour.RGB_COLOURSPACES
+        wide = colour.RGB_to_RGB(
+            light[0].permute(1, 2, 0).double().numpy(),
+            space["ACEScg"], space["ITU-R BT.2020"], chromatic_adaptation_transform="Bradford",
+        )  # fmt: skip
+        return colour.RGB_to_ICtCp(wide.clip(0) * metrics.ITP_WHITE_NITS)
+
+    wanted = colour.delta_E(itp(one), itp(other), method="ITP").mean()
+    assert float(metrics.delta_e_itp(one, other)) == pytest.approx(wanted, rel=1e-3)
+    assert float(metrics.delta_e_itp(one, one)) == 0.0
+
+
+def test_si_psnr_forgives_exposure_only():
+    target = a_picture(6)
+    assert float(metrics.si_psnr(target * 0.25, target)) > 80
+    tinted = target * torch.tensor([1.3, 1.0, 0.8]).view(1, 3, 1, 1)
+    assert float(metrics.si_psnr(tinted, target)) < 35
+    mask = torch.zeros(1, 1, 24, 24)
+    mask[..., :12] = 1.0
+    half = target * (1.0 - 0.5 * mask)
+    assert (
+        float(metrics.si_psnr(half, target, mask=mask)) > 80 > float(metrics.si_psnr(half, target))
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "true", "wanted"),
+    [((0, 0), (90, 0), 90.0), ((0, 90), (123, 90), 0.0), ((-45, 0), (45, 0), 90.0),
+     ((0, 0), (180, 0), 180.0), ((30, 45), (30, 15), 30.0), ((0, 60), (180, 60), 60.0)],
+)  # fmt: skip
+def test_light_direction_is_a_great_circle(made, true, wanted):
+    assert metrics.light_direction_error_deg(made, true) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_ssim_as_wang_wrote_it():
+    """The published formula, window by window, in numpy."""
+    import numpy as np
+
+    one, other = a_picture(7), a_picture(8)
+    a, b = (metrics.display(p)[0].double().numpy() for p in (one, other))
+    line = np.exp(-((np.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
+    window = np.outer(line, line) / line.sum() ** 2
+    c1, c2 = 0.01**2, 0.03**2
+    values = []
+    for channel in range(3):
+        for y in range(24 - 10):
+            for x in range(24 - 10):
+                p, q = (v[channel, y : y + 11, x : x + 11] for v in (a, b))
+                mp, mq = (window * p).sum(), (window * q).sum()
+                vp, vq = (window * p * p).sum() - mp**2, (window * q * q).sum() - mq**2
+                vpq = (window * p * q).sum() - mp * mq
+                top = (2 * mp * mq + c1) * (2 * vpq + c2)
+                values.append(top / ((mp**2 + mq**2 + c1) * (vp + vq + c2)))
+    from kornia.metrics import ssim as kornia_ssim
+
+    inner = kornia_ssim(metrics.display(one), metrics.display(other), 11)[..., 5:-5, 5:-5]
+    assert float(inner.mean()) == pytest.approx(float(np.mean(values)), abs=1e-5)
+    assert float(metrics.ssim(one, other)) == pytest.approx(
+        float(kornia_ssim(metrics.display(one), metrics.display(other), 11).mean()), abs=1e-6
+    )

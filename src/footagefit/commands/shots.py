@@ -39,7 +39,7 @@ def shots(
 
     production = load_show(show)
     if train is not None or approved_by is not None:
-        _mark(production, clip, train, approved_by, note)
+        mark(production, clip, train, approved_by, note)
     with Catalogue(production.catalogue) as catalogue:
         found = chosen(catalogue.shots(), clip=clip, scene=scene, side=side)
         problems = [dict(row) for row in catalogue.rows("SELECT * FROM problems")]
@@ -70,7 +70,7 @@ def chosen(
     return found
 
 
-def _mark(
+def mark(
     show: Show, clip: str | None, train: bool | None, approved_by: str | None, note: str
 ) -> None:
     """Keep what a person says of clips, by content, and make it count at once."""

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from footagefit import config
 from footagefit.config import Raw
 from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, UsageError
+from footagefit.training.mirrors import Tracking
 from footagefit.training.settings import MAY_CHANGE, Settings
 
 if TYPE_CHECKING:
     from footagefit.rendering.fits import Part, Recipe
     from footagefit.training.run import Plan
-
-_TRACKERS = ("wandb", "tensorboard")
 
 
 def train(
@@ -34,17 +33,16 @@ def train(
     stage_scenes: int | None,
     work: Path,
     keyframes: Path | None,
-    trackers: list[Any],
+    tracking: Tracking,
+    group: str | None,
     online: bool,
     dry_run: bool,
 ) -> int:
     """Begin a run, or go on with one, and write its fit; see configs/train.yaml for each key."""
     from footagefit.rendering.fits import Recipe
+    from footagefit.training.mirrors import mirrors_of
     from footagefit.training.run import Plan, finish
 
-    for tracker in trackers:
-        if tracker not in _TRACKERS:
-            raise UnknownName("tracker", tracker, _TRACKERS)
     recipe = Recipe(part_of("task", task), part_of("model", model))
     if resume is not None:
         folder = resume.expanduser()
@@ -60,8 +58,9 @@ def train(
             init_from=start,
             lineage=_stage_lineage(stage_scenes, recipe, trainer) if show is None else {},
             keyframes=None if keyframes is None else str(keyframes),
-            trackers=tuple(str(t) for t in trackers),
+            trackers=mirrors_of(tracking),
             online=online,
+            group=group,
         )
         folder = _new_folder(work if show is None else _work_of(show), recipe, name)
     _describe(plan, folder)

@@ -126,4 +126,17 @@ _FIRST = [
     "CREATE TABLE log (at TEXT NOT NULL, what TEXT NOT NULL)",
 ]
 
-MIGRATIONS: list[list[str]] = [_FIRST]
+# What people approved, and when: fits, clips and rendered frames, by content.
+_APPROVALS = [
+    """CREATE TABLE approvals (
+        id INTEGER PRIMARY KEY,
+        what TEXT NOT NULL,
+        name TEXT NOT NULL,
+        content TEXT NOT NULL,
+        approved_by TEXT NOT NULL,
+        note TEXT NOT NULL,
+        at TEXT NOT NULL
+    )""",
+]
+
+MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS]

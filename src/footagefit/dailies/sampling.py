@@ -120,7 +120,7 @@ class Sampling:
         shot would teach the wrong thing; where nothing is measured, every take of the set-up is
         taken for one that does.
         """
-        mates = [n for n in self.takes[scene, setup] if n != shot.name and self._sits(n, shot)]
+        mates = [n for n in self.takes[scene, setup] if n != shot.name and self.sits(n, shot)]
         picked: list[tuple[str, int]] = []
         for _ in range(self.count):
             name = shot.name
@@ -135,7 +135,7 @@ class Sampling:
             picked.append((name, self._nearest(name, number)))
         return tuple(picked)
 
-    def _sits(self, name: str, shot: Shot) -> bool:
+    def sits(self, name: str, shot: Shot) -> bool:
         """Whether another take has the shot's exposure and white, as far as they are known."""
         other = self.shots[name]
         ev = mired = 0.0

@@ -1,8 +1,9 @@
 """What a person could do without us: the classical ways to make two pictures match.
 
 What belongs here: baselines that need no training, each a function of plate and reference. The
-learned one is `unet.py`. Every one works on log light, where it does best, and gives back
-scene-linear ACEScg; none clamps. `gain` is an oracle: it sees the target.
+learned one is `unet.py`, what is fitted to a solved frame `grid_fit.py`, what fills holes
+`fills.py`. Every one works on log light, where it does best, and gives back scene-linear ACEScg;
+none clamps. `oracle_gain` is an oracle: it sees the target.
 
 Pictures are (3,H,W).
 """
@@ -51,15 +52,30 @@ def monge_kantorovich(plate: Tensor, reference: Tensor) -> Tensor:
 
 def histogram(plate: Tensor, reference: Tensor) -> Tensor:
     """Each log channel's ranks take the reference's values at those ranks."""
+    return _light(_ranked(_log(plate).flatten(1), _log(reference).flatten(1)).view_as(plate))
+
+
+def iterative_distribution(
+    plate: Tensor, reference: Tensor, *, rounds: int = 12, seed: int = 0
+) -> Tensor:
+    """Iterative distribution transfer (Pitie, Kokaram and Dahyot 2007, section 3), in log.
+
+    In each round both clouds of colours are turned by one random rotation, matched axis by axis,
+    and turned back: the whole distribution arrives, not only mean and covariance.
+
+    Args:
+        plate: The frame to change.
+        reference: Where its colours come from.
+        rounds: Rotations; the first is none.
+        seed: Of the rotations.
+    """
     x, y = _log(plate).flatten(1), _log(reference).flatten(1)
-    ranks = x.argsort(1).argsort(1).double() / max(1, x.shape[1] - 1)
-    place = ranks * (y.shape[1] - 1)
-    below = place.floor().long()
-    above = (below + 1).clamp_max(y.shape[1] - 1)
-    ordered = y.sort(1).values
-    part = (place - below).float()
-    moved = ordered.gather(1, below) * (1 - part) + ordered.gather(1, above) * part
-    return _light(moved.view_as(plate))
+    rng = torch.Generator().manual_seed(seed)
+    for number in range(rounds):
+        turn = torch.linalg.qr(torch.randn(3, 3, generator=rng, dtype=torch.float32))[0]
+        turn = torch.eye(3) if number == 0 else turn
+        x = turn.T @ _ranked(turn @ x, turn @ y)
+    return _light(x.view_as(plate))
 
 
 CLASSICAL: Mapping[str, Baseline] = {
@@ -67,7 +83,19 @@ CLASSICAL: Mapping[str, Baseline] = {
     "reinhard-log": reinhard,
     "monge-kantorovich": monge_kantorovich,
     "histogram": histogram,
+    "iterative-distribution": iterative_distribution,
 }
+
+
+def _ranked(x: Tensor, y: Tensor) -> Tensor:
+    """Rows of x with the values that rows of y have at the same ranks."""
+    ranks = x.argsort(1).argsort(1).double() / max(1, x.shape[1] - 1)
+    place = ranks * (y.shape[1] - 1)
+    below = place.floor().long()
+    above = (below + 1).clamp_max(y.shape[1] - 1)
+    ordered = y.sort(1).values
+    part = (place - below).float()
+    return ordered.gather(1, below) * (1 - part) + ordered.gather(1, above) * part
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:

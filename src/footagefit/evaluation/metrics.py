@@ -1,11 +1,13 @@
 """How near a picture comes to its target, in numbers that others publish too.
 
-What belongs here: PSNR in three spaces, SSIM, delta E 2000. LPIPS has a module of its own
-(`perceptual.py`). What does not: choosing frames, tables, plots.
+What belongs here: PSNR in three spaces and free of exposure, SSIM, delta E 2000 and ITP, the error
+of a light's direction. LPIPS has a module of its own (`perceptual.py`), what a change does wrong
+to pixels another (`artefacts.py`), what happens over time a third (`steadiness.py`). What does
+not: choosing frames, tables, plots.
 
 Pictures are scene-linear ACEScg (B,3,H,W); masks (B,1,H,W). One value per picture comes back
-(B,). Display metrics see pictures as a plain sRGB display would show them, clipped to it; `log`
-and `linear` ones see values above 1.
+(B,). Display metrics see pictures as a plain sRGB display would show them, clipped to it; `log`,
+`linear` and ITP ones see values above 1. With a mask, PSNR is what harmonisation papers call fPSNR.
 """
 
 from __future__ import annotations
@@ -21,6 +23,13 @@ AP1_TO_REC709 = (
     (-0.13025642, 1.14080474, -0.01054832),
     (-0.02400336, -0.12896898, 1.15297233),
 )
+# ACEScg to linear Rec.2020 (D65), Bradford: the matrix above in the wider primaries.
+AP1_TO_REC2020 = (
+    (1.02582475, -0.02005319, -0.00577156),
+    (-0.00223437, 1.00458650, -0.00235213),
+    (-0.00501335, -0.02529007, 1.03030342),
+)
+ITP_WHITE_NITS = 100.0  # luminance that scene-linear 1.0 is shown at for delta E ITP
 LOG_TOE = 2.0**-8
 LOG_RANGE_STOPS = 16.0  # a full scale: from the toe to 8 stops above 1
 _PERFECT = 1e-12
@@ -47,6 +56,19 @@ def psnr_log(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Ten
 def psnr_linear(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
     """PSNR in dB of scene-linear light, 1.0 being full scale, highlights and negatives in it."""
     return _decibels(made - target, mask, peak=1.0)
+
+
+def si_psnr(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Display PSNR in dB after the one gain that brings the picture nearest in linear light.
+
+    Scale-invariant: it forgives exposure and nothing else. The gain is <made, target> over
+    <made, made> (Eigen et al. 2014, eq. 1, with a gain instead of an offset in log).
+    """
+    weight = torch.ones_like(made[:, :1]) if mask is None else mask.to(made.dtype)
+    both = (made * target * weight).flatten(1).double().sum(1)
+    own = (made.square() * weight).flatten(1).double().sum(1)
+    gain = (both / own.clamp_min(_PERFECT)).to(made.dtype)
+    return psnr(made * gain[:, None, None, None], target, mask=mask)
 
 
 def ssim(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -96,6 +118,45 @@ def ciede2000(one: Tensor, other: Tensor) -> Tensor:
     r_t = -torch.sin(torch.deg2rad(2.0 * turn)) * r_c
     square = (d_l / s_l) ** 2 + (d_c / s_c) ** 2 + (d_h / s_h) ** 2
     return (square + r_t * (d_c / s_c) * (d_h / s_h)).clamp_min(0.0).sqrt()[:, None].float()
+
+
+def delta_e_itp(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Mean delta E ITP (ITU-R BT.2124, eq. 1), 1.0 shown at 100 cd/m2: 1 is just noticeable.
+
+    Sees highlights up to 10,000 cd/m2, which display metrics clip; negatives of Rec.2020 are 0.
+    """
+    one, other = _ictcp(made), _ictcp(target)
+    apart = (one - other) * one.new_tensor((1.0, 0.5, 1.0)).view(1, 3, 1, 1)
+    return _mean(720.0 * apart.square().sum(1, keepdim=True).sqrt(), mask).float()
+
+
+def light_direction_error_deg(made: tuple[float, float], true: tuple[float, float]) -> float:
+    """Great-circle angle between two lights, each (azimuth_deg, elevation_deg), 0..180."""
+    a, b = (torch.deg2rad(torch.tensor(way, dtype=torch.float64)) for way in (made, true))
+    ways = [
+        torch.stack([w[1].cos() * w[0].sin(), w[1].sin(), w[1].cos() * w[0].cos()]) for w in (a, b)
+    ]
+    across = torch.linalg.vector_norm(torch.linalg.cross(ways[0], ways[1]))
+    return float(torch.rad2deg(torch.atan2(across, ways[0] @ ways[1])))
+
+
+def _ictcp(light: Tensor) -> Tensor:
+    """ICtCp by PQ (ITU-R BT.2100, tables 4 and 7), double precision."""
+    rec2020 = light.new_tensor(AP1_TO_REC2020, dtype=torch.float64)
+    to_lms = light.new_tensor(
+        ((1688.0, 2146.0, 262.0), (683.0, 2951.0, 462.0), (99.0, 309.0, 3688.0)),
+        dtype=torch.float64,
+    )
+    to_itp = light.new_tensor(
+        ((2048.0, 2048.0, 0.0), (6610.0, -13613.0, 7003.0), (17933.0, -17390.0, -543.0)),
+        dtype=torch.float64,
+    )
+    wide = torch.einsum("ij,bjhw->bihw", rec2020, light.double()).clamp_min(0.0)
+    lms = torch.einsum("ij,bjhw->bihw", to_lms / 4096.0, wide) * (ITP_WHITE_NITS / 10_000.0)
+    powered = lms.clamp(0.0, 1.0) ** (2610.0 / 16384.0)
+    coded = (3424.0 / 4096.0 + 2413.0 / 128.0 * powered) / (1.0 + 2392.0 / 128.0 * powered)
+    coded = coded ** (2523.0 / 32.0)
+    return torch.einsum("ij,bjhw->bihw", to_itp / 4096.0, coded)
 
 
 def _log(light: Tensor) -> Tensor:

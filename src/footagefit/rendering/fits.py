@@ -9,6 +9,7 @@ A fit is a folder::
     recipe.yaml           names of packaged task and model configs, and plain settings for them
     signature.json        what the show measured as
     card.json             lineage, numbers, approvals, and the sha256 of the three above
+    CARD.md pictures/     the same for people, with failure cases (`evaluation/cards.py`)
 
 No pickle is read, ever; a recipe that holds `_target_` is refused.
 """
@@ -239,6 +240,19 @@ def _recipe_text(recipe: Recipe) -> str:
         "model": {"name": recipe.model.name, "settings": dict(recipe.model.settings)},
     }
     return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
+
+
+def read_card(path: str | Path) -> dict[str, Any]:
+    """A fit's card; nothing else of it is read."""
+    return _card(Path(path).expanduser())
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Put a card in place of a fit's card, whole; hashes of the other files stay as they were."""
+    kept = _card(path)["files"]
+    part = path / f".{CARD}.{os.getpid()}.part"
+    part.write_text(_json({**card, "format": FORMAT, "files": kept}), encoding="utf-8")
+    os.replace(part, path / CARD)
 
 
 def _card(path: Path) -> dict[str, Any]:

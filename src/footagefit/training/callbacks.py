@@ -106,6 +106,7 @@ class Review(Callback):
         every: Steps between looks; 0 looks at the ends only.
         patience: Looks without a gain after which the run ends; 0 never.
         best: Where the best weights are kept.
+        exposure_ev: Stops that pictures are shown at.
     """
 
     def __init__(
@@ -117,7 +118,9 @@ class Review(Callback):
         every: int,
         patience: int,
         best: Path,
+        exposure_ev: float = 0.0,
     ) -> None:
+        self.exposure_ev = exposure_ev
         self.pairs, self.shots, self.trackers = list(pairs), shots, list(trackers)
         self.every, self.patience, self.best_path = every, patience, best
         self.best, self.best_step, self.stale = -math.inf, -1, 0
@@ -175,7 +178,10 @@ class Review(Callback):
             tracker.numbers(trainer.global_step, values)
         for name, pair in self.shots.items():
             made = predicted(pl_module, pair.given)
-            picture = strip(pair.given.plate[0], made[0], pair.target[0], _first(pair))
+            picture = strip(
+                pair.given.plate[0], made[0], pair.target[0], _first(pair),
+                exposure_ev=self.exposure_ev,
+            )  # fmt: skip
             for tracker in self.trackers:
                 tracker.picture(trainer.global_step, name, picture)
         print(

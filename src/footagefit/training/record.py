@@ -1,7 +1,7 @@
 """What a run leaves behind for people: JSONL and PNG in its folder, and trackers that mirror it.
 
-What belongs here: the record, the strip of a review shot, W&B and TensorBoard as mirrors. What
-does not: when to look (`callbacks.py`), metrics (`evaluation`).
+What belongs here: the contract of a tracker, the record, the strip of a review shot. What does
+not: the mirrors (`mirrors.py`), when to look (`callbacks.py`), metrics (`evaluation`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from footagefit.errors import MissingPart
-
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
     from torch import Tensor
 
-TrackerName = Literal["none", "wandb", "tensorboard"]
+TrackerName = Literal["wandb", "tensorboard"]
 
 
 class Tracker(ABC):
@@ -34,6 +32,15 @@ class Tracker(ABC):
     @abstractmethod
     def picture(self, step: int, name: str, picture: Image.Image) -> None:
         """An 8-bit, display-referred picture at a step."""
+
+    def config(self, values: Mapping[str, Any]) -> None:  # noqa: B027
+        """What the run is, once, before its first step."""
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:  # noqa: B027
+        """A table at the end of a run."""
+
+    def fit(self, folder: Path, aliases: Sequence[str]) -> None:  # noqa: B027
+        """The fit that the run ended in, with its card."""
 
     @abstractmethod
     def close(self) -> None:
@@ -65,6 +72,15 @@ class Record(Tracker):
         picture.save(part, format="PNG")
         os.replace(part, path)
 
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """`tables/<name>.json`."""
+        path = self.folder / "tables" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = {"columns": list(columns), "rows": [list(row) for row in rows]}
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -74,85 +90,6 @@ class Record(Tracker):
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-class Wandb(Tracker):
-    """Weights & Biases, offline unless asked; a mirror of the record.
-
-    Args:
-        folder: The run's; everything stays under it.
-        name: Of the run.
-        online: Reach out over the network.
-    """
-
-    def __init__(self, folder: Path, name: str, *, online: bool = False) -> None:
-        os.environ.setdefault("WANDB_DATA_DIR", str(folder / "wandb_data"))
-        try:
-            import wandb
-        except ImportError as error:
-            raise MissingPart("wandb is not installed", hint="pip install wandb") from error
-        self._wandb = wandb
-        self._run = wandb.init(
-            dir=str(folder),
-            id=name,
-            name=name,
-            project="footagefit",
-            mode="online" if online else "offline",
-            resume="allow" if online else None,
-        )
-
-    def numbers(self, step: int, values: Mapping[str, float]) -> None:
-        """Against our own step."""
-        self._run.log({**values, "trainer/global_step": step})
-
-    def picture(self, step: int, name: str, picture: Image.Image) -> None:
-        """As 8-bit pixels that W&B shows as they are."""
-        shown = {f"review/{name}": self._wandb.Image(picture), "trainer/global_step": step}
-        self._run.log(shown)
-
-    def close(self) -> None:
-        """Flush to disk."""
-        self._run.finish()
-
-
-class TensorBoard(Tracker):
-    """TensorBoard event files in `<run>/tensorboard`."""
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            from torch.utils.tensorboard.writer import SummaryWriter
-        except ImportError as error:
-            raise MissingPart(
-                "tensorboard is not installed", hint="pip install tensorboard"
-            ) from error
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
-
-    def numbers(self, step: int, values: Mapping[str, float]) -> None:
-        """One scalar each."""
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
-
-    def picture(self, step: int, name: str, picture: Image.Image) -> None:
-        """One image."""
-        import numpy as np
-
-        self._writer.add_image(f"review/{name}", np.asarray(picture), step, dataformats="HWC")
-
-    def close(self) -> None:
-        """Flush to disk."""
-        self._writer.close()
-
-
-def trackers(
-    folder: Path, *, names: Sequence[TrackerName], run: str, online: bool
-) -> list[Tracker]:
-    """The record, and the mirrors asked for."""
-    made: list[Tracker] = [Record(folder)]
-    if "wandb" in names:
-        made.append(Wandb(folder, run, online=online))
-    if "tensorboard" in names:
-        made.append(TensorBoard(folder))
-    return made
 
 
 def strip(

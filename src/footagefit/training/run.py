@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import FootagefitError, MissingPart, UsageError, WrongValue
 from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
+from footagefit.training.lightning import quiet, trainer_of
 from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Plan:
         keyframes: Folder of an artist's keyframes to learn from as well, or None.
         trackers: Mirrors of the record, by name.
         online: Let W&B reach out.
+        group: Runs of one sweep share it in W&B and in `footagefit track`.
     """
 
     recipe: Recipe
@@ -59,10 +61,11 @@ class Plan:
     keyframes: str | None = None
     trackers: tuple[str, ...] = ()
     online: bool = False
+    group: str | None = None
 
-    def write(self, folder: Path) -> None:
-        """Into a new run's folder."""
-        raw = {
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it; trackers show it as the run's config."""
+        return {
             "format": FORMAT,
             "task": {"name": self.recipe.task.name, "settings": dict(self.recipe.task.settings)},
             "model": {"name": self.recipe.model.name, "settings": dict(self.recipe.model.settings)},
@@ -73,7 +76,12 @@ class Plan:
             "keyframes": self.keyframes,
             "trackers": list(self.trackers),
             "online": self.online,
+            "group": self.group,
         }
+
+    def write(self, folder: Path) -> None:
+        """Into a new run's folder."""
+        raw = self.plain()
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / "run.part"
         part.write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -97,6 +105,7 @@ class Plan:
             keyframes=raw.get("keyframes"),
             trackers=tuple(raw["trackers"]),
             online=raw["online"],
+            group=raw.get("group"),
         )
 
     def check_resumes(self, other: Plan, folder: Path) -> None:
@@ -120,11 +129,13 @@ class Sides:
         train: Windows to learn from.
         held_out: Windows to be judged on; their scenes are never trained on.
         review: Windows of review shots, by name.
+        exposure_ev: Stops that review pictures are shown at: the show's view.
     """
 
     train: Source
     held_out: Source
     review: Mapping[str, Any] = field(default_factory=dict)
+    exposure_ev: float = 0.0
 
 
 def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str, float]:
@@ -139,12 +150,12 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
     plan = plan or Plan.read(folder)
     settings = plan.settings
     with warnings.catch_warnings():
-        _quiet()
+        quiet()
         import torch
 
         from footagefit.training.callbacks import Budget, Checkpoints, Review
-        from footagefit.training.record import trackers
-        from footagefit.training.standing import stand
+        from footagefit.training.mirrors import trackers
+        from footagefit.training.standing import shot_rows, stand
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -161,10 +172,17 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             every=settings.review_every,
             patience=settings.patience,
             best=folder / "checkpoints" / "best.safetensors",
+            exposure_ev=sides.exposure_ev,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
-        trainer = _trainer(settings, module.total_steps, [budget, review, checkpoints])
+        trainer = trainer_of(settings, module.total_steps, [budget, review, checkpoints])
         _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
+        numbers = {
+            **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
+        }  # fmt: skip
+        if trainer.is_global_zero and pairs and not checkpoints.told:
+            stand(plan, folder, task=task, pairs=pairs)
+            _told(made, folder, numbers, rows=shot_rows(plan, folder, task, sides, pairs))
         for tracker in made:
             tracker.close()
     if checkpoints.told:
@@ -173,9 +191,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             path=folder,
             hint=f"Go on with resume={folder}",
         )
-    if trainer.is_global_zero and pairs:
-        stand(plan, folder, task=task, pairs=pairs)
-    return {**review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun}
+    return numbers
 
 
 class Stopped(FootagefitError):
@@ -188,6 +204,7 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
     """Write the fit of a finished run: the best average, its recipe and its card."""
     from safetensors.torch import load_file
 
+    from footagefit.evaluation.cards import write_markdown
     from footagefit.training.standing import stood
 
     plan = Plan.read(folder)
@@ -205,7 +222,27 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
         "minutes": round(numbers.get("s", 0.0) / 60.0, 2),
         "approvals": [],
     }
-    return save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+    path = save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+    write_markdown(path, fits=folder.parent.parent / "fits")
+    return path
+
+
+def _told(
+    trackers: Sequence[Any], folder: Path, numbers: Mapping[str, float], *, rows: Sequence[Any]
+) -> None:
+    """Hand trackers the table of shots and the fit, as it will be written."""
+    import tempfile
+
+    from footagefit.training.standing import COLUMNS
+
+    for tracker in trackers:
+        tracker.table("shots", COLUMNS, rows)
+    if len(trackers) < 2:
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        fit = finish(folder, Path(temporary) / folder.name, numbers)
+        for tracker in trackers:
+            tracker.fit(fit, ["latest", f"step-{int(numbers.get('val/step', 0))}"])
 
 
 def _module(plan: Plan, folder: Path, task: Task) -> FineTune:
@@ -316,45 +353,6 @@ def _step_of(checkpoint: Path) -> int:
     return int(raw["global_step"])
 
 
-def _trainer(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
-    import pytorch_lightning as pl
-
-    strategy: Any = settings.strategy
-    if settings.devices > 1 and strategy in ("auto", "ddp"):
-        from pytorch_lightning.strategies import DDPStrategy
-
-        gpu = settings.accelerator == "gpu"
-        strategy = DDPStrategy(process_group_backend="nccl" if gpu else "gloo")
-    return pl.Trainer(
-        accelerator=settings.accelerator if settings.accelerator != "auto" else "auto",
-        devices=settings.devices,
-        strategy=strategy,
-        precision=_precision(settings),
-        max_steps=steps,
-        max_epochs=1,
-        accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.clip,
-        callbacks=list(callbacks),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        limit_val_batches=0,
-        log_every_n_steps=10,
-    )
-
-
-def _precision(settings: Settings) -> Any:
-    import torch
-
-    if settings.precision == "auto":
-        there = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        return "bf16-mixed" if there and settings.accelerator != "cpu" else "32-true"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[settings.precision]
-
-
 def _fit(trainer: Any, module: FineTune, batches: Any, checkpoints: Any) -> None:
     last = checkpoints.last if checkpoints.last.exists() else None
     trainer.fit(
@@ -368,24 +366,13 @@ def _fit(trainer: Any, module: FineTune, batches: Any, checkpoints: Any) -> None
 def _trackers(folder: Path, plan: Plan, make: Any) -> list[Any]:
     if int(os.environ.get("RANK", "0")) != 0:
         return []
-    return make(folder, names=plan.trackers, run=folder.name, online=plan.online)
+    made = make(folder, names=plan.trackers, run=folder.name, online=plan.online, group=plan.group)
+    for tracker in made:
+        tracker.config(plan.plain())
+    return made
 
 
 def _parent(plan: Plan) -> dict[str, str] | None:
     if plan.init_from is None:
         return None
     return {"fit": Path(plan.init_from).name, "hash": load_fit(plan.init_from).hash}
-
-
-def _quiet() -> None:
-    """Hush what Lightning says about itself; our own warnings stay."""
-    import logging
-
-    import pytorch_lightning  # noqa: F401  (sets its loggers' levels when imported)
-
-    for module in ("pytorch_lightning", "lightning_fabric", "torch"):
-        warnings.filterwarnings("ignore", module=module)
-    for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*treespec.*"):
-        warnings.filterwarnings("ignore", message=text)
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)

@@ -7,6 +7,7 @@ does not: reading footage (`dailies`), running (`run.py`).
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,12 @@ def sides_of(dailies: Dailies) -> Sides:
     from footagefit.dailies.entries import TRAIN, VAL
 
     held_out = dailies.windows(VAL)
-    return Sides(dailies.windows(TRAIN), held_out, _review(dailies, held_out))
+    return Sides(
+        dailies.windows(TRAIN),
+        held_out,
+        _review(dailies, held_out),
+        exposure_ev=dailies.show.view.exposure_ev,
+    )
 
 
 def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Sides:
@@ -55,12 +61,12 @@ def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Si
     from footagefit.tasks.keyframes import Mixed, read_keyframes
 
     keyframes = read_keyframes(Path(folder), space=space or "auto")
-    return Sides(Mixed(sides.train, keyframes), sides.held_out, sides.review)
+    return replace(sides, train=Mixed(sides.train, keyframes))
 
 
 def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:
     """What a fit learns from: show, colour spaces, each clip with frames and content hash."""
-    from footagefit.dailies.entries import TRAIN
+    from footagefit.dailies.entries import TRAIN, VAL
 
     reader = dailies.windows(TRAIN).reader
     clips, spaces = [], set()
@@ -74,11 +80,24 @@ def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, A
                 "clip": link.path,
                 "frames": f"{link.first}-{link.last}",
                 "content": medium.content,
+                **({"approved_by": shot.approved_by} if shot.approved_by else {}),
             }
         )
     taught = {} if keyframes is None else {"keyframes": Path(keyframes).name}
     known = sorted(spaces - {""})
-    return {"show": dailies.show.name, "spaces": known, "clips": clips, **taught}
+    sides = {
+        "held_out": sorted(dailies.windows(VAL).reader.shots),
+        "withdrawn": _withdrawn(dailies),
+    }
+    return {"show": dailies.show.name, "spaces": known, "clips": clips, **sides, **taught}
+
+
+def _withdrawn(dailies: Dailies) -> list[str]:
+    """Shots that a person said are not to be trained on."""
+    from footagefit.dailies.database import Catalogue
+
+    with Catalogue(dailies.show.catalogue) as catalogue:
+        return [shot.name for shot in catalogue.shots() if not shot.train]
 
 
 def _review(dailies: Dailies, held_out: Any) -> dict[str, Any]:
@@ -97,7 +116,7 @@ def _review(dailies: Dailies, held_out: Any) -> dict[str, Any]:
         mates = side.reader.takes(shot) or [shot]
         middle = (shot.first + shot.last) // 2
         beside = (mates[0].name, (mates[0].first + mates[0].last) // 2)
-        windows[name] = side.shown(Draw(name, (middle,), (beside,)))
+        windows[f"{name}/{middle}"] = side.shown(Draw(name, (middle,), (beside,)))
     return windows
 
 

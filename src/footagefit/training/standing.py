@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from footagefit.models.base import Model
     from footagefit.tasks.base import Task
-    from footagefit.training.run import Plan
+    from footagefit.training.run import Plan, Sides
 
 Table = dict[str, dict[str, float]]
 Way = Callable[[Pair], "Tensor"]
@@ -63,6 +63,38 @@ def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair]) -> Tab
     part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     os.replace(part, folder / "standing.json")
     return table
+
+
+COLUMNS = (
+    "shot", "scene", "frame", "plate PSNR dB", "fit PSNR dB", "gain dB", "fit log PSNR dB",
+    "fit dE2000",
+)  # fmt: skip
+
+
+def shot_rows(
+    plan: Plan, folder: Path, task: Task, sides: Sides, pairs: Sequence[Pair]
+) -> list[list[object]]:
+    """Shots x metrics of the best weights on the held-out examples, a row each."""
+    import torch
+    from safetensors.torch import load_file
+
+    from footagefit.evaluation.metrics import delta_e_2000
+
+    fit = plan.recipe.build_model(task.spec).eval()
+    fit.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
+    rows: list[list[object]] = []
+    for index, pair in enumerate(pairs):
+        window = sides.held_out.window(index)
+        shot = getattr(window, "shot", None)
+        names = (f"held_out_{index}", "", -1)
+        if shot is not None:
+            names = (shot.name, shot.scene, getattr(window, "numbers", (-1,))[0])
+        with torch.no_grad():
+            made = fit.predict(pair.given)
+        before, (after, log) = _scores(pair.given.plate, pair.target)[0], _scores(made, pair.target)
+        apart = float(delta_e_2000(made, pair.target))
+        rows.append([*names, *(round(v, 4) for v in (before, after, after - before, log, apart))])
+    return rows
 
 
 def stood(folder: Path) -> Table:
