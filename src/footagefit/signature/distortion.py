@@ -19,10 +19,9 @@ from torch import Tensor
 from footagefit.signature import coordinates
 from footagefit.signature.coordinates import HD_HALF_PX
 
-STRAIGHT_PX = 0.35  # of an HD frame: a line that bends more after the fit was never straight
 LEAST_LINES = 6
 WORST_PX = 4.0  # a fit less certain than this at the corner of an HD frame says nothing
-_K1_SPAN = np.linspace(-0.24, 0.16, 81)
+_K1_SPAN = np.linspace(-0.14, 0.14, 71)  # beyond, k1 alone folds the picture over
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,7 @@ class Distortion:
             r2 = r * r
             value = r * (1 + self.k1 * r2 + self.k2 * r2 * r2) - far
             r = r - value / np.maximum(1 + 3 * self.k1 * r2 + 5 * self.k2 * r2 * r2, 0.05)
+            r = np.minimum(r, _FURTHEST)
         scale = r / np.maximum(far, 1e-9)
         return x * scale + self.centre_x, y * scale + self.centre_y
 
@@ -96,26 +96,28 @@ def fit_lines(
     if len(lines) < LEAST_LINES:
         return None
     even = np.stack([_evenly(line) for line in lines])
-    score = [_consensus(even, np.array([k1, 0.0, 0.0, 0.0])) for k1 in _K1_SPAN]
-    start = np.array([_K1_SPAN[int(np.argmin(score))], 0.0, 0.0, 0.0])
-    kept, found, spread = even, start, np.full(5, np.inf)
-    whole = (0, 1, 2, 3) if centre else (0, 1)
-    for free in ((0,), (0, 1), whole, whole):
-        bend = _bend(even, found) * HD_HALF_PX
-        loose = STRAIGHT_PX * (3.0 if free == (0,) else 1.0)
-        kept = even[bend < max(loose, 2.0 * float(np.quantile(bend, 0.25)))]
-        if len(kept) < LEAST_LINES:
-            return None
-        found, spread = _refined(kept, found, free)
-    error_px = float(spread[-1]) * HD_HALF_PX
-    if not np.isfinite(error_px) or error_px > WORST_PX:
+    share = _shares(even)
+    bends = np.stack([_bend(even, np.array([k1, 0.0, 0.0, 0.0])) for k1 in _K1_SPAN])
+    noise = float(np.clip(1.2 * np.quantile(bends.min(0), 0.12), *_NOISE))
+    votes = (np.minimum((bends / noise) ** 2, 2.0) * share).sum(1)
+    start = np.array([_K1_SPAN[int(np.argmin(votes))], 0.0, 0.0, 0.0])
+    found, _, _ = _refined(even, share, start, (0, 1), noise)
+    free = (0, 1, 2, 3) if centre else (0, 1)
+    found, error, count = _refined(even, share, found, free, noise)
+    error_px = error * HD_HALF_PX
+    if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
         return None
     k1, k2, x, y = (float(v) for v in found)
-    return Distortion(k1, k2, x, y, squeeze, round(error_px, 3), len(kept))
+    return Distortion(k1, k2, x, y, squeeze, round(error_px, 3), count)
 
 
+_FURTHEST = 2.0  # half-diagonals: a fit on its way may fold the picture, and must not run off
 _POINTS = 24
-_PRIOR = np.array([0.3, 0.05, 0.02, 0.02])  # how far from 0 parameters lie before a look
+_MOST = np.array([0.3, 0.15, 0.1, 0.1])
+_NOISE = (0.05 / HD_HALF_PX, 0.3 / HD_HALF_PX)
+_SAME_PLACE = 0.03
+_ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
+_PRIOR = np.array([0.3, 0.02, 0.006, 0.006])  # how far from 0 parameters lie before a look
 
 
 def _evenly(line: np.ndarray) -> np.ndarray:
@@ -147,43 +149,46 @@ def _bend(lines_LP2: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     return np.sqrt((_offsets(lines_LP2, parameters) ** 2).mean(1))
 
 
-def _consensus(lines_LP2: np.ndarray, parameters: np.ndarray) -> float:
-    """How badly lines are straight; each counts by its length, no further than a bound."""
-    bend = np.minimum(_bend(lines_LP2, parameters) * HD_HALF_PX / STRAIGHT_PX, 3.0) ** 2
-    long = np.linalg.norm(lines_LP2[:, -1] - lines_LP2[:, 0], axis=1)
-    return float((bend * long**2).sum())
+def _shares(lines_LP2: np.ndarray) -> np.ndarray:
+    """Weights by which an edge that stands still in many frames counts but once."""
+    ends = lines_LP2[:, [0, -1]].reshape(-1, 4)
+    back = lines_LP2[:, [-1, 0]].reshape(-1, 4)
+    near = np.zeros(len(ends))
+    for i in range(len(ends)):
+        apart = np.minimum(np.abs(ends - ends[i]).max(1), np.abs(back - ends[i]).max(1))
+        near[i] = (apart < _SAME_PLACE).sum()
+    return 1.0 / near
 
 
 def _refined(
-    lines_LP2: np.ndarray, start: np.ndarray, free: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Robust least squares over some parameters; and their errors, the corner's last.
+    lines_LP2: np.ndarray, share: np.ndarray, start: np.ndarray, free: tuple[int, ...],
+    noise: float,
+) -> tuple[np.ndarray, float, int]:  # fmt: skip
+    """Gauss and Newton, lines that stay bent counting less and less.
 
-    Errors are by the scatter between lines, not between points, which share what is wrong.
+    Returns:
+        The parameters; the error in r at the corner, by the scatter between lines, whose points
+        share what is wrong with them; and how many lines were straight.
     """
-    from scipy.optimize import least_squares
-
-    noise = max(0.03 / HD_HALF_PX, float(np.median(_bend(lines_LP2, start))))
-    index = np.array(free)
-
-    def whole(values: np.ndarray) -> np.ndarray:
-        out = start.copy()
-        out[index] = values
-        return out
-
-    def rest(values: np.ndarray) -> np.ndarray:
-        off = _offsets(lines_LP2, whole(values)) / noise
-        return np.concatenate([off.ravel(), values / _PRIOR[index]])
-
-    done = least_squares(rest, start[index], loss="soft_l1", x_scale=_PRIOR[index], max_nfev=40)
-    points = lines_LP2.shape[0] * lines_LP2.shape[1]
-    lean = done.jac[:points].reshape(*lines_LP2.shape[:2], -1)
-    off = rest(done.x)[:points].reshape(lines_LP2.shape[:2])
-    push = np.einsum("lpk,lp->lk", lean, off * (1 + off**2) ** 0.25)
-    inverse = np.linalg.pinv(done.jac.T @ done.jac)
-    spread = inverse @ (push.T @ push) @ inverse
-    errors = np.full(5, 0.0)
-    errors[index] = np.sqrt(np.diag(spread))
+    index, found = np.array(free), start.copy()
+    step_of = np.array([1e-4, 1e-4, 1e-4, 1e-4])
+    lean = np.zeros((*lines_LP2.shape[:2], len(free)))
+    weight, off, inverse = share, _offsets(lines_LP2, found), np.eye(len(free))
+    for turn in range(14):
+        off = _offsets(lines_LP2, found)
+        wide = noise * max(1.0, 2.5 - 0.3 * turn)
+        weight = share / (1 + (off**2).mean(1) / wide**2) ** 2
+        for k, i in enumerate(index):
+            moved = found.copy()
+            moved[i] += step_of[i]
+            lean[..., k] = (_offsets(lines_LP2, moved) - off) / step_of[i]
+        scale = weight[:, None, None] / noise**2 / _ALIKE
+        normal = np.einsum("lpi,lpj->ij", lean * scale, lean) + np.diag(_PRIOR[index] ** -2.0)
+        pull = np.einsum("lpi,lp->i", lean * scale, -off) - found[index] / _PRIOR[index] ** 2
+        inverse = np.linalg.inv(normal)
+        found[index] = (found[index] + inverse @ pull).clip(-_MOST[index], _MOST[index])
+    push = np.einsum("lpi,lp->li", lean * (weight / noise**2 / _ALIKE)[:, None, None], off)
+    spread = inverse @ (push.T @ push + np.diag(_PRIOR[index] ** -2.0)) @ inverse
     corner = np.isin(index, (0, 1)).astype(float)  # dr at r = 1 is dk1 + dk2
-    errors[4] = float(np.sqrt(max(0.0, corner @ spread @ corner)))
-    return whole(done.x), errors
+    error = float(np.sqrt(max(0.0, corner @ spread @ corner)))
+    return found, error, int((weight > 0.4 * share).sum())

@@ -16,7 +16,9 @@ from footagefit.signature import coordinates
 LEAST_LENGTH = 0.11  # of the half-diagonal
 _MOST_BEND = 0.06  # sagitta over length: what bends more is no line behind any lens
 _SMOOTH_PX = 1.1
-_STRONG = 0.10  # stops a pixel
+_STRONG = 0.06  # stops a pixel
+_LEAST_PIECE = 0.04  # of the half-diagonal: shorter pieces are not even joined
+_LEAST_COVER = 0.4  # of a joined edge's length that points lie on
 _OFF_PX = 0.25  # scatter of a run's points about a smooth curve
 
 
@@ -77,12 +79,40 @@ def lines(
         squeeze: Its anamorphic squeeze.
     """
     half = coordinates.half_diagonal_px(size, squeeze=squeeze)
-    found = []
-    for run in _runs(edges, size, least=int(LEAST_LENGTH * half)):
-        line = _smooth_run(edges.at_N2[run], least_px=LEAST_LENGTH * half)
-        if line is not None:
-            found.append(coordinates.to_lens(line, size, squeeze=squeeze))
-    return found
+    pieces = []
+    for run in _runs(edges, size, least=int(_LEAST_PIECE * half)):
+        piece = _smooth_run(edges.at_N2[run], least_px=_LEAST_PIECE * half, cover=0.6)
+        pieces += [] if piece is None else [piece]
+    joined = _joined(pieces)
+    long = [p for p in joined if np.linalg.norm(p[-1] - p[0]) >= LEAST_LENGTH * half]
+    return [coordinates.to_lens(p, size, squeeze=squeeze) for p in long]
+
+
+def _joined(pieces: list[np.ndarray]) -> list[np.ndarray]:
+    """Pieces that run on in one another as one, the longest first."""
+    left = sorted(pieces, key=len, reverse=True)
+    done = []
+    while left:
+        whole, grown = left.pop(0), True
+        while grown:
+            grown = False
+            way = whole[-1] - whole[0]
+            length = float(np.linalg.norm(way))
+            across = np.array([-way[1], way[0]]) / length
+            for i, other in enumerate(left):
+                ends = other[[0, -1]] - whole.mean(0)
+                lean = abs(float((other[-1] - other[0]) @ across))
+                reach = float(np.linalg.norm(other[-1] - other[0]))
+                if lean > 0.09 * reach or np.abs(ends @ across).max() > 3 + 0.03 * length:
+                    continue
+                both = np.concatenate([whole, other])
+                made = _smooth_run(both, least_px=length, cover=_LEAST_COVER)
+                if made is not None and len(made) > 0.93 * len(both):
+                    whole, grown = made, True
+                    left.pop(i)
+                    break
+        done.append(whole)
+    return done
 
 
 def _runs(edges: Edges, size: tuple[int, int], *, least: int) -> list[np.ndarray]:
@@ -122,7 +152,7 @@ def _once_each(runs: list[np.ndarray], count: int) -> list[np.ndarray]:
     return kept
 
 
-def _smooth_run(at_N2: np.ndarray, *, least_px: float) -> np.ndarray | None:
+def _smooth_run(at_N2: np.ndarray, *, least_px: float, cover: float) -> np.ndarray | None:
     """The points in order, without strays; None where they are no single, gently bent edge."""
     for _ in range(3):
         middle = at_N2.mean(0)
@@ -133,7 +163,7 @@ def _smooth_run(at_N2: np.ndarray, *, least_px: float) -> np.ndarray | None:
         rest = off - np.polyval(curve, along)
         near = np.abs(rest) < max(3 * 1.48 * float(np.median(np.abs(rest))), 0.15)
         length = float(np.ptp(along[near])) if near.any() else 0.0
-        if length < least_px or near.sum() < 0.6 * length:
+        if length < least_px or near.sum() < cover * length:
             return None
         at_N2, along, off, rest = at_N2[near], along[near], off[near], rest[near]
     order = np.argsort(along)

@@ -21,7 +21,7 @@ BLOCK_PX = 16
 LEVELS = 2.0 ** np.arange(-10.0, 4.51, 0.5)  # scene-linear, half a stop apart
 _LOW_TERMS = 3  # u + v below this may hold the light's drift
 _CALM_SHARE = 0.3  # of the patches of a level, the calmest
-_MOST_BLOCKS = 600  # of a frame, spread over its levels
+_MOST_BLOCKS = 300  # of a frame, spread over its levels
 _LEAST_BLOCKS = 24  # of a level
 _CHI_MEDIAN = 0.4549  # median of a squared normal variable
 
