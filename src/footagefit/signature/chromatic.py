@@ -187,7 +187,7 @@ def fit(seen: Shifts, *, squeeze: float = 1.0) -> Chromatic | None:
 
 def _robust_slope(r: np.ndarray, shift: np.ndarray, weight: np.ndarray,
                   group: np.ndarray) -> tuple[float, float]:  # fmt: skip
-    """shift = value * r, with redescending weights; its error by the scatter between frames."""
+    """Shift = value * r, with redescending weights; its error by the scatter between frames."""
     value = float(np.median(shift / r))
     firm = weight
     for _ in range(10):

@@ -24,16 +24,14 @@ def half_diagonal_px(size: tuple[int, int], *, squeeze: float = 1.0) -> float:
 
 
 def grid(size: tuple[int, int], *, squeeze: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """x of every column (1,W) and y of every row (H,1), at pixel centres."""
+    """X of every column (1,W) and y of every row (H,1), at pixel centres."""
     half = half_diagonal_px(size, squeeze=squeeze)
     x = (np.arange(size[1]) + 0.5 - size[1] / 2) * squeeze / half
     y = -(np.arange(size[0]) + 0.5 - size[0] / 2) / half
     return x[None].astype(np.float32), y[:, None].astype(np.float32)
 
 
-def to_lens(
-    at_N2: np.ndarray, size: tuple[int, int], *, squeeze: float = 1.0
-) -> np.ndarray:
+def to_lens(at_N2: np.ndarray, size: tuple[int, int], *, squeeze: float = 1.0) -> np.ndarray:
     """Lens coordinates of pixel positions (N,2): x, y down, the first pixel's centre at 0, 0."""
     half = half_diagonal_px(size, squeeze=squeeze)
     x = (at_N2[:, 0] + 0.5 - size[1] / 2) * squeeze / half

@@ -68,9 +68,7 @@ def _between(picture_HW: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray
     return upper * (1 - fy) + lower * fy
 
 
-def lines(
-    edges: Edges, size: tuple[int, int], *, squeeze: float = 1.0
-) -> list[np.ndarray]:
+def lines(edges: Edges, size: tuple[int, int], *, squeeze: float = 1.0) -> list[np.ndarray]:
     """Runs of edge points that a lens could have made of straight lines, in lens coordinates.
 
     Args:
@@ -154,6 +152,8 @@ def _once_each(runs: list[np.ndarray], count: int) -> list[np.ndarray]:
 
 def _smooth_run(at_N2: np.ndarray, *, least_px: float, cover: float) -> np.ndarray | None:
     """The points in order, without strays; None where they are no single, gently bent edge."""
+    along, rest = np.zeros(0), np.zeros(0)
+    curve, length = np.zeros(1), 0.0
     for _ in range(3):
         middle = at_N2.mean(0)
         about = at_N2 - middle

@@ -62,9 +62,11 @@ class Grain:
 
     def correlation(self, channel: int = 1, *, reach: int = 4) -> np.ndarray:
         """Spatial correlation (reach, reach) by steps down and across; 1 at no step."""
-        power = np.array(self.spectrum[channel])
-        wave = np.cos(np.pi * np.arange(reach)[:, None] * np.arange(BLOCK_PX) / BLOCK_PX)
-        made = wave @ power @ wave.T
+        wave = _cosines().astype(np.float64)
+        beside = np.stack(
+            [(wave[:, : BLOCK_PX - j] * wave[:, j:]).mean(1) for j in range(reach)]
+        )  # how much of a term's power pixels j steps apart share
+        made = beside @ np.array(self.spectrum[channel]) @ beside.T
         return made / made[0, 0]
 
     @property
@@ -82,12 +84,14 @@ class Patches:
         terms_NCuv: Cosine terms, those of the drift included.
         after_NCuv: The same patches a frame on, or None.
         single_N: True where from a frame, False where from half the difference of two.
+        even_N: True where chosen by the even terms, so that the odd ones may measure.
     """
 
     level_NC: np.ndarray
     terms_NCuv: np.ndarray
     after_NCuv: np.ndarray | None
     single_N: np.ndarray
+    even_N: np.ndarray
 
     @staticmethod
     def joined(parts: Sequence[Patches]) -> Patches:
@@ -99,6 +103,7 @@ class Patches:
             np.concatenate([p.terms_NCuv for p in parts]),
             np.concatenate(after) if follows else None,
             np.concatenate([p.single_N for p in parts]),
+            np.concatenate([p.even_N for p in parts]),
         )
 
 
@@ -142,7 +147,7 @@ def _transformed(blocks_NCHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _cosines() -> np.ndarray:
     from scipy.fft import dct
 
-    return dct(np.eye(BLOCK_PX, dtype=np.float32), axis=0, norm="ortho")
+    return np.asarray(dct(np.eye(BLOCK_PX, dtype=np.float32), axis=0, norm="ortho"))
 
 
 def _halves() -> tuple[np.ndarray, np.ndarray]:
@@ -157,34 +162,36 @@ def _calm(
     level_NC: np.ndarray, terms_NCuv: np.ndarray, after_NCuv: np.ndarray | None, *, single: bool
 ) -> Patches:
     """The patches least textured at each level of green, chosen by one half of their terms."""
-    chooses, _ = _halves()
-    body = terms_NCuv[:, :, chooses]
-    energy = (body**2).mean(2)
-    alive = (energy > 1e-14).all(1) & (level_NC > LEVELS[0]).all(1) & np.isfinite(energy).all(1)
-    relative = (energy / np.maximum(level_NC, 1e-4)).mean(1)
+    alive = (level_NC > LEVELS[0]).all(1) & np.isfinite(terms_NCuv).all((1, 2, 3))
+    alive &= (terms_NCuv[:, :, 1:, 1:] ** 2).mean((2, 3)).min(1) > 1e-14
     which = np.digitize(level_NC[:, 1], LEVELS)
-    kept = []
     used = [b for b in np.unique(which[alive])]
-    for b in used:
-        mine = np.nonzero(alive & (which == b))[0]
-        count = max(min(len(mine), 8), int(_CALM_SHARE * len(mine)))
-        count = min(count, max(8, _MOST_BLOCKS // len(used)))
-        kept.append(mine[np.argsort(relative[mine], kind="stable")[:count]])
+    kept: list[np.ndarray] = []
+    even: list[np.ndarray] = []
+    for half, is_even in zip(_halves(), (True, False), strict=True):
+        energy = (terms_NCuv[:, :, half] ** 2).mean(2)
+        relative = (energy / np.maximum(level_NC, 1e-4)).mean(1)
+        for b in used:
+            mine = np.nonzero(alive & (which == b))[0]
+            count = max(min(len(mine), 4), int(0.5 * _CALM_SHARE * len(mine)))
+            count = min(count, max(4, _MOST_BLOCKS // (2 * len(used))))
+            kept.append(mine[np.argsort(relative[mine], kind="stable")[:count]])
+            even.append(np.full(len(kept[-1]), is_even))
     index = np.concatenate(kept) if kept else np.zeros(0, int)
+    chosen = np.concatenate(even) if even else np.zeros(0, bool)
     after = None if after_NCuv is None else after_NCuv[index]
-    return Patches(level_NC[index], terms_NCuv[index], after, np.full(len(index), single))
+    return Patches(level_NC[index], terms_NCuv[index], after, np.full(len(index), single), chosen)
 
 
 def fit(seen: Patches) -> Grain | None:
     """The grain that the calmest patches agree on, or None where there are too few."""
     if len(seen.level_NC) < 4 * _LEAST_BLOCKS:
         return None
-    _, measures = _halves()
     flat = np.ones((3, BLOCK_PX, BLOCK_PX))
     spectrum, curve = flat, np.zeros((3, len(LEVELS)))
     count = np.zeros(len(LEVELS), int)
     for _ in range(3):
-        curve, count = _curve(seen, spectrum, measures)
+        curve, count = _curve(seen, spectrum)
         if (count > 0).sum() < 2:
             return None
         spectrum = _spectrum(seen, curve, count)
@@ -202,9 +209,7 @@ def fit(seen: Patches) -> Grain | None:
     )
 
 
-def _curve(
-    seen: Patches, spectrum: np.ndarray, measures: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Variance (3,K) at each level that enough patches are near, and how many those are.
 
     Frames and differences of frames are two readings, each too high where texture is left: the
@@ -214,8 +219,7 @@ def _curve(
     out = np.full((3, len(LEVELS)), np.inf)
     count = np.zeros((3, len(LEVELS)), int)
     for channel in range(3):
-        power = spectrum[channel][measures]
-        energy = (seen.terms_NCuv[:, channel][:, measures] ** 2 / power).mean(1)
+        energy = _energy(seen, spectrum, channel, chooser=False)
         place = np.log2(np.maximum(seen.level_NC[:, channel], 1e-6))
         for single in (True, False):
             mine = seen.single_N == single
@@ -229,6 +233,18 @@ def _curve(
                     out[channel, k], count[channel, k] = value, near.sum()
     there = np.isfinite(out).all(0)
     return np.where(there, out, 0.0), np.where(there, count.min(0), 0)
+
+
+def _energy(seen: Patches, spectrum: np.ndarray, channel: int, *, chooser: bool) -> np.ndarray:
+    """Variance by patch, from the half of the terms that chose it or from the other."""
+    power = np.maximum(spectrum[channel], 0.02)  # where hardly any grain is, other things are
+    even, odd = (
+        (seen.terms_NCuv[:, channel][:, half] ** 2).sum(1) / spectrum[channel][half].sum()
+        if spectrum.min() < 1e-3
+        else (seen.terms_NCuv[:, channel][:, half] ** 2 / power[half]).mean(1)
+        for half in _halves()
+    )
+    return np.where(seen.even_N == chooser, even, odd)
 
 
 def _lower_middle(energy: np.ndarray) -> float:
@@ -261,11 +277,14 @@ def _whitened(seen: Patches, curve: np.ndarray, count: np.ndarray,
 def _spectrum(seen: Patches, curve: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Power by term (3,16,16), mean 1; the drift's terms as their neighbours run on."""
     out = []
+    halves = _halves()
     for channel in range(3):
         variance = _at_level(curve[channel], count, seen.level_NC[:, channel])
-        scaled = seen.terms_NCuv[:, channel] / np.sqrt(np.maximum(variance, 1e-16))[:, None, None]
-        calm = (scaled**2).mean((1, 2)) < 1.9 * np.quantile((scaled**2).mean((1, 2)), 0.25)
-        power = np.median(scaled[calm] ** 2, axis=0) / _CHI_MEDIAN
+        squares = seen.terms_NCuv[:, channel] ** 2 / np.maximum(variance, 1e-16)[:, None, None]
+        power = np.ones((BLOCK_PX, BLOCK_PX))
+        for half, chose in zip(halves, (False, True), strict=True):
+            mine = seen.even_N == chose
+            power[half] = np.median(squares[mine][:, half], axis=0) / _CHI_MEDIAN
         power = _smooth(_run_on(np.maximum(power, 1e-5)))
         out.append(power / power.mean())
     return np.stack(out)

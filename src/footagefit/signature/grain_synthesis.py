@@ -80,7 +80,7 @@ class Synthesis:
         planes = [self._table[c].index_select(0, code[c].flatten()) for c in range(3)]
         return torch.stack(planes).view(light_CHW.shape)
 
-    def _bands(self, frame_CHW: Tensor, number: int):  # noqa: ANN202
+    def _bands(self, frame_CHW: Tensor, number: int):
         """Bands of rows that stay in the caches, and the grain of each, ready to be changed."""
         height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
         if not self._wide or self._wide[0].shape[2] < width + TILES_PX[0]:

@@ -28,7 +28,7 @@ from footagefit.signature import (
     sharpness,
     vignette,
 )
-from footagefit.signature.record import Lens, SetupLook
+from footagefit.signature.record import Lens, MeasuredLight, SetupLook
 
 MOST_LINES = 4000
 FINE = ("original", "plate")  # media that hold grain and sharpness as they were recorded
@@ -137,6 +137,7 @@ class SetupSeen:
     Args:
         lens: Name of its lens.
         medium: As in `LensSeen`.
+        light: Of a chart, or of the estimator; None until one has spoken.
     """
 
     lens: str = ""
@@ -145,6 +146,7 @@ class SetupSeen:
     shots: list[str] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
     patches: list[grain.Patches] = field(default_factory=list)
+    light: MeasuredLight | None = None
 
     def add(self, run: Run, *, shot: str) -> None:
         """Look at frames of one shot."""
@@ -167,6 +169,6 @@ class SetupSeen:
             why = "too few flat patches" if self.medium in FINE else "only proxies are there"
             remarks.append(f"grain: {why}")
         return SetupLook(
-            self.lens, grade.fit(self.colours), found, None, self.medium, self.frames,
+            self.lens, grade.fit(self.colours), found, self.light, self.medium, self.frames,
             tuple(self.shots), tuple(remarks),
         )  # fmt: skip

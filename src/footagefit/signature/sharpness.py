@@ -9,6 +9,7 @@ The sharpest edges at a place are the lens's; softer ones are out of focus or so
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -116,8 +117,16 @@ def spreads(
     step = np.arange(-_REACH_PX, _REACH_PX + 0.01, 0.5)
     beside = np.array([-1.0, 0.0, 1.0])
     # Positions along the gradient, averaged over three steps along the edge: (N, 3, S)
-    x = at[:, None, None, 0] + way[:, None, None, 0] * step - way[:, None, None, 1] * beside[:, None]
-    y = at[:, None, None, 1] + way[:, None, None, 1] * step + way[:, None, None, 0] * beside[:, None]
+    x = (
+        at[:, None, None, 0]
+        + way[:, None, None, 0] * step
+        - way[:, None, None, 1] * beside[:, None]
+    )
+    y = (
+        at[:, None, None, 1]
+        + way[:, None, None, 1] * step
+        + way[:, None, None, 0] * beside[:, None]
+    )
     read = map_coordinates(luma_HW, [y, x], order=1, mode="nearest").mean(1)
     low, high = read[:, :5].mean(1), read[:, -5:].mean(1)
     noise = np.maximum(read[:, :5].std(1), read[:, -5:].std(1))
@@ -149,7 +158,7 @@ def spreads(
 def fit(seen: Spreads) -> Sharpness | None:
     """The sharpest edges of each ring and direction, over the frame; None where there are few."""
     rows, wanted, spread = [], [], []
-    for inner, outer in zip(RINGS[:-1], RINGS[1:], strict=True):
+    for inner, outer in itertools.pairwise(RINGS):
         for along in (True, False):
             mine = (seen.r_N >= inner) & (seen.r_N < outer)
             mine &= (seen.radial_N > 0.7) if along else (seen.radial_N < 0.7)

@@ -69,7 +69,9 @@ def read(path: Path) -> np.ndarray:
 
 def through(frame_CHW: Tensor, map_HW2: np.ndarray) -> Tensor:
     """A frame read where a map says."""
-    place = torch.from_numpy(map_HW2 * np.array([2, -2], np.float32) + np.array([-1, 1], np.float32))
+    place = torch.from_numpy(
+        map_HW2 * np.array([2, -2], np.float32) + np.array([-1, 1], np.float32)
+    )
     return F.grid_sample(frame_CHW[None], place[None].to(frame_CHW), mode="bicubic",
                          padding_mode="border", align_corners=False)[0]  # fmt: skip
 
@@ -87,9 +89,11 @@ def fit(undistort_HW2: np.ndarray, *, squeeze: float = 1.0) -> Distortion:
     wanted = at * np.array([size[1] * squeeze, size[0]]) / half
 
     def rest(values: np.ndarray) -> np.ndarray:
-        made = Distortion(*(float(v) for v in values)).distorted(x, y)
+        k1, k2, cx, cy = (float(v) for v in values)
+        made = Distortion(k1, k2, cx, cy).distorted(x, y)
         return (np.stack(made, 1) - wanted).ravel()
 
     found = least_squares(rest, np.zeros(4), x_scale=[0.1, 0.05, 0.01, 0.01])
     error = float(np.sqrt((found.fun**2).mean())) * coordinates.HD_HALF_PX
-    return Distortion(*(float(v) for v in found.x), squeeze, round(error, 4), 0)
+    k1, k2, cx, cy = (float(v) for v in found.x)
+    return Distortion(k1, k2, cx, cy, squeeze, round(error, 4), 0)

@@ -180,11 +180,12 @@ def _fitted(pairs: Pairs, *, squeeze: float, source: str, noise: float) -> Vigne
         rest = goal - lean @ step
         scale = max(noise / 4, 1.48 * float(np.median(np.abs(rest))))
         weight = 1.0 / (1.0 + (rest / (2.0 * scale)) ** 2) ** 2
-    tints = [_tint(pairs, a, centre, weight, channel) for channel in (0, 2)]
+    red, blue = (_tint(pairs, centre, weight, channel) for channel in (0, 2))
     error = _error(lean, rest, weight, normal, pairs.group_N, scale)
     return Vignette(
-        *(float(v) for v in a), *tints, *(float(v) for v in centre), squeeze, error, source,
-        int((weight > 0.25).sum()),
+        a2=float(a[0]), a4=float(a[1]), a6=float(a[2]), red=red, blue=blue,
+        centre_x=float(centre[0]), centre_y=float(centre[1]), squeeze=squeeze,
+        error_rms=error, source=source, samples=int((weight > 0.25).sum()),
     )  # fmt: skip
 
 
@@ -198,10 +199,9 @@ def _without_means(values_NK: np.ndarray, group_N: np.ndarray, weight_N: np.ndar
     return values_NK - means[group_N]
 
 
-def _tint(pairs: Pairs, a: np.ndarray, centre: np.ndarray, weight: np.ndarray,
+def _tint(pairs: Pairs, centre: np.ndarray, weight: np.ndarray,
           channel: int) -> float:  # fmt: skip
     """A channel's own r^2, beside green's."""
-    del a
     r2 = (_terms(pairs.other_N2, centre) - _terms(pairs.one_N2, centre))[:, :1]
     apart = (pairs.stops_N3[:, channel] - pairs.stops_N3[:, 1])[:, None]
     r2 = _without_means(r2, pairs.group_N, weight)[:, 0]
