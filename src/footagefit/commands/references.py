@@ -117,7 +117,7 @@ def _light_of(given: References, show: Show) -> MeasuredLight | None:
         found = chart_in(_pictures(given.chart, show)[0], show.white_k)
         if found is None:
             raise WrongValue("no Macbeth chart was found", path=given.chart,
-                             hint="It has to be seen whole, a tenth of the picture wide")  # fmt: skip
+                             hint="It has to be seen whole")  # fmt: skip
         return found
     return None
 
