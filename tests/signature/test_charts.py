@@ -46,7 +46,7 @@ def test_a_macbeth_chart_tells_exposure_and_white(ev, kelvin):
 
 
 def test_a_chart_is_found_in_a_frame():
-    frame, corners = chart(-0.5, 4300.0)
+    frame, _ = chart(-0.5, 4300.0)
     found = charts.find_macbeth(frame)
     assert found is not None
     assert found.mired == pytest.approx(1e6 / 4300, abs=8)

@@ -29,6 +29,12 @@ from footagefit.signature.vignette import Vignette
 
 FORMAT = 1
 FILE = "signature.json"
+GRADED = (
+    "signature.exposure_ev",
+    "signature.white_mired",
+    "signature.tint_duv",
+    "signature.contrast",
+)
 
 
 @dataclass(frozen=True)
@@ -234,3 +240,24 @@ def _built(kind: Any, raw: Any) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         return {str(k): _built(inside[1], v) for k, v in raw.items()}
     return float(raw) if kind is float else raw
+
+
+def plain(signature: Signature) -> dict[str, Any]:
+    """As a fit or a run carries it: the numbers that models see, and the whole record.
+
+    `setups` holds what differs by set-up behind the lens: its glass and its grain. How it is
+    graded is left to pictures: a plate's own set-up is not known when a fit is used.
+    """
+    whole = _rounded(asdict(signature))
+    numbers = signature.numbers()
+    own = {
+        name: {k: v for k, v in signature.numbers(setup=name).items() if k not in GRADED}
+        for name in signature.setups
+    }
+    return {**_rounded(numbers), "setups": _rounded(own), "record": whole}
+
+
+def of_plain(values: Mapping[str, Any] | None) -> Signature | None:
+    """The record in what `plain` made; None where there is none."""
+    raw = (values or {}).get("record")
+    return typing.cast(Signature, _built(Signature, raw)) if isinstance(raw, Mapping) else None

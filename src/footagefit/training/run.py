@@ -197,7 +197,24 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
         "minutes": round(numbers.get("s", 0.0) / 60.0, 2),
         "approvals": [],
     }
-    return save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+    return save_fit(
+        out,
+        recipe=plan.recipe,
+        weights=weights,
+        card=card,
+        signature=_signature(plan),
+        replace=replace,
+    )
+
+
+def _signature(plan: Plan) -> Mapping[str, Any] | None:
+    """What the show measured as; None without a show, or where it was not measured."""
+    from footagefit.dailies.show import load_show
+    from footagefit.training.shows import signature_of
+
+    if plan.show is None or not Path(plan.show).exists():
+        return None
+    return signature_of(load_show(plan.show).work)
 
 
 def _module(plan: Plan, folder: Path, task: Task) -> FineTune:
