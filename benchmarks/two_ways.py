@@ -8,6 +8,7 @@ neighbours' agreement. Logistic regression, judged on patches it has not seen.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -83,7 +84,7 @@ def _features(rest_HW: np.ndarray, grain: Grain, drift_HWC: np.ndarray) -> np.nd
     edges = np.linspace(_DRIFT, SIDE * 1.2, _BANDS + 1)
     bands = [
         np.log(power[(radius >= a) & (radius < b)].mean() + 1e-6)
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     ]
     unit = scaled / max(scaled.std(), 1e-9)
     lags = [(unit[:, 1:] * unit[:, :-1]).mean(), (unit[1:] * unit[:-1]).mean(),

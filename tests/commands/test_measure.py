@@ -101,7 +101,7 @@ def test_the_page_holds_everything_in_one_file(measured):
 
 
 def test_measuring_again_gives_the_same_bytes(measured, show, footagefit, tmp_path):
-    code, out, err = footagefit("measure", f"show={show / 'show.yaml'}", "frames=5",
+    code, _out, err = footagefit("measure", f"show={show / 'show.yaml'}", "frames=5",
                                 f"out={tmp_path}")  # fmt: skip
     assert code == 0, err
     for name in (record.FILE, "signature.html", "grain.tbl"):
