@@ -64,12 +64,12 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> Path:
         height=SIZE[0], first_frame=1001, length=6, sample="half", space="ACEScg",
         parts=(Part(SHOT, 1001, 1006),), metadata={"lens": "32 mm"}, content="x",
     )  # fmt: skip
-    with Catalogue(root / "work" / "catalogue.sqlite", write=True) as catalogue:
-        with catalogue.change() as db:
-            number = catalogue.put_medium(db, medium)
-            link = Link(medium.path, "plate", 1001, 1006, 0, number)
-            shot = Shot("12A_T1", Slate("12A", "1", "A"), "12", "12A", 1001, 1006, (link,))
-            catalogue.replace_shots(db, [shot])
+    path = root / "work" / "catalogue.sqlite"
+    with Catalogue(path, write=True) as catalogue, catalogue.change() as db:
+        number = catalogue.put_medium(db, medium)
+        link = Link(medium.path, "plate", 1001, 1006, 0, number)
+        shot = Shot("12A_T1", Slate("12A", "1", "A"), "12", "12A", 1001, 1006, (link,))
+        catalogue.replace_shots(db, [shot])
     return root
 
 
