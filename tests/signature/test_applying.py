@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from made import grain, smooth
 
 from footagefit.errors import UnknownName, WrongValue
 from footagefit.signature.applying import Chain, dressed
@@ -12,6 +11,7 @@ from footagefit.signature.distortion import Distortion
 from footagefit.signature.record import Lens
 from footagefit.signature.sharpness import Sharpness
 from footagefit.signature.vignette import Vignette
+from signature_made import grain, smooth
 
 LENS = Lens(
     Vignette(-0.5), Distortion(k1=-0.05), Chromatic(1.0, -1.0), Sharpness(1.0, 1.6, 1.6),

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import array, smooth, tiles
-from made import grain as a_grain
 
 from footagefit.signature import chromatic, grain_synthesis
 from footagefit.signature.chromatic import Chromatic, Shifts
+from signature_made import array, smooth, tiles
+from signature_made import grain as a_grain
 
 
 @settings(max_examples=6)

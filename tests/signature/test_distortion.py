@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import array, smooth, tiles
 
 from footagefit.signature import coordinates, distortion, edges
 from footagefit.signature.distortion import Distortion
+from signature_made import array, smooth, tiles
 
 lenses = st.builds(
     Distortion,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import array, smooth
 
 from footagefit.footage.white import light_rgb
 from footagefit.signature import grade
+from signature_made import array, smooth
 
 
 def graded(frame: np.ndarray) -> grade.Grade:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from made import grain
 
 from footagefit.errors import UnknownName, UsageError
 from footagefit.records import Light
@@ -16,6 +15,7 @@ from footagefit.signature.sharpness import Sharpness
 from footagefit.signature.vignette import Vignette
 from footagefit.tasks.base import lens_coordinates, vector_of
 from footagefit.tasks.match import SIGNATURE
+from signature_made import grain
 
 
 def signature() -> Signature:

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import array, smooth, tiles
 
 from footagefit.signature import bloom, coordinates, edges, sharpness
 from footagefit.signature.bloom import Bloom
 from footagefit.signature.sharpness import Sharpness
+from signature_made import array, smooth, tiles
 
 SIZE = (540, 960)
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import OpenImageIO as oiio
 import pytest
-from made import smooth
 
 from footagefit.errors import UnreadableClip
 from footagefit.signature import distortion, stmaps
 from footagefit.signature.distortion import Distortion
+from signature_made import smooth
 
 LENS = Distortion(k1=-0.06, k2=0.01, centre_x=0.01, centre_y=-0.005)
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import array, smooth
 
 from footagefit.signature import overlaps, vignette
 from footagefit.signature.vignette import Pairs, Vignette
+from signature_made import array, smooth
 
 shapes = st.builds(
     Vignette,

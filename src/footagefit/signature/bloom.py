@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _LONG_PX = 240
-_LEAST_CONTRAST = 24.0  # halo light over the darkest surroundings that makes it readable
+_LEAST_CONTRAST = 16.0  # halo light over the darkest surroundings that makes it readable
 _STEPS = 14
 
 

@@ -23,6 +23,7 @@ _LOW_TERMS = 3  # u + v below this may hold the light's drift
 _CALM_SHARE = 0.3  # of the patches of a level, the calmest
 _MOST_BLOCKS = 300  # of a frame, spread over its levels
 _LEAST_BLOCKS = 24  # of a level
+_LEAST_POWER = 0.05  # of the mean term
 _CHI_MEDIAN = 0.4549  # median of a squared normal variable
 
 
@@ -194,7 +195,7 @@ def fit(seen: Patches) -> Grain | None:
         curve, count = _curve(seen, spectrum)
         if (count > 0).sum() < 2:
             return None
-        spectrum = _spectrum(seen, curve, count)
+        spectrum = _spectrum(seen, curve, count, spectrum)
     there = count > 0
     white = _whitened(seen, curve, count, spectrum)
     error = float(np.median(1.3 / np.sqrt(np.maximum(count[there], 1) * 60)))
@@ -236,15 +237,16 @@ def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _energy(seen: Patches, spectrum: np.ndarray, channel: int, *, chooser: bool) -> np.ndarray:
-    """Variance by patch, from the half of the terms that chose it or from the other."""
-    power = np.maximum(spectrum[channel], 0.02)  # where hardly any grain is, other things are
-    even, odd = (
-        (seen.terms_NCuv[:, channel][:, half] ** 2).sum(1) / spectrum[channel][half].sum()
-        if spectrum.min() < 1e-3
-        else (seen.terms_NCuv[:, channel][:, half] ** 2 / power[half]).mean(1)
-        for half in _halves()
-    )
-    return np.where(seen.even_N == chooser, even, odd)
+    """Variance by patch, from the half of the terms that chose it or from the other.
+
+    Terms that hold hardly any grain are left out: other things are in them.
+    """
+    power = spectrum[channel]
+    sums = []
+    for half in _halves():
+        good = half & (power > _LEAST_POWER)
+        sums.append((seen.terms_NCuv[:, channel][:, good] ** 2 / power[good]).mean(1))
+    return np.where(seen.even_N == chooser, *sums)
 
 
 def _lower_middle(energy: np.ndarray) -> float:
@@ -274,16 +276,21 @@ def _whitened(seen: Patches, curve: np.ndarray, count: np.ndarray,
     return made[fits] if fits.sum() >= _LEAST_BLOCKS else made
 
 
-def _spectrum(seen: Patches, curve: np.ndarray, count: np.ndarray) -> np.ndarray:
+def _spectrum(
+    seen: Patches, curve: np.ndarray, count: np.ndarray, before: np.ndarray
+) -> np.ndarray:
     """Power by term (3,16,16), mean 1; the drift's terms as their neighbours run on."""
     out = []
     halves = _halves()
     for channel in range(3):
         variance = _at_level(curve[channel], count, seen.level_NC[:, channel])
-        squares = seen.terms_NCuv[:, channel] ** 2 / np.maximum(variance, 1e-16)[:, None, None]
+        safe = np.maximum(variance, 1e-16)
+        fits = _energy(seen, before, channel, chooser=True) < 1.5 * safe
+        fits = fits if fits.sum() >= 4 * _LEAST_BLOCKS else np.ones_like(fits)
+        squares = seen.terms_NCuv[:, channel] ** 2 / safe[:, None, None]
         power = np.ones((BLOCK_PX, BLOCK_PX))
         for half, chose in zip(halves, (False, True), strict=True):
-            mine = seen.even_N == chose
+            mine = fits & (seen.even_N == chose)
             power[half] = np.median(squares[mine][:, half], axis=0) / _CHI_MEDIAN
         power = _smooth(_run_on(np.maximum(power, 1e-5)))
         out.append(power / power.mean())

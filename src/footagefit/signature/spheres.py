@@ -70,8 +70,8 @@ def chrome_ball(
     if len(normal) < _LEAST_PX:
         return None
     seen = 2 * normal[:, 2:] * normal - np.array([0.0, 0.0, 1.0])
-    # A disc shows all directions; a pixel stands for the angle that its neighbours leave it.
-    solid = 4 * normal[:, 2] / max(float((4 * normal[:, 2]).sum()), 1e-9) * 4 * math.pi
+    # Equal parts of the disc show equal solid angles: all directions but those right behind it.
+    solid = np.full(len(seen), 4 * math.pi / len(seen))
     return _of_directions(seen, light / reflectance, solid, white_k)
 
 
