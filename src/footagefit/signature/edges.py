@@ -18,6 +18,7 @@ _MOST_BEND = 0.06  # sagitta over length: what bends more is no line behind any 
 _SMOOTH_PX = 1.1
 _STRONG = 0.06  # stops a pixel
 _LEAST_PIECE = 0.04  # of the half-diagonal: shorter pieces are not even joined
+_MOST_PIECES = 250  # of a frame: leaves make thousands, and none of them is a line
 _LEAST_COVER = 0.4  # of a joined edge's length that points lie on
 _OFF_PX = 0.25  # scatter of a run's points about a smooth curve
 
@@ -88,7 +89,7 @@ def lines(edges: Edges, size: tuple[int, int], *, squeeze: float = 1.0) -> list[
 
 def _joined(pieces: list[np.ndarray]) -> list[np.ndarray]:
     """Pieces that run on in one another as one, the longest first."""
-    left = sorted(pieces, key=len, reverse=True)
+    left = sorted(pieces, key=len, reverse=True)[:_MOST_PIECES]
     done = []
     while left:
         whole, grown = left.pop(0), True
