@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
+from hypothesis import Phase
 from torch import Tensor
 from torch.nn import functional as F
 
 from footagefit.signature.grain import BLOCK_PX, Grain
 
 SIZE = (270, 480)
+NO_SHRINK = (Phase.explicit, Phase.generate)  # pictures are dear: the first that fails will do
 
 
 def smooth(seed: int = 0, size: tuple[int, int] = SIZE, cells: tuple[int, int] = (6, 9)) -> Tensor:
@@ -20,7 +24,8 @@ def smooth(seed: int = 0, size: tuple[int, int] = SIZE, cells: tuple[int, int] =
     return made.clamp_min(0.0) * 0.9 + 0.05
 
 
-def tiles(size: tuple[int, int] = SIZE, seed: int = 0, cell_px: float = 46.0, over: int = 4,
+@lru_cache(maxsize=8)
+def tiles(size: tuple[int, int] = SIZE, seed: int = 0, cell_px: float = 46.0, over: int = 3,
           turn: float = 0.12) -> Tensor:  # fmt: skip
     """Straight-edged grey tiles (3,H,W), drawn finer and averaged: edges lie where they should."""
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from footagefit.signature import coordinates, distortion, edges
 from footagefit.signature.distortion import Distortion
-from signature_made import array, smooth, tiles
+from signature_made import NO_SHRINK, array, smooth, tiles
 
 lenses = st.builds(
     Distortion,
@@ -20,7 +20,7 @@ def corner_px(lens: Distortion) -> float:
     return (lens.k1 + lens.k2) * coordinates.HD_HALF_PX
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, phases=NO_SHRINK)
 @given(lens=lenses, x=st.floats(-0.8, 0.8), y=st.floats(-0.5, 0.5))
 def test_there_and_back_is_the_same_place(lens, x, y):
     there = lens.distorted(np.array([x]), np.array([y]))
@@ -28,7 +28,7 @@ def test_there_and_back_is_the_same_place(lens, x, y):
     assert np.allclose([back[0][0], back[1][0]], [x, y], atol=1e-6)
 
 
-@settings(max_examples=5)
+@settings(max_examples=5, phases=NO_SHRINK)
 @given(lens=lenses)
 def test_straightening_what_was_bent_gives_a_smooth_frame_back(lens):
     frame = smooth(3)
@@ -37,7 +37,7 @@ def test_straightening_what_was_bent_gives_a_smooth_frame_back(lens):
     assert (back - frame)[inner].abs().max() < 1e-3
 
 
-@settings(max_examples=4)
+@settings(max_examples=4, phases=NO_SHRINK)
 @given(lens=lenses)
 def test_bent_tiles_tell_the_lens_to_half_a_pixel_of_hd(lens):
     size = (540, 960)

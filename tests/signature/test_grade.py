@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from footagefit.footage.white import light_rgb
 from footagefit.signature import grade
-from signature_made import array, smooth
+from signature_made import NO_SHRINK, array, smooth
 
 
 def graded(frame: np.ndarray) -> grade.Grade:
@@ -16,7 +16,7 @@ def graded(frame: np.ndarray) -> grade.Grade:
     return found
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, phases=NO_SHRINK)
 @given(kelvin=st.floats(2500, 12000), duv=st.floats(-0.01, 0.01))
 def test_a_lights_colour_and_its_name(kelvin, duv):
     mired, tint = grade.mired_of(np.array(light_rgb(kelvin, duv)) * 3.0)
@@ -24,7 +24,7 @@ def test_a_lights_colour_and_its_name(kelvin, duv):
     assert tint == pytest.approx(duv, abs=3e-4)
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, phases=NO_SHRINK)
 @given(ev=st.floats(-1.5, 1.5), kelvin=st.floats(3500, 9000))
 def test_how_far_apart_in_photographic_units(ev, kelvin):
     frame = array(smooth(2))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from footagefit.signature import bloom, coordinates, edges, sharpness
 from footagefit.signature.bloom import Bloom
 from footagefit.signature.sharpness import Sharpness
-from signature_made import array, smooth, tiles
+from signature_made import NO_SHRINK, array, smooth, tiles
 
 SIZE = (540, 960)
 
@@ -21,7 +21,7 @@ def measured(frame: torch.Tensor) -> Sharpness | None:
     return None if seen is None else sharpness.fit(seen)
 
 
-@settings(max_examples=4)
+@settings(max_examples=4, phases=NO_SHRINK)
 @given(centre=st.floats(1.6, 2.4), more=st.floats(0.0, 1.6))
 def test_what_is_put_on_is_what_edges_measure(centre, more):
     lens = Sharpness(centre_px=centre, radial_px=centre + more, around_px=centre + more)
@@ -41,7 +41,7 @@ def test_a_smooth_scene_tells_nothing():
     assert measured(smooth(1, SIZE)) is None
 
 
-@settings(max_examples=4)
+@settings(max_examples=4, phases=NO_SHRINK)
 @given(share=st.floats(0.0, 0.08))
 def test_bloom_comes_off(share):
     lens = Bloom(share=share)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from footagefit.signature import overlaps, vignette
 from footagefit.signature.vignette import Pairs, Vignette
-from signature_made import array, smooth
+from signature_made import NO_SHRINK, array, smooth
 
 shapes = st.builds(
     Vignette,
@@ -24,7 +24,7 @@ def rms(one: Vignette, other: Vignette) -> float:
     return float((ratio / ratio.mean((0, 1))).std())
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, phases=NO_SHRINK)
 @given(lens=shapes)
 def test_taking_off_what_was_put_on_gives_the_frame_back(lens):
     frame = smooth(1, (60, 96))
@@ -32,14 +32,14 @@ def test_taking_off_what_was_put_on_gives_the_frame_back(lens):
     assert torch.allclose(back, frame, rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, phases=NO_SHRINK)
 @given(lens=shapes)
 def test_a_flat_frame_tells_its_vignette(lens):
     flat = vignette.apply(torch.full((3, 216, 384), 0.4), lens)
     assert rms(vignette.fit_flat(array(flat)), lens) < 0.01
 
 
-@settings(max_examples=5)
+@settings(max_examples=5, phases=NO_SHRINK)
 @given(lens=shapes)
 def test_the_same_light_seen_at_two_places_tells_it(lens):
     rng = np.random.default_rng(3)

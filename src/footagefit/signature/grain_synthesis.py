@@ -14,6 +14,7 @@ Shapes: C channels, H rows, W columns.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -38,7 +39,6 @@ class Synthesis:
 
     def __init__(self, grain: Grain, *, seed: int = 0) -> None:
         self.grain, self.seed = grain, seed
-        self._tiles = [_tile(grain, side, seed + 7919 * side) for side in TILES_PX]
         self._wide: list[Tensor] = []
         self._table = _table(grain)
 
@@ -84,7 +84,8 @@ class Synthesis:
         """Bands of rows that stay in the caches, and the grain of each, ready to be changed."""
         height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
         if not self._wide or self._wide[0].shape[2] < width + TILES_PX[0]:
-            self._wide = [_repeated(t, width) for t in self._tiles]
+            tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in TILES_PX]
+            self._wide = [_repeated(tile, width) for tile in tiles]
         drawn = hashlib.blake2b(f"{self.seed} {number}".encode(), digest_size=16).digest()
         places = [int.from_bytes(drawn[i : i + 4], "little") for i in range(0, 16, 4)]
         top = 0
@@ -111,6 +112,7 @@ def _table(grain: Grain) -> Tensor:
     return torch.from_numpy(np.stack([grain.at(light, c) for c in range(3)]).astype(np.float32))
 
 
+@lru_cache(maxsize=8)
 def _tile(grain: Grain, side: int, seed: int) -> Tensor:
     """A field (3,side,side) of the measured spectrum and shared channels that joins itself.
 
