@@ -34,7 +34,7 @@ def test_how_far_apart_in_photographic_units(ev, kelvin):
     assert found.exposure_ev == pytest.approx(ev, abs=0.03)
     assert found.white_mired == pytest.approx(1e6 / kelvin - 1e6 / 5600, abs=4)
     assert found.contrast == pytest.approx(1, abs=0.03)
-    assert found.tone_ev < 0.05
+    assert found.tone_ev < 0.1  # a white point moves tones of coloured things
 
 
 def test_contrast_is_a_ratio():

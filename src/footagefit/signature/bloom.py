@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 _LONG_PX = 240
 _LEAST_CONTRAST = 16.0  # halo light over the darkest surroundings that makes it readable
+_NEAR = 0.05
 _STEPS = 14
 
 
@@ -82,7 +83,8 @@ def seen(luma_HW: np.ndarray, *, width: float = 0.035) -> float | None:
     small = cv2.resize(luma_HW.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     halo = cv2.GaussianBlur(small, (0, 0), width * size[0], borderType=cv2.BORDER_REPLICATE)
     around = halo / np.maximum(small, 1e-5)
-    dark = np.quantile(around, 0.995)
+    near = halo > _NEAR * float(halo.max())  # further out other things decide
+    dark = np.quantile(around[near], 0.99)
     if dark < _LEAST_CONTRAST:
         return None
     return float(1.0 / dark)

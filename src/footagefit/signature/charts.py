@@ -22,7 +22,7 @@ from footagefit.signature.grade import mired_of
 # ColorChecker Classic, X-Rite 2009: L* 96.5, 81.3, 66.8, 50.9, 35.7, 20.5).
 GREYS = (0.912, 0.589, 0.363, 0.191, 0.0886, 0.0311)
 _LEAST_PX = 60  # a chart narrower than this says nothing
-_LONG_PX = 1280
+_LOOKS_PX = (1620, 1080, 720, 2200)
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,25 @@ def find_macbeth(frame_HWC: np.ndarray, *, white_k: float = SHOW_WHITE_K) -> Mac
         raise MissingPart(
             "this OpenCV finds no charts", hint="pip install 'opencv-python-headless>=5'"
         )
-    scale = min(1.0, _LONG_PX / max(frame_HWC.shape))
+    for long in _LOOKS_PX:
+        corners = _found(frame_HWC, long / max(frame_HWC.shape))
+        if corners is not None and np.linalg.norm(corners[1] - corners[0]) >= _LEAST_PX:
+            return read_macbeth(frame_HWC, corners, white_k=white_k)
+    return None
+
+
+def _found(frame_HWC: np.ndarray, scale: float) -> np.ndarray | None:
+    """Corners of a chart, looked for at some size: the detector's windows are of fixed pixels."""
+    import cv2
+
     small = cv2.resize(frame_HWC, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     top = max(float(np.quantile(small, 0.995)), 1e-4)
     shown = (np.clip(small / top, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
     detector = cv2.mcc.CCheckerDetector_create()  # pyright: ignore[reportAttributeAccessIssue]
     bgr = np.ascontiguousarray(shown[..., ::-1])
-    if not detector.process(bgr, 1):
+    if not any(detector.process(p, 1) for p in (bgr, cv2.medianBlur(bgr, 5))):
         return None
-    checker = detector.getBestColorChecker()
-    corners = np.array(checker.getBox(), np.float32) / scale
-    wide = np.linalg.norm(corners[1] - corners[0])
-    return None if wide < _LEAST_PX else read_macbeth(frame_HWC, corners, white_k=white_k)
+    return np.array(detector.getBestColorChecker().getBox(), np.float32) / scale
 
 
 def read_macbeth(

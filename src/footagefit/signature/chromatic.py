@@ -19,6 +19,7 @@ from footagefit.signature.coordinates import HD_HALF_PX
 _BLOCK_PX = 24
 _SMOOTH_PX = 0.8
 _LEAST_BLOCKS = 60
+_LARGE_PX = 0.4
 WORST_PX = 0.6
 
 
@@ -106,6 +107,29 @@ class Shifts:
 
 def shifts(frame_HWC: np.ndarray, *, squeeze: float = 1.0) -> Shifts | None:
     """Red's and blue's shift against green in every block of a frame that has edges.
+
+    Large shifts are looked at twice: once as they are, and once with the first guess taken off,
+    since a slope speaks for a small step only.
+    """
+    seen = _shifts(frame_HWC, squeeze=squeeze)
+    if seen is None or len(seen.at_N2) < _LEAST_BLOCKS // 2:
+        return seen
+    r = np.linalg.norm(seen.at_N2, axis=1)
+    guess = np.median(seen.outward_N2 / r[:, None], axis=0) * HD_HALF_PX
+    if np.abs(guess).max() < _LARGE_PX:
+        return seen
+    lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
+    frame = torch.from_numpy(np.ascontiguousarray(frame_HWC)).permute(2, 0, 1)
+    again = _shifts(coordinates.channels_last(remove(frame, lens)), squeeze=squeeze)
+    if again is None:
+        return seen
+    r = np.linalg.norm(again.at_N2, axis=1)
+    outward = again.outward_N2 + r[:, None] * guess / HD_HALF_PX
+    return Shifts(again.at_N2, outward, again.weight_N2, again.group_N)
+
+
+def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
+    """Blocks' shifts in one look.
 
     In a block, red is green times a colour, plus what a small shift along the radius changes:
     one least-squares solution gives both (Lucas and Kanade 1981).

@@ -71,6 +71,14 @@ def stops(light: np.ndarray, *, toe: float = 2.0**-9) -> np.ndarray:
     return np.log2(np.maximum(light, 0.0) + toe)
 
 
+def tones(luma_HW: np.ndarray) -> np.ndarray:
+    """Light as the eye sees it: a step of 1 is a stop at grey; edges stay where they are in light.
+
+    In plain stops a blurred edge moves towards its dark side, each way round another way.
+    """
+    return 3.6 * (np.maximum(luma_HW, 0.0) / 0.18) ** 0.4
+
+
 def channels_last(frame_CHW: Tensor) -> np.ndarray:
     """A frame as a float32 array (H,W,3)."""
     return np.ascontiguousarray(frame_CHW.detach().cpu().permute(1, 2, 0).numpy(), np.float32)

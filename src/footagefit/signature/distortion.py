@@ -98,7 +98,7 @@ def fit_lines(
     even = np.stack([_evenly(line) for line in lines])
     share = _shares(even)
     bends = np.stack([_bend(even, np.array([k1, 0.0, 0.0, 0.0])) for k1 in _K1_SPAN])
-    noise = float(np.clip(1.2 * np.quantile(bends.min(0), 0.12), *_NOISE))
+    noise = float(np.clip(1.7 * np.quantile(bends.min(0), 0.12), *_NOISE))
     votes = (np.minimum((bends / noise) ** 2, 2.0) * share).sum(1)
     start = np.array([_K1_SPAN[int(np.argmin(votes))], 0.0, 0.0, 0.0])
     found, _, _ = _refined(even, share, start, (0, 1), noise)
@@ -191,4 +191,4 @@ def _refined(
     spread = inverse @ (push.T @ push + np.diag(_PRIOR[index] ** -2.0)) @ inverse
     corner = np.isin(index, (0, 1)).astype(float)  # dr at r = 1 is dk1 + dk2
     error = float(np.sqrt(max(0.0, corner @ spread @ corner)))
-    return found, error, int((weight > 0.4 * share).sum())
+    return found, error, int((weight > 0.25 * share).sum())

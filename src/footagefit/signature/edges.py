@@ -16,7 +16,7 @@ from footagefit.signature import coordinates
 LEAST_LENGTH = 0.11  # of the half-diagonal
 _MOST_BEND = 0.06  # sagitta over length: what bends more is no line behind any lens
 _SMOOTH_PX = 1.1
-_STRONG = 0.06  # stops a pixel
+_STRONG = 0.06  # of `coordinates.tones`, a pixel
 _LEAST_PIECE = 0.04  # of the half-diagonal: shorter pieces are not even joined
 _MOST_PIECES = 250  # of a frame: leaves make thousands, and none of them is a line
 _LEAST_COVER = 0.4  # of a joined edge's length that points lie on
@@ -29,7 +29,7 @@ class Edges(NamedTuple):
     Attributes:
         at_N2: Pixel positions x, y (down), to a fraction of a pixel.
         way_N2: Unit gradient, x right and y down, towards the brighter side.
-        slope_N: Stops a pixel across the edge.
+        slope_N: Tones a pixel across the edge.
     """
 
     at_N2: np.ndarray
@@ -37,11 +37,11 @@ class Edges(NamedTuple):
     slope_N: np.ndarray
 
 
-def find(stops_HW: np.ndarray, *, least: float = _STRONG) -> Edges:
-    """Ridges of the gradient, each placed by a parabola along it (Devernay 1995)."""
+def find(tones_HW: np.ndarray, *, least: float = _STRONG) -> Edges:
+    """Ridges of the gradient of `coordinates.tones`, placed by a parabola (Devernay 1995)."""
     import cv2
 
-    smooth = cv2.GaussianBlur(stops_HW.astype(np.float32), (0, 0), _SMOOTH_PX)
+    smooth = cv2.GaussianBlur(tones_HW.astype(np.float32), (0, 0), _SMOOTH_PX)
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
     slope = cv2.magnitude(gx, gy)
