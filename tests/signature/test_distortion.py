@@ -47,7 +47,7 @@ def test_bent_tiles_tell_the_lens_to_half_a_pixel_of_hd(lens):
     fitted = distortion.fit_lines(edges.lines(found, size))
     assert fitted is not None
     assert abs(corner_px(fitted) - corner_px(lens)) < 0.7
-    assert fitted.error_px is not None and fitted.error_px < 1.5
+    assert fitted.error_px is not None and fitted.error_px < 3
 
 
 def test_curved_things_among_the_lines_do_not_bend_the_answer():

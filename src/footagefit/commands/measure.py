@@ -110,13 +110,12 @@ def measure(
 
 def _picked(show: Show, clip: str | None, *, frames: int, takes: int) -> dict[str, list[Pick]]:
     """Shots by set-up, each with the frames to look at."""
-    from footagefit.dailies.data import usable
     from footagefit.dailies.database import Catalogue
+    from footagefit.dailies.entries import CORRUPT, TRUNCATED
 
     with Catalogue(show.catalogue) as catalogue:
-        shots = chosen(
-            [s for s in catalogue.shots() if usable(s)], clip=clip, scene=None, side=None
-        )
+        whole = [s for s in catalogue.shots() if not {CORRUPT, TRUNCATED} & set(s.flags)]
+        shots = chosen(whole, clip=clip, scene=None, side=None)
         media = {m.path: m for m in catalogue.media()}
     groups: dict[str, list[Pick]] = {}
     for shot in shots:

@@ -82,7 +82,11 @@ def _found(frame_HWC: np.ndarray, scale: float) -> np.ndarray | None:
     shown = (np.clip(small / top, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
     detector = cv2.mcc.CCheckerDetector_create()  # pyright: ignore[reportAttributeAccessIssue]
     bgr = np.ascontiguousarray(shown[..., ::-1])
-    if not any(detector.process(p, 1) for p in (bgr, cv2.medianBlur(bgr, 5))):
+    try:
+        seen = any(detector.process(p, 1) for p in (bgr, cv2.medianBlur(bgr, 5)))
+    except cv2.error:  # of its own making, at some sizes: another size is tried
+        seen = False
+    if not seen:
         return None
     return np.array(detector.getBestColorChecker().getBox(), np.float32) / scale
 
