@@ -178,7 +178,7 @@ def from_charts(kit: Kit, size: tuple[int, int]) -> list[Row]:
 
     flat = vignette.fit_flat(shot(torch.full((3, *wide), 0.4)))
     board = shot(squares(wide, cell_px=wide[1] / 13))
-    found = edges.find(coordinates.tones(coordinates.luma(board)))
+    found = edges.find(coordinates.luma(board))
     lines = distortion.fit_lines(edges.lines(found, size))
     one = LensSeen("chart", size)
     one.add(Run([board]))

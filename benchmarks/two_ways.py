@@ -53,7 +53,7 @@ def odds(
     return told_white, _told(np.stack(real), np.stack(ours), rng)
 
 
-def _flat(frame_HWC: np.ndarray, *, share: float = 0.12, most: int = 160) -> list[tuple[int, int]]:
+def _flat(frame_HWC: np.ndarray, *, share: float = 0.08, most: int = 120) -> list[tuple[int, int]]:
     """Places of the patches with the least detail, neither dark nor burnt out."""
     luma = coordinates.luma(frame_HWC)
     found = []

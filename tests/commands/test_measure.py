@@ -31,7 +31,9 @@ def world() -> torch.Tensor:
     def grown(x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.interpolate(x, size=size, mode="bicubic")[0]
 
-    return (0.05 + 0.5 * grown(soft).clamp(0, 1)) * (0.7 + 0.6 * grown(fine).clamp(0, 1))
+    texture = 0.7 + 0.6 * grown(fine).clamp(0, 1)
+    texture[:, : SIZE[0] // 2] = 1.0  # a plain wall above what tells how the camera moved
+    return (0.05 + 0.5 * grown(soft).clamp(0, 1)) * texture
 
 
 def write_clip(pattern: Path, numbers: range, *, pan: int = 18) -> Path:

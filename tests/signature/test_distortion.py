@@ -43,7 +43,7 @@ def test_straightening_what_was_bent_gives_a_smooth_frame_back(lens):
 def test_bent_tiles_tell_the_lens_to_half_a_pixel_of_hd(lens):
     size = (540, 960)
     bent = array(distortion.apply(blurred(tiles(size, cell_px=75.0), 0.8), lens))
-    found = edges.find(coordinates.tones(coordinates.luma(bent)))
+    found = edges.find(coordinates.luma(bent))
     fitted = distortion.fit_lines(edges.lines(found, size))
     assert fitted is not None
     assert abs(corner_px(fitted) - corner_px(lens)) < 0.7

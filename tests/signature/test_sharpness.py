@@ -16,7 +16,7 @@ SIZE = (540, 960)
 
 def measured(frame: torch.Tensor) -> Sharpness | None:
     luma = coordinates.luma(array(frame))
-    found = edges.find(coordinates.tones(luma))
+    found = edges.find(luma)
     seen = sharpness.spreads(luma, found.at_N2, found.way_N2)
     return None if seen is None else sharpness.fit(seen)
 

@@ -110,9 +110,11 @@ def _check(clip: Clip, chain: Chain) -> None:
                 f"the lens was measured at squeeze {bent.squeeze:g}, the clip has "
                 f"{info.pixel_aspect:g}", path=info.path, hint="Choose another lens=",
             )  # fmt: skip
-        if info.layers:
+        others = sorted({c.rpartition(".")[0] for c in info.channels if "." in c})
+        if others:
+            line = f"{info.path}: layers {', '.join(others)} pass through and are not bent"
             warnings.warn(
-                FootagefitWarning(f"{info.path}: layers pass through and are not bent"),
+                FootagefitWarning(line),
                 stacklevel=2,
             )
 

@@ -107,6 +107,8 @@ def fit_lines(
     error_px = error * HD_HALF_PX
     if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
         return None
+    if _agree(even, share, found, noise) < _LEAST_AGREE:
+        return None
     k1, k2, x, y = (float(v) for v in found)
     return Distortion(k1, k2, x, y, squeeze, round(error_px, 3), count)
 
@@ -116,6 +118,8 @@ _POINTS = 24
 _MOST = np.array([0.3, 0.15, 0.1, 0.1])
 _NOISE = (0.05 / HD_HALF_PX, 0.3 / HD_HALF_PX)
 _SAME_PLACE = 0.03
+_OTHER = 0.04  # in k1
+_LEAST_AGREE = 6.0
 _ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
 _PRIOR = np.array([0.3, 0.02, 0.006, 0.006])  # how far from 0 parameters lie before a look
 
@@ -147,6 +151,16 @@ def _offsets(lines_LP2: np.ndarray, parameters: np.ndarray) -> np.ndarray:
 
 def _bend(lines_LP2: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     return np.sqrt((_offsets(lines_LP2, parameters) ** 2).mean(1))
+
+
+def _agree(lines_LP2: np.ndarray, share: np.ndarray, found: np.ndarray, noise: float) -> float:
+    """How many edges are straight under the answer and bent under any quite other one."""
+    straight = _bend(lines_LP2, found) < 2.0 * noise
+    told = np.full(len(lines_LP2), np.inf)
+    for step in (-_OTHER, _OTHER):
+        other = found + np.array([step, 0.0, 0.0, 0.0])
+        told = np.minimum(told, _bend(lines_LP2, other))
+    return float(share[straight & (told > 3.0 * noise)].sum())
 
 
 def _shares(lines_LP2: np.ndarray) -> np.ndarray:

@@ -37,11 +37,12 @@ class Edges(NamedTuple):
     slope_N: np.ndarray
 
 
-def find(tones_HW: np.ndarray, *, least: float = _STRONG) -> Edges:
+def find(luma_HW: np.ndarray, *, least: float = _STRONG) -> Edges:
     """Ridges of the gradient of `coordinates.tones`, placed by a parabola (Devernay 1995)."""
     import cv2
 
-    smooth = cv2.GaussianBlur(tones_HW.astype(np.float32), (0, 0), _SMOOTH_PX)
+    # Blurred as light, which moves no edge; seen as tones, in which edges are of one strength.
+    smooth = coordinates.tones(cv2.GaussianBlur(luma_HW.astype(np.float32), (0, 0), _SMOOTH_PX))
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
     slope = cv2.magnitude(gx, gy)

@@ -90,7 +90,7 @@ class LensSeen:
         self.frames += 1
         size = (frame_HWC.shape[0], frame_HWC.shape[1])
         luma = coordinates.luma(frame_HWC)
-        found = edges.find(coordinates.tones(luma))
+        found = edges.find(luma)
         if len(self.lines) < MOST_LINES:
             self.lines += edges.lines(found, size, squeeze=self.squeeze)
         if len(self.shifts) < _MOST_PARTS:

@@ -121,7 +121,7 @@ def fit_flat(flat_HWC: np.ndarray, *, squeeze: float = 1.0) -> Vignette:
     """The vignette of a frame of even light, one block at a time."""
     import cv2
 
-    rows, columns = max(8, flat_HWC.shape[0] // 16), max(8, flat_HWC.shape[1] // 16)
+    rows, columns = max(36, flat_HWC.shape[0] // 16), max(64, flat_HWC.shape[1] // 16)
     small = cv2.resize(flat_HWC, (columns, rows), interpolation=cv2.INTER_AREA)
     small = np.maximum(small, 1e-6)
     x, y = coordinates.grid((rows, columns), squeeze=squeeze)
