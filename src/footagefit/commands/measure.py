@@ -15,7 +15,6 @@ from footagefit.errors import (
     AlreadyThere,
     FootagefitError,
     FootagefitWarning,
-    MissingPart,
     UsageError,
     WrongValue,
 )
@@ -240,11 +239,7 @@ def _chart_on_slate(clip: Clip, pick: Pick, white_k: float) -> MeasuredLight | N
     for part in slates[:1]:
         middle = (part.first + part.last) // 2
         picture = channels_last(clip.read([middle]).rgb_TCHW[0])
-        try:
-            found = chart_in(picture, white_k)
-        except MissingPart as error:
-            warnings.warn(FootagefitWarning(f"slates are not searched: {error}"), stacklevel=2)
-            return None
+        found = chart_in(picture, white_k)
         if found is not None:
             return found
     return None

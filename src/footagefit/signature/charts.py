@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.errors import MissingPart
 from footagefit.footage.white import SHOW_WHITE_K
 from footagefit.records import Light
 from footagefit.signature import coordinates
@@ -22,7 +21,8 @@ from footagefit.signature.grade import mired_of
 # ColorChecker Classic, X-Rite 2009: L* 96.5, 81.3, 66.8, 50.9, 35.7, 20.5).
 GREYS = (0.912, 0.589, 0.363, 0.191, 0.0886, 0.0311)
 _LEAST_PX = 60  # a chart narrower than this says nothing
-_LOOKS_PX = (1620, 1080, 720, 2200)
+_LONG_PX = 960
+_LEAST_FIELDS = 18  # of 24
 
 
 @dataclass(frozen=True)
@@ -51,44 +51,86 @@ class Macbeth:
 
 
 def find_macbeth(frame_HWC: np.ndarray, *, white_k: float = SHOW_WHITE_K) -> Macbeth | None:
-    """The chart in a frame, or None.
+    """The chart in a frame, or None: four rows of six even fields on a lattice.
 
     Args:
         frame_HWC: Scene-linear light.
         white_k: Colour of light that is R=G=B in the show.
-
-    Raises:
-        MissingPart: This OpenCV has no chart detector.
     """
     import cv2
 
-    if not hasattr(cv2, "mcc"):
-        raise MissingPart(
-            "this OpenCV finds no charts", hint="pip install 'opencv-python-headless>=5'"
-        )
-    for long in _LOOKS_PX:
-        corners = _found(frame_HWC, long / max(frame_HWC.shape))
-        if corners is not None and np.linalg.norm(corners[1] - corners[0]) >= _LEAST_PX:
-            return read_macbeth(frame_HWC, corners, white_k=white_k)
-    return None
+    scale = min(1.0, _LONG_PX / max(frame_HWC.shape))
+    small = cv2.resize(frame_HWC, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    corners = _lattice(*_fields(small))
+    if corners is None or np.linalg.norm(corners[1] - corners[0]) < _LEAST_PX * scale:
+        return None
+    return read_macbeth(frame_HWC, corners / scale, white_k=white_k)
 
 
-def _found(frame_HWC: np.ndarray, scale: float) -> np.ndarray | None:
-    """Corners of a chart, looked for at some size: the detector's windows are of fixed pixels."""
+def _fields(small_HWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Middles (N,2) and widths of even, squarish fields between edges."""
     import cv2
 
-    small = cv2.resize(frame_HWC, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    top = max(float(np.quantile(small, 0.995)), 1e-4)
-    shown = (np.clip(small / top, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
-    detector = cv2.mcc.CCheckerDetector_create()  # pyright: ignore[reportAttributeAccessIssue]
-    bgr = np.ascontiguousarray(shown[..., ::-1])
-    try:
-        seen = any(detector.process(p, 1) for p in (bgr, cv2.medianBlur(bgr, 5)))
-    except cv2.error:  # of its own making, at some sizes: another size is tried
-        seen = False
-    if not seen:
+    top = max(float(np.quantile(small_HWC, 0.995)), 1e-4)
+    shown = (np.clip(small_HWC / top, 0, 1) ** (1 / 2.4) * 255).astype(np.uint8)
+    shown = cv2.medianBlur(np.ascontiguousarray(shown), 5)
+    steps = np.max([cv2.Canny(np.ascontiguousarray(shown[..., c]), 12, 30) for c in range(3)], 0)
+    even = (cv2.dilate(steps.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0).astype(np.uint8)
+    _, _, stats, middles = cv2.connectedComponentsWithStats(even, connectivity=4)
+    wide, tall, area = (stats[:, i].astype(float) for i in (2, 3, 4))
+    square = (wide > 8) & (tall > 8) & (wide < 2 * tall) & (tall < 2 * wide)
+    square &= area > 0.6 * wide * tall
+    return middles[square], np.sqrt(wide * tall)[square]
+
+
+def _lattice(middles_N2: np.ndarray, widths_N: np.ndarray) -> np.ndarray | None:
+    """Corners (4,2) of the six by four cells that most fields lie in, clockwise; or None."""
+    import cv2
+
+    best: tuple[int, np.ndarray] | None = None
+    for i in range(len(middles_N2)):
+        alike = (widths_N > 0.6 * widths_N[i]) & (widths_N < 1.6 * widths_N[i])
+        about = middles_N2[alike] - middles_N2[i]
+        far = np.linalg.norm(about, axis=1)
+        near = np.argsort(far)[1:5]
+        near = near[far[near] < 2.2 * widths_N[i]]
+        for j in near:
+            for k in near:
+                turn = about[j, 0] * about[k, 1] - about[j, 1] * about[k, 0]
+                if turn < 0.6 * far[j] * far[k]:
+                    continue
+                made = _grown(middles_N2[alike], middles_N2[i], about[j], about[k])
+                if made is not None and (best is None or made[0] > best[0]):
+                    best = made
+    if best is None or best[0] < _LEAST_FIELDS:
         return None
-    return np.array(detector.getBestColorChecker().getBox(), np.float32) / scale
+    ends = np.array([[-0.5, -0.5], [5.5, -0.5], [5.5, 3.5], [-0.5, 3.5]])
+    return cv2.perspectiveTransform(ends[None], best[1])[0].astype(np.float32)
+
+
+def _grown(
+    middles_N2: np.ndarray, start: np.ndarray, right: np.ndarray, down: np.ndarray
+) -> tuple[int, np.ndarray] | None:
+    """Fields on the lattice of two steps, and the homography from cells to the picture."""
+    import cv2
+
+    warp = np.array([[right[0], down[0], start[0]], [right[1], down[1], start[1]], [0, 0, 1.0]])
+    cells, on = np.zeros((0, 2)), np.zeros(0, bool)
+    for _ in range(3):  # perspective shows more of them from turn to turn
+        place = cv2.perspectiveTransform(middles_N2[None].astype(float), np.linalg.inv(warp))[0]
+        cells = np.round(place)
+        on = np.abs(place - cells).max(1) < 0.22
+        if on.sum() < 8:
+            return None
+        found, _ = cv2.findHomography(cells[on], middles_N2[on].astype(float), 0)
+        if found is None or not np.isfinite(found).all() or abs(np.linalg.det(found)) < 1e-9:
+            return None
+        warp = found
+    low, high = cells[on].min(0), cells[on].max(0)
+    if tuple(high - low) != (5.0, 3.0):
+        return None
+    shift = np.array([[1, 0, low[0]], [0, 1, low[1]], [0, 0, 1.0]])
+    return len(np.unique(cells[on], axis=0)), warp @ shift
 
 
 def read_macbeth(

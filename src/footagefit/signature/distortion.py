@@ -119,7 +119,7 @@ _MOST = np.array([0.3, 0.15, 0.1, 0.1])
 _NOISE = (0.05 / HD_HALF_PX, 0.3 / HD_HALF_PX)
 _SAME_PLACE = 0.03
 _OTHER = 0.04  # in k1
-_LEAST_AGREE = 6.0
+_LEAST_AGREE = 3.5
 _ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
 _PRIOR = np.array([0.3, 0.02, 0.006, 0.006])  # how far from 0 parameters lie before a look
 
@@ -155,7 +155,7 @@ def _bend(lines_LP2: np.ndarray, parameters: np.ndarray) -> np.ndarray:
 
 def _agree(lines_LP2: np.ndarray, share: np.ndarray, found: np.ndarray, noise: float) -> float:
     """How many edges are straight under the answer and bent under any quite other one."""
-    straight = _bend(lines_LP2, found) < 2.0 * noise
+    straight = _bend(lines_LP2, found) < 2.5 * noise
     told = np.full(len(lines_LP2), np.inf)
     for step in (-_OTHER, _OTHER):
         other = found + np.array([step, 0.0, 0.0, 0.0])
