@@ -171,6 +171,9 @@ def grain_curves(grain: Grain) -> bytes:
         for channel, ink in enumerate(_RGB):
             left.loglog(levels, np.array(grain.deviation[channel]), ".-", color=ink, lw=1, ms=4)
         left.axvline(0.18, color=_FAINT, lw=0.8)
+        for axis in (left.xaxis, left.yaxis):
+            axis.set_minor_formatter("")
+            axis.set_major_formatter("{x:g}")
         _titled(left, "deviation by light (grey line: 18 %)", "scene-linear", "deviation")
         for channel, ink in enumerate(_RGB):
             made = grain.correlation(channel, reach=6)

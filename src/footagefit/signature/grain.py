@@ -52,14 +52,19 @@ class Grain:
     def at(self, light: np.ndarray, channel: int) -> np.ndarray:
         """Standard deviation at levels of light; variance runs straight between those measured.
 
-        Below and above them it goes on as the nearest stretch does: flat below, as shot noise
-        (variance with light) above.
+        Below them it goes on as the darkest few do, straight; above as shot noise, with light.
         """
         levels = np.array(self.levels)
         variance = np.array(self.deviation[channel]) ** 2
         inside = np.interp(light, levels, variance)
         above = variance[-1] * np.maximum(light, levels[-1]) / levels[-1]
-        return np.sqrt(np.where(light > levels[-1], above, inside))
+        few = slice(0, min(4, len(levels)))
+        lean = np.polyfit(levels[few], variance[few], 1)[0] if len(levels) > 1 else 0.0
+        lean = float(np.clip(lean, 0.0, variance[0] / levels[0]))
+        below = variance[0] - lean * (levels[0] - np.maximum(light, 0.0))
+        outside = np.where(light > levels[-1], above, below)
+        measured = (light >= levels[0]) & (light <= levels[-1])
+        return np.sqrt(np.where(measured, inside, outside))
 
     def correlation(self, channel: int = 1, *, reach: int = 4) -> np.ndarray:
         """Spatial correlation (reach, reach) by steps down and across; 1 at no step."""
