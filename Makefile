@@ -35,7 +35,8 @@ demo: setup
 	@echo; echo "look at $(DEMO)/show/contact.jpg (what was shot, and what was got wrong on purpose),"
 	@echo "$(DEMO)/shots.jpg (what the scan found), $(DEMO)/plate_review.mov (a plate as a review movie)"
 	@echo "$(DEMO)/matched (a take that is half a stop off, matched to its hero, with its review movie)"
-	@echo "and the pictures under $(DEMO)/show/work/runs (before, after, target as training went on)"
+	@echo "and $(DEMO)/show/work/runs: standing.png of the run (reference, plate, the best classical way,"
+	@echo "this fit, and the truth), and its review pictures as training went on"
 
 test: setup
 	@$(BIN)/python -m pytest -n $(WORKERS)

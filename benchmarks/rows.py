@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -45,6 +46,13 @@ def arguments(
     if more is not None:
         more(parser)
     return parser.parse_args()
+
+
+def words() -> dict[str, str]:
+    """What was said as `name=value`, taken out of the command line."""
+    said = [w for w in sys.argv[1:] if "=" in w and not w.startswith("-")]
+    sys.argv[1:] = [w for w in sys.argv[1:] if w not in said]
+    return dict(word.split("=", 1) for word in said)
 
 
 def medians(jobs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:

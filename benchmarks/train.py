@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rows import Row, arguments, show
+from rows import Row, arguments, show, words
 from train_speed import apply_rows, step_rows
 
 from footagefit.dailies.data import Dailies
@@ -74,9 +74,7 @@ def main() -> None:
 
 
 def _options() -> Namespace:
-    words = [w for w in sys.argv[1:] if "=" in w and not w.startswith("-")]
-    said = dict(word.split("=", 1) for word in words)
-    sys.argv[1:] = [w for w in sys.argv[1:] if w not in words]
+    said = words()
     options = arguments(__doc__ or "")
     options.show = said.get("show")
     options.work = said.get("work", "benchmarks/work")
@@ -123,14 +121,14 @@ def _noise(folder: Path) -> None:
                 out.write(number, wide[..., left : left + 128] * 2.0 ** (0.3 * (take - 1)))
 
 
-def _settings(options: Namespace, minutes: float) -> Settings:
+def _settings(options: Namespace, minutes: float, *, rate: float = 1e-3) -> Settings:
     length: dict[str, Any] = {"max_steps": 3} if options.quick else {"max_minutes": minutes}
     return Settings(
         **{"max_steps": None, **length},
         review_every=0,
         val_windows=2 if options.quick else 16,
         batch_size=4 if options.quick else 8,
-        rate=3e-3,
+        rate=rate,
         workers=0 if options.quick else 1,
         threads=1,
     )
@@ -194,7 +192,8 @@ def _fit(
     """Train, or take what an earlier run trained."""
     made = work / "fit"
     if not made.is_dir():
-        settings = _settings(options, minutes or options.minutes)
+        rate = 3e-3 if start is None else 1e-3
+        settings = _settings(options, minutes or options.minutes, rate=rate)
         plan = Plan(_recipe(options), settings, init_from=start)
         if not (work / "run.json").is_file():
             plan.write(work)

@@ -17,7 +17,12 @@ def a_model(*, trained: bool = False, long_px: int = 64, **settings) -> FieldMod
         torch.manual_seed(3)
         model = FieldModel(width=8, vector_size=4, points=512, long_px=long_px, **settings).eval()
         if trained:
-            for layer in (model.net.global_head, model.net.local_head, model.net.statistics_head):
+            for layer in (
+                model.net.global_head,
+                model.net.local_head,
+                model.net.statistics_head,
+                model.net.carry_gate,
+            ):
                 torch.nn.init.normal_(layer.weight, std=0.004)
             torch.nn.init.normal_(model.guide.outer, std=0.3)
     return model
@@ -92,7 +97,7 @@ def test_a_proxy_gives_the_same_look():
     with torch.no_grad():
         one, other = model.look(model.small(given)), model.look(model.small(half))
     for name in one:
-        assert torch.allclose(one[name], other[name], atol=1e-3), name
+        assert float((one[name] - other[name]).abs().max()) < 2e-3, name
 
 
 @pytest.mark.parametrize(
@@ -126,7 +131,7 @@ def test_the_net_scripts_and_gives_the_same():
 
 
 def test_learns_an_exposure_in_a_few_steps():
-    model = a_model()
+    model = a_model(ease=0.0)
     given = a_given(32, 64, batch=2)
     given = given._replace(plate=given.plate.abs())
     pair = Pair(given, given.plate * 2.0, {}, torch.ones(2, 1, 32, 64))

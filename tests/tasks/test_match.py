@@ -150,3 +150,19 @@ def test_black_stays_black_under_contrast_and_nothing_becomes_a_number_no_more()
             out = FAMILIES[name].change(dark.clone(), generator(seed))
             assert bool(torch.isfinite(out).all()), name
             assert float(out.abs().max()) < 2.0, name
+
+
+def test_plate_and_references_are_mirrored_together():
+    ramp = torch.linspace(0.1, 0.9, 80).expand(3, 48, 80).clone()
+    task = Match(families=[], codecs=[], size=(32, 48), worlds=0.0, harmonise=0.0, keep=1.0)
+    window = PlainWindow(ramp[None], ramp[None])
+    mirrored = 0
+    for index in range(24):
+        pair = task.pair(window, generator(3, index))
+        plate, reference, place = (
+            torch.diff(picture, dim=-1).mean()
+            for picture in (pair.given.plate, pair.given.reference, pair.given.guide[:, :1])
+        )
+        assert torch.sign(plate) == torch.sign(reference) == torch.sign(place)
+        mirrored += int(plate < 0)
+    assert 6 <= mirrored <= 18

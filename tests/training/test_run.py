@@ -6,6 +6,7 @@ import signal
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from footagefit.errors import DiskFull, UsageError, WrongValue
@@ -14,6 +15,7 @@ from footagefit.training import callbacks
 from footagefit.training.fine_tune import BrokenRun, FineTune
 from footagefit.training.run import Plan, Stopped, execute, finish
 from footagefit.training.settings import Settings
+from footagefit.training.standing import lines, stood
 
 
 def weights_of(folder) -> dict[str, torch.Tensor]:
@@ -49,6 +51,24 @@ def test_a_run_leaves_record_pictures_and_checkpoints(undisturbed):
     assert len(list((folder / "review").rglob("*.png"))) == 2 * 3
     assert not list(folder.rglob("*.part"))
     assert int(weights_of(folder)["ema.count"]) == 6
+
+
+def test_a_run_says_where_it_stands(undisturbed, tmp_path):
+    folder, numbers = undisturbed
+    table = stood(folder)
+    assert next(iter(table)) == "untouched"
+    assert {"reinhard-log", "monge-kantorovich", "this fit"} <= table.keys()
+    assert table["untouched"]["psnr_db"] == pytest.approx(numbers["val/psnr_plate"], abs=1e-3)
+    assert table["this fit"]["psnr_db"] == pytest.approx(numbers["val/psnr"], abs=1e-3)
+    assert table["this fit"]["worst_gain_db"] == pytest.approx(numbers["val/worst_gain"], abs=1e-3)
+    assert len({row["psnr_db"] for row in table.values()}) > 2
+    with Image.open(folder / "standing.png") as picture:
+        assert picture.width > 4 * 32
+    fit = load_fit(finish(folder, tmp_path / "fit", numbers))
+    assert fit.card["standing"]["this fit"]["psnr_db"] == pytest.approx(
+        numbers["val/psnr"], abs=1e-3
+    )
+    assert len(lines(table)) == 1 + len(table)
 
 
 def test_stopped_and_resumed_is_bit_identical(undisturbed, tmp_path, plan, waves, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ def train(
     numbers = _run(plan, folder, new=resume is None)
     fit = folder.parent.parent / "fits" / folder.name
     finish(folder, fit, numbers, replace=resume is not None)
-    _print_result(fit, numbers)
+    _print_result(fit, folder, numbers)
     return 0
 
 
@@ -249,14 +249,12 @@ def _describe(plan: Plan, folder: Path) -> None:
     print(f"run: {folder}")
 
 
-def _print_result(fit: Path, numbers: Mapping[str, float]) -> None:
-    names: Sequence[tuple[str, str]] = (
-        ("val/psnr_plate", "plates as they are"),
-        ("val/psnr", "matched"),
-    )
-    for key, label in names:
-        if key in numbers:
-            print(f"  held-out frames, {label}: {numbers[key]:.2f} dB")
+def _print_result(fit: Path, folder: Path, numbers: Mapping[str, float]) -> None:
+    from footagefit.training.standing import lines, stood
+
+    if table := stood(folder):
+        print("\n".join(lines(table)))
+        print(f"look at it: {folder / 'standing.png'}")
     if numbers.get("val/step") == 0:
         print(
             "  no step beat the weights it began from: those are kept, and the fit changes nothing "

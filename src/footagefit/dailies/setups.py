@@ -15,7 +15,9 @@ from footagefit.dailies import cuts
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import Shot
 
-_SAME = 0.35  # unlikeness under which two takes are one framing
+# Unlikeness under which two takes are one framing: where names and slates say that they belong to
+# one scene and camera, and where nothing but the picture tells.
+_SAME_SLATED, _SAME = 0.35, 0.27
 _MOST_COMPARED = 6
 
 
@@ -77,14 +79,19 @@ def _fits(shots: list[Shot], cluster: list[int], index: int, looks: Looks) -> bo
     mine = looks.layout.get(looks.key(shots[index]))
     if mine is None:
         return True
+    same = _SAME_SLATED if shots[index].slate.scene else _SAME
     for other in cluster[:_MOST_COMPARED]:
         theirs = looks.layout.get(looks.key(shots[other]))
-        if theirs is None or framing_unlike(mine, theirs) < _SAME:
+        if theirs is None or framing_unlike(mine, theirs) < same:
             return True
     return False
 
 
 def framing_unlike(one_3HW: np.ndarray, other_3HW: np.ndarray) -> float:
-    """The middle one of how unlike three moments of one take are to three of another."""
-    pairs = [cuts.unlike(a[..., None], b[..., None]) for a in one_3HW for b in other_3HW]
+    """The middle one of how unlike three moments of one take are to three of another, both ways."""
+    pairs = [
+        (cuts.unlike(a[..., None], b[..., None]) + cuts.unlike(b[..., None], a[..., None])) / 2
+        for a in one_3HW
+        for b in other_3HW
+    ]
     return float(np.median(pairs))

@@ -32,6 +32,7 @@ class FieldModel(Model):
         long_px: Long side of the small picture, in square-ish cells of 16.
         points: Random pixels a training picture is judged on.
         smoothness: Weight of the field's roughness in the loss.
+        ease: In stops; examples further off count by the logarithm of their error (`LightError`).
         way: How looks are applied: auto, plain, compiled or numba.
     """
 
@@ -45,6 +46,7 @@ class FieldModel(Model):
         long_px: int = 256,
         points: int = 4096,
         smoothness: float = 0.02,
+        ease: float = 0.05,
         way: Way = "auto",
     ) -> None:
         super().__init__()
@@ -57,7 +59,7 @@ class FieldModel(Model):
             vector_size=vector_size,
         )
         self.guide = Guide()
-        self.light_error = LightError()
+        self.light_error = LightError(ease=ease)
         self.roughness = Roughness()
         self.long_px = long_px
         self.points = points

@@ -15,12 +15,16 @@ class LightError(nn.Module):
     Args:
         toe: Light below which differences count linearly.
         knee: In stops; smaller differences count quadratically.
+        ease: In stops; pictures that are further off than this count by the logarithm of their
+            error, as decibels do: an easy picture that is spoilt costs what a hard one gains.
+            0 counts every stop alike.
     """
 
-    def __init__(self, *, toe: float = 0.03, knee: float = 0.05) -> None:
+    def __init__(self, *, toe: float = 0.03, knee: float = 0.05, ease: float = 0.0) -> None:
         super().__init__()
         self.toe = toe
         self.knee = knee
+        self.ease = ease
 
     def forward(self, made: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
         """Mean over pictures of the weighted mean over pixels (B,3,P); weight (B,1,P)."""
@@ -31,7 +35,10 @@ class LightError(nn.Module):
         off = off + slope * (made.clamp_max(0.0) - wanted.clamp_max(0.0))
         each = torch.sqrt(off * off + self.knee * self.knee) - self.knee
         total = (each * weight).sum((1, 2))
-        return (total / (3.0 * weight.sum((1, 2))).clamp_min(1e-6)).mean()
+        error = total / (3.0 * weight.sum((1, 2))).clamp_min(1e-6)
+        if self.ease > 0.0:
+            error = self.ease * torch.log1p(error / self.ease)
+        return error.mean()
 
 
 class Roughness(nn.Module):

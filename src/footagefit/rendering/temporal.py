@@ -25,8 +25,8 @@ from footagefit.footage.pattern import ranges
 
 Temporal = Literal["auto", "none", "smooth", "locked"]
 
-RADIUS = 12  # frames on either side that `smooth` reaches
-_RADII = (4, 8, 12, 20)
+RADIUS = 12  # frames on either side that a trend is judged over
+_RADII = (4, 8, 12, 20, 32)  # that `smooth` may reach
 LOCKED_EV = 0.25  # looks that drift by less over a stretch belong to a light that is locked
 _FLASH_EV = 0.4
 _FLASH_FRAMES = 3
@@ -149,16 +149,18 @@ def choose(
             flashes += [numbers[run[i]] for i in _flashes(tiny_TCHW[run])]
         calm = [i for i in run if numbers[i] not in flashes] or run
         mode, radius, why = _asked(temporal, len(runs))
+        steady = [numbers[i] for i in calm]
         if temporal == "auto":
-            steady = [numbers[i] for i in calm]
             mode, radius, why = _decided(steady, still_TK[calm], controls_move)
+        elif temporal == "smooth" and not controls_move:
+            radius = _reach(steady, still_TK[calm])
         stretches.append(Stretch(inside[0], inside[-1], mode, radius, why))
     return Smoothing(tuple(stretches), tuple(flashes))
 
 
 def _asked(temporal: Temporal, runs: int) -> tuple[str, int, str]:
     why = "as asked" if runs == 1 else "as asked, from cut to cut"
-    return temporal, RADIUS if temporal == "smooth" else 0, why
+    return temporal, _RADII[0] if temporal == "smooth" else 0, why
 
 
 def _decided(
@@ -175,12 +177,16 @@ def _decided(
     said = f"looks drift {drift:.2f} stops and jitter {jitter:.3f} a frame"
     if drift <= LOCKED_EV:
         return "locked", 0, f"{said}: the light is locked"
+    return "smooth", _reach(numbers, still_TK), f"{said}: the light moves"
+
+
+def _reach(numbers: Sequence[int], still_TK: np.ndarray) -> int:
+    """How far to smooth: the longest filter that tells a frame's look about as well as any."""
     errors = {r: _left_out(numbers, still_TK, r) for r in _RADII if r < len(numbers)}
     if not errors:
-        return "smooth", _RADII[0], f"{said}: the light moves"
+        return _RADII[0]
     best = min(errors.values())
-    radius = max(r for r, e in errors.items() if e <= _NEAR_BEST * best + _NEAR_BEST_EV)
-    return "smooth", radius, f"{said}: the light moves"
+    return max(r for r, e in errors.items() if e <= _NEAR_BEST * best + _NEAR_BEST_EV)
 
 
 def _smoothed(numbers: Sequence[int], signal_TK: np.ndarray, radius: int) -> np.ndarray:

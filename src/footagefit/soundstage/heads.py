@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from footagefit.soundstage.noise import layered
+from footagefit.soundstage.noise import values
 from footagefit.soundstage.shapes import FAR, Heads, unit
 
 BOUND = 1.34  # a head's displaced radius never exceeds this share of its ellipsoid
 CHANNELS = 6  # radius, slope x y z, hair cover, hair strands
 _STEPS = 7
 _NEAR = 0.004  # of a head's radius
+_BALD = 0.004  # thinner hair is none
 _REACHES = (0.05, 0.1, 0.17, 0.27, 0.4)
 
 
@@ -34,43 +35,43 @@ def chart(bump: bytes, hair: tuple[float, ...], size: int) -> Tensor:
     """
     rows = torch.frombuffer(bytearray(bump), dtype=torch.float32).reshape(-1, 5)
     way = _directions(size)  # (R*R,3)
-    radius = 1.0 + torch.matmul(
-        torch.exp((torch.matmul(way, rows[:, :3].T) - 1.0) / rows[:, 4]), rows[:, 3]
-    )
-    cover, strands, lift = _hair(way, hair)
-    radius = radius + lift
-    maps = torch.stack([radius, cover, strands], 0).reshape(1, 3, size, size)
-    slope = _slope(way, maps[0, 0].reshape(-1), rows, lift, hair, size)
-    return torch.cat([maps[0, :1], slope.T.reshape(3, size, size), maps[0, 1:]], 0)
-
-
-def _slope(way: Tensor, radius: Tensor, rows: Tensor, lift: Tensor, hair: tuple[float, ...],
-           size: int) -> Tensor:  # fmt: skip
-    """Gradient of the radius over the unit ball (R*R,3), along the ball's surface."""
     bumps = torch.exp((torch.matmul(way, rows[:, :3].T) - 1.0) / rows[:, 4])
-    slope = torch.matmul(bumps * (rows[:, 3] / rows[:, 4]), rows[:, :3])
-    if hair[0] > 0.004:
-        small = 3.0 / size
-        for axis in range(3):
-            beside = way.clone()
-            beside[:, axis] += small
-            slope[:, axis] += (_hair(unit(beside), hair)[2] - lift) / small
-    return slope - (slope * way).sum(-1, keepdim=True) * way
+    cover, strands, lift = _hair(way, hair)
+    radius = 1.0 + torch.matmul(bumps, rows[:, 3]) + lift
+    slope = torch.matmul(bumps, (rows[:, 3] / rows[:, 4])[:, None] * rows[:, :3])
+    slope = slope - (slope * way).sum(-1, keepdim=True) * way  # along the ball's surface
+    if hair[0] > _BALD:
+        slope = slope + _combed(way, lift, hair, 3.0 / size)
+    maps = torch.cat([radius[:, None], slope, cover[:, None], strands[:, None]], 1)
+    return maps.T.reshape(CHANNELS, size, size).contiguous()
+
+
+def _combed(way: Tensor, lift: Tensor, hair: tuple[float, ...], small: float) -> Tensor:
+    """How the hair's lift changes along the ball's surface (n,3), where there is any."""
+    slope = torch.zeros_like(way)
+    hairy = (lift > 0.002 * hair[0]).nonzero()[:, 0]
+    centre = way[hairy]
+    away = torch.where(centre[:, 2:].abs() < 0.7, torch.tensor([0.0, 0.0, 1.0]),
+                       torch.tensor([1.0, 0.0, 0.0]))  # fmt: skip
+    across = unit(torch.cross(away, centre, dim=1))
+    for tangent in (across, torch.cross(centre, across, dim=1)):
+        beside = _hair(unit(centre + small * tangent), hair)[2]
+        slope[hairy] += ((beside - lift[hairy]) / small)[:, None] * tangent
+    return slope
 
 
 def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """How much hair covers a direction, its locks about 0, and how far it lifts the surface."""
     thick, height, lean, soft, curl, part, seed = hair
     x, y, z = way.unbind(-1)
-    if thick <= 0.004:
+    if thick <= _BALD:
         return torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x)
     flow = torch.stack([torch.atan2(x - part, y + 0.55) * 7.0, (z + 0.25 * y) * 1.6, x * 0.0], -1)
     flow = flow + torch.tensor([seed, 3.1 * seed, 0.7 * seed])
-    curled = torch.stack([x, y, z], -1) * (5.0 + 6.0 * curl) + seed
-    locks, _ = layered(flow + 0.15 * curl, torch.full_like(x, 0.05), 3)
-    curls, _ = layered(curled, torch.full_like(x, 0.05), 3)
-    relief = locks * (1 - curl) + curls * curl
-    fringe, _ = layered(flow * 2.3 + 5.0, torch.full_like(x, 0.05), 2)
+    relief = values(flow + 0.15 * curl, 3) * (1 - curl)
+    if curl > 0.0:
+        relief = relief + values(way * (5.0 + 6.0 * curl) + seed, 3) * curl
+    fringe = values(flow * 2.3 + 5.0, 2)
     sides = 0.34 * (1 - (x.abs() / 0.66).clamp(0, 1)) ** 2  # temples recede less than the middle
     line = y - height - lean * z + sides * 0.35 + 0.10 * fringe * (0.4 + curl)
     line = line - 0.5 * torch.exp(-((y + 0.05) ** 2 + (z - 0.12) ** 2) / 0.03)  # round the ear

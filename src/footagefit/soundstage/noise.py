@@ -20,15 +20,7 @@ def _table(device: str) -> Tensor:
 
 def noise(at: Tensor) -> tuple[Tensor, Tensor]:
     """Smooth noise in 0..1 at points (n,3) in lattice cells, and its gradient (n,3)."""
-    cell = torch.floor(at)
-    f = at - cell
-    low = cell.to(torch.int32) & (LATTICE - 1)
-    high = (low + 1) & (LATTICE - 1)
-    x = torch.stack([low[:, 0], high[:, 0]])  # (2,n)
-    y = torch.stack([low[:, 1], high[:, 1]]) * LATTICE
-    z = torch.stack([low[:, 2], high[:, 2]]) * LATTICE**2
-    index = x[:, None, None] + y[None, :, None] + z[None, None]  # (2,2,2,n) by x, y, z
-    value = torch.index_select(_table(str(at.device)), 0, index.reshape(-1)).reshape(index.shape)
+    value, f = _corners(at)
     ease = f * f * (3 - 2 * f)
     slope = 6 * f * (1 - f)
     u, v, w = ease.unbind(-1)
@@ -40,6 +32,33 @@ def noise(at: Tensor) -> tuple[Tensor, Tensor]:
     dz = on_y[1] - on_y[0]
     along = torch.stack([dxy[0] + w * (dxy[1] - dxy[0]), dy[0] + w * (dy[1] - dy[0]), dz], -1)
     return on_y[0] + w * dz, along * slope
+
+
+def values(at: Tensor, octaves: int) -> Tensor:
+    """Octaves of noise about 0 at points (n,3), without gradient or fading (`layered` has both)."""
+    total = torch.zeros_like(at[:, 0])
+    frequency, strength = 1.0, 0.5
+    for octave in range(octaves):
+        value, f = _corners(at * frequency + 17.3 * octave)
+        u, v, w = (f * f * (3 - 2 * f)).unbind(-1)
+        on_x = torch.lerp(value[0], value[1], u)
+        on_y = torch.lerp(on_x[0], on_x[1], v)
+        total += (torch.lerp(on_y[0], on_y[1], w) - 0.5) * (2 * strength)
+        frequency, strength = frequency * _STEP, strength * _FALL
+    return total
+
+
+def _corners(at: Tensor) -> tuple[Tensor, Tensor]:
+    """The lattice about each point (2,2,2,n) by x, y, z, and the place in its cell (n,3)."""
+    cell = torch.floor(at)
+    low = cell.to(torch.int32) & (LATTICE - 1)
+    high = (low + 1) & (LATTICE - 1)
+    x = torch.stack([low[:, 0], high[:, 0]])  # (2,n)
+    y = torch.stack([low[:, 1], high[:, 1]]) * LATTICE
+    z = torch.stack([low[:, 2], high[:, 2]]) * LATTICE**2
+    index = x[:, None, None] + y[None, :, None] + z[None, None]
+    value = torch.index_select(_table(str(at.device)), 0, index.reshape(-1)).reshape(index.shape)
+    return value, at - cell
 
 
 def layered(at: Tensor, footprint: Tensor, octaves: int) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ from footagefit.soundstage.scene import Scene, scene
 from footagefit.soundstage.tracing import trace
 from footagefit.soundstage.wild import wild_set
 
-CHART_PX = 128
+_CHART_PX = (96, 128)  # of heads: in pictures up to 128 px, and in larger ones
 _RAYS = 32_768  # rendered together: few enough to stay in the caches
 _LEAST_SUBJECT = 0.04  # of the frame
 _TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
@@ -98,7 +98,8 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     asked = [[wild_light(rng, first=j == 0) for j in range(lights)] for rng in rngs]
     exposure = torch.tensor([[[[2.0 ** rng.uniform(-2.0, 2.0)]]] for rng in rngs]).float()
     rest = [_rest(rng) for rng in rngs]
-    stage = scene(made, chart_px=CHART_PX, device=device)
+    chart_px = _CHART_PX[max(size_px) > 128]
+    stage = scene(made, chart_px=chart_px, device=device)
     cameras = _aimed(cameras, stage, device)
     seen = look(stage, view(cameras, size_px, device=device))
     exposure = exposure.to(device)

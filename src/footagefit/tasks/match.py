@@ -95,6 +95,8 @@ class Match(Task):
         aspect = frames.shape[3] / frames.shape[2]
         references = self._references(window, target, rng)
         signature = window.signature
+        if chance(rng, 0.5):  # both: a camera on its stand finds things where they were
+            target, references, frame = target.flip(2), references.flip(3), _mirrored(frame)
         if chance(rng, self.worlds):
             target, references = _another_world(target, references, rng)
             signature = _ungraded(signature)
@@ -174,7 +176,7 @@ class Match(Task):
     def _cropped(
         self, picture: Tensor, rng: torch.Generator
     ) -> tuple[Tensor, tuple[float, float, float, float]]:
-        """Most or all of a frame at the training size, perhaps mirrored; and which part it is."""
+        """Most or all of a frame at the training size, and which part it is."""
         scale = 1.0 if chance(rng, 0.4) else uniform(rng, 0.6, 1.0)
         left, top = uniform(rng, 0.0, 1.0 - scale), uniform(rng, 0.0, 1.0 - scale)
         height, width = picture.shape[1:]
@@ -182,8 +184,6 @@ class Match(Task):
         columns = slice(int(left * width), max(int(left * width) + 8, int((left + scale) * width)))
         cut = _fitted(picture[:, rows, columns], self.size)
         frame = (left, top, left + scale, top + scale)
-        if chance(rng, 0.5):
-            return cut.flip(2), (frame[2], frame[1], frame[0], frame[3])
         return cut, frame
 
     def _references(self, window: Window, target: Tensor, rng: torch.Generator) -> Tensor:
@@ -212,6 +212,13 @@ def _chosen(
         if name not in known:
             raise UnknownName(kind, name, known)
     return {name: family for name, family in known.items() if name in names}
+
+
+def _mirrored(
+    frame: tuple[float, float, float, float],
+) -> tuple[float, float, float, float]:
+    """The part of a frame that a picture shows, after left and right are exchanged."""
+    return frame[2], frame[1], frame[0], frame[3]
 
 
 def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
@@ -244,7 +251,8 @@ def _another_world(
     power = 2.0 ** uniform(rng, -0.3, 0.4)
     open_up = uniform(rng, 0.0, 6.0) if chance(rng, 0.3) else 0.0
     colour = degrade.white_balance(rng)
-    matrix = torch.eye(3) + 0.12 * torch.randn(3, 3, generator=rng)
+    order = torch.randperm(3, generator=rng) if chance(rng, 0.15) else torch.arange(3)
+    matrix = torch.eye(3)[order] + 0.12 * torch.randn(3, 3, generator=rng)
     matrix = gain * torch.exp2(colour[:, :, 0]) * matrix / matrix.sum(1, keepdim=True)
 
     def graded(light: Tensor) -> Tensor:

@@ -175,20 +175,22 @@ def strip(
     import numpy as np
     from PIL import Image
 
-    from footagefit.footage.colour import preview
-
-    def shown(picture: Tensor) -> np.ndarray:
-        pixels = picture.detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
-        return preview(pixels, exposure_ev=exposure_ev)
-
-    panes = [shown(before), shown(after), shown(target)]
+    panes = [displayed(p, like=target, exposure_ev=exposure_ev) for p in (before, after, target)]
     apart = np.abs(panes[1].astype(np.int16) - panes[2].astype(np.int16))
     panes.append((apart * 4).clip(0, 255).astype(np.uint8))
     if reference is not None:
-        panes.insert(0, shown(_sized(reference, target)))
+        panes.insert(0, displayed(reference, like=target, exposure_ev=exposure_ev))
     gap = np.full((panes[0].shape[0], 4, 3), 24, np.uint8)
     row = [part for pane in panes for part in (pane, gap)][:-1]
     return Image.fromarray(np.concatenate(row, 1))
+
+
+def displayed(picture: Tensor, *, like: Tensor, exposure_ev: float = 0.0) -> np.ndarray:
+    """A scene-linear picture (3,H,W) as 8-bit pixels to look at (H,W,3), of the size of another."""
+    from footagefit.footage.colour import preview
+
+    pixels = _sized(picture, like).detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
+    return preview(pixels, exposure_ev=exposure_ev)
 
 
 def _sized(picture: Tensor, like: Tensor) -> Tensor:

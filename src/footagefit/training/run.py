@@ -144,6 +144,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
 
         from footagefit.training.callbacks import Budget, Checkpoints, Review
         from footagefit.training.record import trackers
+        from footagefit.training.standing import stand
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -172,6 +173,8 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             path=folder,
             hint=f"Go on with resume={folder}",
         )
+    if trainer.is_global_zero and pairs:
+        stand(plan, folder, task=task, pairs=pairs)
     return {**review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun}
 
 
@@ -185,6 +188,8 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
     """Write the fit of a finished run: the best average, its recipe and its card."""
     from safetensors.torch import load_file
 
+    from footagefit.training.standing import stood
+
     plan = Plan.read(folder)
     weights = load_file(folder / "checkpoints" / "best.safetensors")
     card = {
@@ -192,6 +197,9 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
         "parent": _parent(plan),
         "lineage": dict(plan.lineage),
         "settings": plan.settings.plain(),
+        "standing": {
+            name: {k: round(v, 4) for k, v in row.items()} for name, row in stood(folder).items()
+        },
         "metrics": {k: round(v, 4) for k, v in numbers.items() if k.startswith("val/")},
         "steps": int(numbers.get("steps", 0)),
         "minutes": round(numbers.get("s", 0.0) / 60.0, 2),

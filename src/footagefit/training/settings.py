@@ -45,7 +45,7 @@ class Settings:
     max_minutes: float | None = None
     batch_size: int = 8
     accumulate: int = 1
-    rate: float = 2e-3
+    rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 1e-4
     clip: float = 1.0

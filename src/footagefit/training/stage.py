@@ -4,7 +4,9 @@ What belongs here: takes of procedural scenes, drawn from seeds and cached, fram
 does not: rendering (`soundstage`), what is done to a window (`tasks`).
 
 Plate and reference are two framings of one scene under the same light, as two takes of a set-up
-are. Held-out windows come from scenes of another seed.
+are: often the same framing, as a camera on its stand has it, and in the reference everything has
+moved a little and something may stand elsewhere. Light adds: each window weighs its scene's lights
+anew. Held-out windows come from scenes of another seed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from footagefit.tasks.base import PlainWindow
 from footagefit.tasks.draws import chance, choice, generator, uniform
@@ -24,7 +27,10 @@ _BATCH = 4
 _LIGHTS = 3
 _HELD_OUT_SEED = 1_000_003
 _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
+_LOCKED_OFF = 0.5  # how often plate and reference are framed alike
 _SMALLEST = 0.55  # part of the frame that a framing shows at least
+
+Framing = tuple[float, float, float]  # how much of the picture, from where across, from where down
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,13 @@ class StageWindows:
         """One framing of a scene, and another to sit beside."""
         rng = generator(self.seed, self.stream, index)
         images = self.scene(choice(rng, self.scenes))
-        picture = images[choice(rng, _LIGHTS)]
-        gain = _exposed(picture, rng)
-        return PlainWindow(
-            _framed(picture, rng, self.size_px)[None] * gain,
-            _framed(picture, rng, self.size_px)[None] * gain,
-        )
+        picture = _under(images, rng)
+        picture = picture * _exposed(picture, rng)
+        framing = _framing(rng)
+        beside = _nudged(framing, rng) if chance(rng, _LOCKED_OFF) else _framing(rng)
+        plate = _framed(picture, framing, self.size_px)
+        reference = _moved(_framed(picture, beside, self.size_px), rng)
+        return PlainWindow(plate[None], reference[None])
 
     def scene(self, number: int) -> Tensor:
         """A scene under its lights (L,3,H,W), rendered when first asked for."""
@@ -83,15 +90,56 @@ def lineage_of_stage(*, scenes: int, size_px: tuple[int, int], seed: int) -> dic
     return {"stage": {"scenes": scenes, "lights": _LIGHTS, "size_px": list(size_px), "seed": seed}}
 
 
-def _framed(picture: Tensor, rng: torch.Generator, size: tuple[int, int]) -> Tensor:
-    """A part of the picture, perhaps mirrored, at the full size."""
+def _under(images: Tensor, rng: torch.Generator) -> Tensor:
+    """A scene under one of its lights, or under some of each (3,H,W)."""
+    if chance(rng, 0.5):
+        return images[choice(rng, _LIGHTS)]
+    weights = torch.rand(_LIGHTS, generator=rng).square()
+    return (images * (weights / weights.sum())[:, None, None, None]).sum(0)
+
+
+def _framing(rng: torch.Generator) -> Framing:
+    """A part of the picture."""
     scale = uniform(rng, _SMALLEST, 1.0)
+    return scale, uniform(rng, 0.0, 1.0 - scale), uniform(rng, 0.0, 1.0 - scale)
+
+
+def _nudged(framing: Framing, rng: torch.Generator) -> Framing:
+    """The same framing, give or take an operator's breath."""
+    scale = min(1.0, max(0.5, framing[0] + uniform(rng, -0.02, 0.02)))
+    left, top = (at + uniform(rng, -0.02, 0.02) for at in framing[1:])
+    return scale, min(max(left, 0.0), 1.0 - scale), min(max(top, 0.0), 1.0 - scale)
+
+
+def _framed(picture: Tensor, framing: Framing, size: tuple[int, int]) -> Tensor:
+    """A part of the picture at the full size (3,H,W)."""
+    scale, left, top = framing
     height, width = picture.shape[1:]
     tall, wide = max(8, int(scale * height)), max(8, int(scale * width))
-    top, left = choice(rng, height - tall + 1), choice(rng, width - wide + 1)
-    part = picture[None, :, top : top + tall, left : left + wide]
-    part = torch.nn.functional.interpolate(part, size=size, mode="bilinear")[0]
-    return part.flip(2) if chance(rng, 0.5) else part
+    row, column = min(int(top * height), height - tall), min(int(left * width), width - wide)
+    part = picture[None, :, row : row + tall, column : column + wide]
+    return functional.interpolate(part, size=size, mode="bilinear")[0]
+
+
+def _moved(picture: Tensor, rng: torch.Generator) -> Tensor:
+    """What stands in the frame a moment later: bent a little, some of it elsewhere (3,H,W)."""
+    if chance(rng, 0.2):
+        return picture
+    height, width = picture.shape[1:]
+    coarse = torch.randn(1, 3, 4, 6, generator=rng)
+    drift = functional.interpolate(coarse, size=(height, width), mode="bicubic")[0]
+    moves = torch.sigmoid(6.0 * (drift[2] - uniform(rng, -0.5, 1.5)))  # the rest stands still
+    reach = uniform(rng, 0.0, 0.12)
+    near = drift[:2] * reach * moves
+    away = torch.sigmoid(12.0 * (drift[2] - uniform(rng, 1.2, 2.4)))  # somewhere else entirely
+    far = torch.tensor([uniform(rng, -0.8, 0.8), uniform(rng, -0.8, 0.8)])
+    y = (torch.arange(height) + 0.5) * (2.0 / height) - 1.0
+    x = (torch.arange(width) + 0.5) * (2.0 / width) - 1.0
+    at = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+    at = at + near + away * far[:, None, None]
+    return functional.grid_sample(
+        picture[None], at.permute(1, 2, 0)[None], padding_mode="reflection", align_corners=False
+    )[0]
 
 
 def _exposed(picture: Tensor, rng: torch.Generator) -> float:

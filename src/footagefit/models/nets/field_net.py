@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from footagefit.models.nets.carry import SHEET, Carry, sheet
 from footagefit.models.nets.light import stops
 
 AFFINE = 12  # 3x4: what is added to each channel's stops, from all three stops and 1
@@ -48,6 +49,10 @@ class FieldNet(nn.Module):
         self.vector_size = vector_size
         self.encoder = Encoder(_CHANNELS, width)
         self.guide_stem = nn.Conv2d(max(1, guide_channels), deep, 1)
+        self.heads = heads
+        self.sheet = SHEET
+        self.carry = Carry(deep, heads=heads)
+        self.carried = nn.Conv2d(heads * (SHEET + 1), deep, 1)
         self.attend = nn.ModuleList([CrossAttention(deep, heads) for _ in range(2)])
         self.mix = nn.ModuleList([Block(deep) for _ in range(2)])
         self.settle = nn.GroupNorm(8, deep)  # else a hard batch drives features where heads die
@@ -59,10 +64,12 @@ class FieldNet(nn.Module):
         self.statistics_head = nn.Linear(STATISTICS, AFFINE)
         self.transfer_gate = nn.Linear(deep, 6)
         self.local_head = nn.Conv2d(2 * deep, AFFINE * depth_cells, 1)
+        self.carry_gate = nn.Conv2d(2 * deep, heads, 1)
         self.affine = AFFINE
+        self.cell_px = CELL_PX
         self.statistics = STATISTICS
         zero = (self.modulate, self.global_head, self.statistics_head, self.local_head)
-        for layer in (*zero, self.transfer_gate):
+        for layer in (*zero, self.transfer_gate, self.carry_gate):
             for weight in layer.parameters():
                 nn.init.zeros_(weight)
 
@@ -87,7 +94,12 @@ class FieldNet(nn.Module):
         x = self.encoder(_with_place(view, mask, own))
         if self.guide_channels > 0:
             x = x + self.guide_stem(_at_centres(guide))
-        tokens, statistics, present = self._of_references(reference, batch)
+        features, theirs, statistics, present = self._of_references(reference, batch)
+        mine = sheet(view, self.cell_px)
+        apart, sure = self.carry(x, mine, features, theirs, max(1, reference.shape[1]))
+        apart, sure = apart * present[:, :, None, None], sure * present[:, :, None, None]
+        x = x + self.carried(torch.cat([0.25 * apart, sure], 1))
+        tokens = features.flatten(2).transpose(1, 2).reshape(batch, -1, features.shape[1])
         for attend, mix in zip(self.attend, self.mix):  # noqa: B905  (TorchScript takes no strict)
             x = mix(attend(x, tokens))
         x = self.settle(x)
@@ -101,28 +113,51 @@ class FieldNet(nn.Module):
         everywhere = 4.0 * self.global_head(shared) + 8.0 * self.statistics_head(wanted)
         gate = 8.0 * self.transfer_gate(shared) * present
         everywhere = everywhere + transfer(own, statistics, gate)
-        both = torch.cat([x, shared[:, :, None, None].expand_as(x)], 1)
-        local = 2.0 * self.local_head(F.silu(both))
+        both = F.silu(torch.cat([x, shared[:, :, None, None].expand_as(x)], 1))
+        local = 2.0 * self.local_head(both)
         cells = local.view(batch, self.affine, self.depth_cells, local.shape[2], local.shape[3])
-        return everywhere, cells
+        pull = self._carried(mine, everywhere, apart, sure, 8.0 * self.carry_gate(both))
+        return everywhere, cells + pull[:, :, None]
 
-    def _of_references(self, reference: Tensor, batch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (B,N,C) of all references, their mean statistics (B,S) and whether any (B,1)."""
+    def _carried(
+        self, mine: Tensor, everywhere: Tensor, apart: Tensor, sure: Tensor, gate: Tensor
+    ) -> Tensor:
+        """What the global change leaves of the way to each cell's counterpart (B,12,h,w)."""
+        batch, _, height, width = mine.shape
+        affine = everywhere.view(batch, 3, 4)
+        done = torch.matmul(affine[:, :, :3], mine[:, 0:3].flatten(2)) + affine[:, :, 3:]
+        done = done.view(batch, 1, 3, height, width)
+        heads = apart.view(batch, self.heads, self.sheet, height, width)[:, :, 0:3]
+        left = (heads - sure[:, :, None] * done) * gate[:, :, None]
+        offset = left.sum(1)
+        none = torch.zeros_like(offset)
+        return torch.stack([none, none, none, offset], 2).flatten(1, 2)
+
+    def _of_references(
+        self, reference: Tensor, batch: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features (BR,C,h,w) and sheets (BR,6,h,w) of their cells; statistics (B,S); 1 (B,1).
+
+        Without references all four are zeros.
+        """
         count = reference.shape[1]
         deep = self.guide_stem.out_channels
         if count == 0:
-            nothing = torch.zeros(batch, 1, deep, device=reference.device, dtype=reference.dtype)
-            none = torch.zeros(
-                batch, self.statistics, device=reference.device, dtype=reference.dtype
+            nothing = torch.zeros(batch, 1, device=reference.device, dtype=reference.dtype)
+            none = nothing.expand(batch, self.statistics)
+            empty = nothing[:, :, None, None]
+            return (
+                empty.expand(batch, deep, 1, 1),
+                empty.expand(batch, self.sheet, 1, 1),
+                none,
+                nothing,
             )
-            return nothing, none, none[:, :1]
         view = stops(reference.flatten(0, 1))
         everywhere = torch.ones_like(view[:, :1])
         each = moments(view, everywhere)
         features = self.encoder(_with_place(view, everywhere, each))
-        tokens = features.flatten(2).transpose(1, 2).reshape(batch, -1, deep)
         statistics = each.view(batch, count, self.statistics).mean(1)
-        return tokens, statistics, torch.ones_like(statistics[:, :1])
+        return features, sheet(view, self.cell_px), statistics, torch.ones_like(statistics[:, :1])
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,135 @@
+"""Where a run stands at its end: beside doing nothing, the classical ways, and what it began from.
+
+What belongs here: the table and the picture that say whether a fit was worth its minutes. What does
+not: judging a fit by its show in full, with intervals (`evaluation`), looks on the way
+(`callbacks.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from footagefit.records import Pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from footagefit.models.base import Model
+    from footagefit.tasks.base import Task
+    from footagefit.training.run import Plan
+
+Table = dict[str, dict[str, float]]
+Way = Callable[[Pair], "Tensor"]
+
+UNTOUCHED, BEGAN, FIT = "untouched", "began from", "this fit"
+_ROWS = 6  # of the picture
+
+
+def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair]) -> Table:
+    """Every way on the held-out examples, kept in the run's folder with a picture.
+
+    Args:
+        plan: Of the run.
+        folder: The run's: holds the best weights, gets `standing.json` and `standing.png`.
+        task: The plan's.
+        pairs: Held-out examples, a batch of one each.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from footagefit.rendering.fits import load_fit
+
+    fit = plan.recipe.build_model(task.spec).eval()
+    fit.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
+    began = None if plan.init_from is None else load_fit(plan.init_from).model
+    ways = _ways(fit, began)
+    table: Table = {}
+    with torch.no_grad():
+        before = [_scores(pair.given.plate, pair.target) for pair in pairs]
+        for name, way in ways.items():
+            scores = [_scores(way(pair), pair.target) for pair in pairs]
+            gains = [now[0] - then[0] for now, then in zip(scores, before, strict=True)]
+            table[name] = {
+                "psnr_db": sum(s[0] for s in scores) / len(scores),
+                "psnr_log_db": sum(s[1] for s in scores) / len(scores),
+                "worst_gain_db": min(gains),
+            }
+        _picture(ways, table, pairs[:_ROWS], folder / "standing.png")
+    part = folder / "standing.part"
+    part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, folder / "standing.json")
+    return table
+
+
+def stood(folder: Path) -> Table:
+    """What `stand` kept, or nothing."""
+    path = folder / "standing.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """The table for a terminal."""
+    made = [f"  {'on held-out frames, dB':26s}{'display':>9s}{'log':>9s}{'worst gain':>12s}"]
+    for name, row in table.items():
+        values = (row["psnr_db"], row["psnr_log_db"], row["worst_gain_db"])
+        made.append("  {:26s}{:9.2f}{:9.2f}{:+12.2f}".format(name, *values))
+    return made
+
+
+def _ways(fit: Model, began: Model | None) -> dict[str, Way]:
+    """By name, best guess last."""
+    from footagefit.evaluation.baselines import CLASSICAL
+
+    ways: dict[str, Way] = {UNTOUCHED: lambda pair: pair.given.plate}
+    for name, classical in CLASSICAL.items():
+        if name == "identity":
+            continue
+
+        def way(pair: Pair, classical: Callable[..., Tensor] = classical) -> Tensor:
+            if not pair.given.reference.shape[1]:
+                return pair.given.plate
+            return classical(pair.given.plate[0], pair.given.reference[0, 0])[None]
+
+        ways[name] = way
+    if began is not None:
+        ways[BEGAN] = lambda pair: began.predict(pair.given)
+    ways[FIT] = lambda pair: fit.predict(pair.given)
+    return ways
+
+
+def _scores(made: Tensor, target: Tensor) -> tuple[float, float]:
+    from footagefit.evaluation.metrics import psnr, psnr_log
+
+    return float(psnr(made, target)), float(psnr_log(made, target))
+
+
+def _picture(ways: Mapping[str, Way], table: Table, pairs: Sequence[Pair], path: Path) -> None:
+    """Rows of reference, plate, the best classical way, the fit, and what it should be."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    from footagefit.training.record import displayed
+
+    rivals = [name for name in table if name not in (UNTOUCHED, BEGAN, FIT)]
+    rival = max(rivals, key=lambda name: table[name]["psnr_db"])
+    rows, names = [], ["plate", rival, FIT, "true"]
+    for pair in pairs:
+        panes = [pair.given.plate[0], ways[rival](pair)[0], ways[FIT](pair)[0], pair.target[0]]
+        if pair.given.reference.shape[1]:
+            panes.insert(0, pair.given.reference[0, 0])
+        rows.append(np.concatenate([displayed(p, like=pair.target[0]) for p in panes], 1))
+    if not rows:
+        return
+    if pairs[0].given.reference.shape[1]:
+        names.insert(0, "reference")
+    head = Image.new("RGB", (rows[0].shape[1], 16), (24, 24, 24))
+    for at, name in enumerate(names):
+        place = (at * rows[0].shape[1] // len(names) + 4, 2)
+        ImageDraw.Draw(head).text(place, name, fill=(210, 210, 210))
+    part = path.with_suffix(".part")
+    Image.fromarray(np.concatenate([np.asarray(head), *rows])).save(part, format="PNG")
+    os.replace(part, path)

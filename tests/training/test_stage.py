@@ -1,0 +1,64 @@
+"""Windows of the soundstage: the same again from the same seed, and framed as takes are."""
+
+import pytest
+import torch
+
+from footagefit.tasks.draws import generator
+from footagefit.training import stage
+from footagefit.training.stage import StageWindows, sides_of_stage
+
+
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory) -> StageWindows:
+    folder = tmp_path_factory.mktemp("stage")
+    return StageWindows(folder, seed=3, scenes=2, size_px=(32, 64))
+
+
+def test_an_index_is_a_window(windows):
+    for index in range(3):
+        one, again = windows.window(index), windows.window(index)
+        assert torch.equal(one.frames_TCHW, again.frames_TCHW)
+        assert torch.equal(one.reference_RCHW, again.reference_RCHW)
+        assert one.frames_TCHW.shape == one.reference_RCHW.shape == (1, 3, 32, 64)
+        assert bool(torch.isfinite(one.reference_RCHW).all())
+    assert not torch.equal(windows.window(0).frames_TCHW, windows.window(1).frames_TCHW)
+
+
+def test_plate_and_reference_lie_under_one_light(windows):
+    apart = []
+    for index in range(24):
+        window = windows.window(index)
+        means = [torch.log2(p.mean() + 1e-3) for p in (window.frames_TCHW, window.reference_RCHW)]
+        apart.append(abs(float(means[0] - means[1])))
+    assert sorted(apart)[12] < 0.4, "half a stop would be another light"
+
+
+def test_what_moves_moves_and_the_rest_stands_still():
+    ramp = torch.linspace(0, 1, 64).expand(3, 32, 64).clone()
+    still = moved = 0
+    for index in range(40):
+        made = stage._moved(ramp, generator(5, index))
+        assert made.shape == ramp.shape
+        share = float((made - ramp).abs().gt(0.004).float().mean())
+        still += share < 0.02
+        moved += share > 0.05
+    assert still >= 4
+    assert moved >= 10
+
+
+def test_a_framing_stays_inside_and_a_nudge_is_small():
+    for index in range(200):
+        rng = generator(9, index)
+        framing = stage._framing(rng)
+        for scale, left, top in (framing, stage._nudged(framing, rng)):
+            assert 0.49 <= scale <= 1.0
+            assert 0.0 <= left <= 1.0 - scale + 1e-9
+            assert 0.0 <= top <= 1.0 - scale + 1e-9
+        nudged = stage._nudged(framing, rng)
+        assert max(abs(a - b) for a, b in zip(framing, nudged, strict=True)) <= 0.0401
+
+
+def test_judged_scenes_are_others(tmp_path):
+    sides = sides_of_stage(tmp_path, scenes=40, size_px=(32, 64), seed=0)
+    assert sides.train.seed != sides.held_out.seed
+    assert sides.held_out.scenes == 8
