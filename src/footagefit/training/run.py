@@ -188,6 +188,7 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
     """Write the fit of a finished run: the best average, its recipe and its card."""
     from safetensors.torch import load_file
 
+    from footagefit.training.shows import signature_for
     from footagefit.training.standing import stood
 
     plan = Plan.read(folder)
@@ -205,24 +206,10 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
         "minutes": round(numbers.get("s", 0.0) / 60.0, 2),
         "approvals": [],
     }
+    measured = signature_for(plan.show)
     return save_fit(
-        out,
-        recipe=plan.recipe,
-        weights=weights,
-        card=card,
-        signature=_signature(plan),
-        replace=replace,
+        out, recipe=plan.recipe, weights=weights, card=card, signature=measured, replace=replace
     )
-
-
-def _signature(plan: Plan) -> Mapping[str, Any] | None:
-    """What the show measured as; None without a show, or where it was not measured."""
-    from footagefit.dailies.show import load_show
-    from footagefit.training.shows import signature_of
-
-    if plan.show is None or not Path(plan.show).exists():
-        return None
-    return signature_of(load_show(plan.show).work)
 
 
 def _module(plan: Plan, folder: Path, task: Task) -> FineTune:

@@ -45,6 +45,14 @@ def signature_of(work: Path) -> dict[str, Any] | None:
     return record.plain(record.read(path)) if path.is_file() else None
 
 
+def signature_for(show: str | None) -> dict[str, Any] | None:
+    """The same for a run's show, if it has one that is still there."""
+    from footagefit.dailies.show import load_show
+
+    there = show is not None and Path(show).exists()
+    return signature_of(load_show(show).work) if there else None
+
+
 def fill_cache(dailies: Dailies) -> None:
     """Bring the frames of both sides into the cache, saying how far it is."""
     for done, total in dailies.prepare():
