@@ -25,7 +25,7 @@ def measured(true, clean: torch.Tensor, frames: int = 3):
     return measuring.fit(Patches.joined(parts))
 
 
-@settings(max_examples=4, phases=NO_SHRINK)
+@settings(max_examples=3, phases=NO_SHRINK)
 @given(strength=st.floats(0.015, 0.06), size=st.floats(0.0, 1.0), shared=st.floats(0.0, 0.9))
 def test_what_is_put_on_is_what_is_measured(strength, size, shared):
     true = grain(strength=strength, size_px=size, shared=shared)

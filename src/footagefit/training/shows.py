@@ -49,8 +49,9 @@ def signature_for(show: str | None) -> dict[str, Any] | None:
     """The same for a run's show, if it has one that is still there."""
     from footagefit.dailies.show import load_show
 
-    there = show is not None and Path(show).exists()
-    return signature_of(load_show(show).work) if there else None
+    if show is None or not Path(show).exists():
+        return None
+    return signature_of(load_show(show).work)
 
 
 def fill_cache(dailies: Dailies) -> None:
