@@ -17,7 +17,7 @@ from footagefit.signature import coordinates
 from footagefit.signature.coordinates import HD_HALF_PX
 
 _BLOCK_PX = 24
-_SMOOTH_PX = 1.0
+_SMOOTH_PX = 0.8
 _LEAST_BLOCKS = 60
 _LARGE_PX = 0.4
 WORST_PX = 0.6
@@ -136,8 +136,8 @@ def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
     """
     import cv2
 
-    # Blurred as light: a shift passes through that, and through stops of what is smooth.
-    light = coordinates.stops(cv2.GaussianBlur(frame_HWC, (0, 0), _SMOOTH_PX), toe=2.0**-7)
+    # Stops first: where two colours meet, they stay a colour times green; light's blur mixes them.
+    light = cv2.GaussianBlur(coordinates.stops(frame_HWC, toe=2.0**-7), (0, 0), _SMOOTH_PX)
     size = (frame_HWC.shape[0], frame_HWC.shape[1])
     x, y = coordinates.grid(size, squeeze=squeeze)
     r = np.maximum(np.sqrt(x * x + y * y), 1e-6)
