@@ -194,12 +194,12 @@ def grain_twins(crop_HWC: np.ndarray, grain: Grain) -> bytes:
     import torch
     from PIL import Image
 
-    drift = cv2.GaussianBlur(crop_HWC, (0, 0), 12.0)
+    drift = cv2.GaussianBlur(crop_HWC, (0, 0), 6.0)
     clean = torch.from_numpy(np.ascontiguousarray(drift)).permute(2, 0, 1)
     twin = Synthesis(grain, seed=5).apply(clean, number=1).permute(1, 2, 0).numpy()
     shown = []
     for picture in (crop_HWC, twin):
-        apart = (picture - cv2.GaussianBlur(picture, (0, 0), 12.0)) / np.maximum(drift, 1e-3)
+        apart = (picture - cv2.GaussianBlur(picture, (0, 0), 6.0)) / np.maximum(drift, 1e-3)
         shown.append(np.clip(0.5 + apart * _TWIN_CONTRAST * 0.1, 0, 1))
     gap = np.ones((crop_HWC.shape[0], 12, 3), np.float32)
     both = (np.concatenate([shown[0], gap, shown[1]], 1) * 255).astype(np.uint8)
