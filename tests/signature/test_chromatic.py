@@ -13,7 +13,7 @@ from signature_made import grain as a_grain
 FILM = grain_synthesis.Synthesis(a_grain(strength=0.02))
 
 
-@settings(max_examples=4, phases=NO_SHRINK)
+@settings(max_examples=3, phases=NO_SHRINK)
 @given(red=st.floats(-2.5, 2.5), blue=st.floats(-2.5, 2.5))
 def test_edges_tell_the_shift_at_the_corner(red, blue):
     lens = Chromatic(red_px=red, blue_px=blue)

@@ -38,7 +38,7 @@ def test_straightening_what_was_bent_gives_a_smooth_frame_back(lens):
     assert (back - frame)[inner].abs().max() < 1e-3
 
 
-@settings(max_examples=4, phases=NO_SHRINK)
+@settings(max_examples=3, phases=NO_SHRINK)
 @given(lens=lenses)
 def test_bent_tiles_tell_the_lens_to_half_a_pixel_of_hd(lens):
     size = (540, 960)
