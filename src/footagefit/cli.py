@@ -79,6 +79,30 @@ VERBS = (
         ),
     ),
     Verb(
+        "measure",
+        "measure a show's lenses, grain and grade, and draw a page of it",
+        positional="show",
+        examples=(
+            "footagefit measure show=film.yaml",
+            "footagefit measure show=film.yaml clip=42A* frames=8",
+        ),
+    ),
+    Verb(
+        "apply",
+        "put measured lens and grain on a clean clip",
+        examples=(
+            "footagefit apply in=cg.####.exr out=dressed.####.exr signature=film_work/signature",
+        ),
+    ),
+    Verb(
+        "remove",
+        "take measured lens and grain off a clip",
+        examples=(
+            "footagefit remove in=plate.####.exr out=clean.####.exr signature=film_work/signature "
+            "effects=grain",
+        ),
+    ),
+    Verb(
         "validate",
         "check everything a training run will touch, in advance",
         positional="show",

@@ -46,6 +46,8 @@ def infer(
     device: str,
     threads: int | None,
     memory_gb: float | None,
+    grain: Literal["keep", "match"],
+    signature: Path | None,
     dry_run: bool,
     wedge: str | None,
     review: bool,
@@ -86,6 +88,8 @@ def infer(
         device=device,
         threads=threads,
         memory_gb=memory_gb,
+        grain=grain,
+        signature=signature,
         part=_part(only, frames),
         also_known=[key.name for key in config.keys("infer")],
     )
@@ -249,6 +253,8 @@ def _words(plan: Plan) -> list[str]:
         ("device", ask.device),
         ("threads", ask.threads),
         ("memory_gb", ask.memory_gb),
+        ("grain", ask.grain),
+        ("signature", None if ask.signature is None else ask.signature.expanduser().absolute()),
         *[(f"output.{n}", getattr(form, n)) for n in ("space", "depth", "compression", "codec")],
         *[(name, _control(value)) for name, value in ask.controls.items()],
     ]

@@ -267,7 +267,7 @@ class Windows:
             reference_of=draw.references,
             dailies=self.reader,
             layers=self._layers(shot, draw.numbers),
-            signature=self.signature,
+            signature=_of_setup(self.signature, shot.setup),
             index=index,
         )
 
@@ -296,6 +296,13 @@ class Windows:
                 )
             found[name] = torch.from_numpy(np.stack([r for r in read if r is not None])).float()
         return found
+
+
+def _of_setup(signature: dict[str, object] | None, setup: str) -> dict[str, object] | None:
+    """The show's signature, with what a set-up's own lens and grain measure as."""
+    own = (signature or {}).get("setups")
+    mine = own.get(setup) if isinstance(own, dict) else None
+    return {**(signature or {}), **mine} if isinstance(mine, dict) else signature
 
 
 def small_frame(clip: Clip, number: int, long_side_px: int) -> Tensor:

@@ -20,7 +20,7 @@ from footagefit.models.base import Look, Model, scaled
 from footagefit.records import Given
 from footagefit.rendering.fits import Fit
 from footagefit.rendering.shot import Loaded, Shot
-from footagefit.tasks.base import PlainWindow, Task
+from footagefit.tasks.base import PlainWindow
 
 MASK = "mask"
 
@@ -58,9 +58,16 @@ def compose(
         return Result(_premultiplied(loaded, loaded.plate_CHW), loaded.alpha_1HW, everywhere, {})
     given = _masked(shot.given(loaded, device=device), loaded, device)
     stronger = {name: tensor.to(device) for name, tensor in scaled(look, strength).items()}
-    made = model.apply(stronger, given)
+    worked = given
+    if shot.regrain is not None:
+        worked = given._replace(plate=shot.regrain.clean(given.plate))
+    made = model.apply(stronger, worked)
+    if shot.regrain is not None:
+        made = shot.regrain.grained(made, clean_BCHW=worked.plate, plate_BCHW=given.plate)
     put = made if loaded.mask_1HW is None else shot.fit.task.composite(given, made)
-    extra = _layers(shot.fit.task, model, stronger, given, loaded, layers)
+    extra = _layers(model, stronger, worked, loaded, layers)
+    if shot.regrain is not None and {"gain", "offset"} & set(layers):
+        extra = _regrained(extra, model, stronger, worked, loaded, put[0].cpu())
     out = _premultiplied(loaded, put[0].cpu())
     keep = _kept(loaded, strength)
     return Result(out, loaded.alpha_1HW, keep, extra)
@@ -95,7 +102,6 @@ def _premultiplied(loaded: Loaded, rgb_CHW: Tensor) -> Tensor:
 
 
 def _layers(
-    task: Task,
     model: Model,
     look: Look,
     given: Given,
@@ -117,6 +123,26 @@ def _layers(
             layer = layer if loaded.alpha_1HW is None else layer * loaded.alpha_1HW
         out[name] = layer
     return out
+
+
+def _regrained(
+    extra: dict[str, Tensor],
+    model: Model,
+    look: Look,
+    worked: Given,
+    loaded: Loaded,
+    put_CHW: Tensor,
+) -> dict[str, Tensor]:
+    """The offset takes the grain's change in: plate x gain + offset is the result still."""
+    if "offset" not in extra:
+        return extra
+    gain = extra.get("gain")
+    if gain is None:
+        gain = _layers(model, look, worked, loaded, ["gain"])["gain"]
+    offset = put_CHW - loaded.plate_CHW * gain
+    if loaded.alpha_1HW is not None:
+        offset = offset * loaded.alpha_1HW
+    return {**extra, "offset": offset}
 
 
 def layers_of(fit: Fit) -> list[str]:

@@ -21,7 +21,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,7 +91,7 @@ class Fit:
         recipe: What it was built from.
         task: Ready to use.
         model: With its weights, in evaluation mode.
-        signature: What the show measured as.
+        signature: What the show measured as: numbers by name, and the whole as `record`.
         card: Lineage, numbers and approvals.
     """
 
@@ -99,7 +99,7 @@ class Fit:
     recipe: Recipe
     task: Task
     model: Model
-    signature: Mapping[str, float]
+    signature: Mapping[str, Any]
     card: Mapping[str, Any]
 
     @property
@@ -114,7 +114,7 @@ def save_fit(
     recipe: Recipe,
     weights: Mapping[str, Any],
     card: Mapping[str, Any],
-    signature: Mapping[str, float] | None = None,
+    signature: Mapping[str, Any] | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a fit: whole, or not at all.
@@ -181,6 +181,16 @@ def load_fit(path: str | Path) -> Fit:
     if not all(bool(torch.isfinite(t).all()) for t in weights.values() if t.is_floating_point()):
         raise BrokenFit("the weights hold NaN or infinity", path=path / WEIGHTS)
     return Fit(path, recipe, task, model.eval(), signature, card)
+
+
+def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:
+    """A fit, read where it is not in memory yet, with another signature where one is given."""
+    loaded = fit if isinstance(fit, Fit) else load_fit(fit)
+    if signature is None:
+        return loaded
+    from footagefit.signature import record
+
+    return replace(loaded, signature=record.plain(record.read(signature)))
 
 
 def read_recipe(path: Path) -> Recipe:

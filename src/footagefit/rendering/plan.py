@@ -37,7 +37,8 @@ from footagefit.rendering.composite import check_layers
 from footagefit.rendering.content import clip_key, plain_key
 from footagefit.rendering.controls import Animation, Asked, animation
 from footagefit.rendering.fields import VERSION
-from footagefit.rendering.fits import Fit, load_fit
+from footagefit.rendering.fits import Fit, fit_of
+from footagefit.rendering.regrain import GrainWay, Regrain
 from footagefit.rendering.shot import Kept, Shot, check_mask, reference_frames, small_reference
 from footagefit.rendering.temporal import Temporal
 from footagefit.rendering.work import Work
@@ -75,6 +76,8 @@ class Ask:
         device: Where to compute.
         threads: Encoding threads.
         memory_gb: Memory to stay within.
+        grain: `keep` it as the look leaves it, or `match`: degrain, work, regrain.
+        signature: What the show measured as; the fit's own by default.
         part: Name of one part of a job that several processes share.
         also_known: Other names to list where a control is not known.
     """
@@ -102,6 +105,8 @@ class Ask:
     device: str = "auto"
     threads: int | None = None
     memory_gb: float | None = None
+    grain: GrainWay = "keep"
+    signature: Path | None = None
     part: str = ""
     also_known: Sequence[str] = ()
 
@@ -115,7 +120,9 @@ class Plan:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self.fit = ask.fit if isinstance(ask.fit, Fit) else load_fit(ask.fit)
+        self.fit = fit_of(ask.fit, signature=ask.signature)
+        keeps = ask.grain == "keep"
+        self.regrain = None if keeps else Regrain(self.fit.signature, path=self.fit.path)
         self.clip = open_clip(
             ask.plate,
             space=ask.space,
@@ -265,6 +272,7 @@ class Plan:
             "mask": None if self.mask is None else str(self.mask.info.path),
             "layers": list(self.ask.layers),
             "looks": self.key,
+            **({} if self.regrain is None else {"grain": self.ask.grain}),
         }
 
     @property
@@ -290,6 +298,7 @@ class Plan:
             animation=self.animation,
             mask=self.mask,
             kept=Kept(self.bounds.kept_bytes),
+            regrain=self.regrain,
         )
 
     def work(self) -> Work:

@@ -24,6 +24,7 @@ from footagefit.footage.sequence import SequenceClip
 from footagefit.records import Box, Given, Native
 from footagefit.rendering.controls import Animation
 from footagefit.rendering.fits import Fit
+from footagefit.rendering.regrain import Regrain
 from footagefit.tasks.base import PlainWindow
 
 
@@ -88,6 +89,7 @@ class Shot:
         animation: Controls over time.
         mask: A clip of mattes, or None.
         kept: What is held from the first pass to the second.
+        regrain: Takes grain off before a look is applied and puts it back; None keeps it on.
     """
 
     fit: Fit
@@ -96,6 +98,7 @@ class Shot:
     animation: Animation
     mask: Clip | None = None
     kept: Kept = field(default_factory=lambda: Kept(0))
+    regrain: Regrain | None = None
     _still: Tensor | None = None
 
     @property

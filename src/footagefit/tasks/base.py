@@ -169,21 +169,39 @@ def lens_coordinates(
     *,
     frame: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
     aspect: float = 16 / 9,
+    signature: Mapping[str, object] | None = None,
 ) -> Tensor:
     """Where each pixel lies behind the lens (2,H,W): x right, y up, 1 at the half-diagonal.
+
+    Where the lens was measured, its distortion is taken out and its centre is 0, 0: the way in
+    which the pixel looked.
 
     Args:
         size: Rows and columns wanted; a few are enough, models resample their guides.
         frame: Left, top, right, bottom of the picture as parts of the lens's full frame.
-        aspect: Desqueezed width over height of the full frame.
+        aspect: Width over height of the full frame, in its own pixels.
+        signature: Measured values; of them k1, k2, centre and squeeze count.
     """
     left, top, right, bottom = frame
+    measured = {n: v for n, v in (signature or {}).items() if isinstance(v, int | float)}
+    aspect *= float(measured.get("signature.squeeze", 1.0))
     half = 0.5 * (1.0 + aspect * aspect) ** 0.5
     y = (torch.arange(size[0]) + 0.5) / size[0] * (bottom - top) + top
     x = (torch.arange(size[1]) + 0.5) / size[1] * (right - left) + left
     columns = ((x - 0.5) * aspect / half).view(1, 1, -1).expand(1, *size)
     rows = ((0.5 - y) / half).view(1, -1, 1).expand(1, *size)
-    return torch.cat([columns, rows])
+    plain = torch.cat([columns, rows])
+    return plain if "signature.k1" not in measured else _behind_lens(plain, measured)
+
+
+def _behind_lens(plain_2HW: Tensor, measured: Mapping[str, float]) -> Tensor:
+    from footagefit.signature.distortion import Distortion
+
+    names = ("k1", "k2", "centre_x", "centre_y")
+    k1, k2, x, y = (float(measured.get(f"signature.{name}", 0.0)) for name in names)
+    lens = Distortion(k1, k2, x, y)
+    across, up = lens.undistorted(*plain_2HW.double().numpy())
+    return torch.stack([torch.from_numpy(across - x), torch.from_numpy(up - y)]).float()
 
 
 def collated(pairs: Sequence[Pair]) -> Pair:

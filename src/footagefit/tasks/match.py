@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from footagefit.errors import UnknownName, WrongValue
 from footagefit.records import Given, Pair
+from footagefit.signature.record import GRADED
 from footagefit.tasks import codecs, degrade
 from footagefit.tasks.base import (
     Control,
@@ -93,10 +94,12 @@ class Match(Task):
         target, frame = self._cropped(frames[choice(rng, frames.shape[0])], rng)
         aspect = frames.shape[3] / frames.shape[2]
         references = self._references(window, target, rng)
+        signature = window.signature
         if chance(rng, 0.5):  # both: a camera on its stand finds things where they were
             target, references, frame = target.flip(2), references.flip(3), _mirrored(frame)
         if chance(rng, self.worlds):
             target, references = _another_world(target, references, rng)
+            signature = _ungraded(signature)
         target = target.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
         plate = target if chance(rng, self.keep) else self.degraded(target, rng)
         mask = torch.ones_like(target[:1])
@@ -106,10 +109,12 @@ class Match(Task):
         plate = plate.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
         given = Given(
             plate=plate[None],
-            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect)[None],
+            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)[
+                None
+            ],
             mask=mask[None],
             reference=references[None],
-            vector=vector_of(SIGNATURE, window.signature)[None],
+            vector=vector_of(SIGNATURE, signature)[None],
             noise=plate.new_zeros(1, 0, *self.size),
         )
         return Pair(given, target[None], {}, _certainty(plate, target)[None])
@@ -120,7 +125,7 @@ class Match(Task):
         frames = window.frames_TCHW
         count, _, height, width = frames.shape
         mask = window.layers.get("alpha")
-        guide = lens_coordinates(_GUIDE, aspect=width / height)
+        guide = lens_coordinates(_GUIDE, aspect=width / height, signature=window.signature)
         vector = vector_of(SIGNATURE, window.signature)
         return Given(
             plate=frames,
@@ -158,7 +163,9 @@ class Match(Task):
         aspect = both.shape[3] / both.shape[2]
         given = Given(
             plate=plate[None],
-            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect)[None],
+            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)[
+                None
+            ],
             mask=torch.ones_like(plate[:1])[None],
             reference=self._references(window, target, rng)[None],
             vector=vector_of(SIGNATURE, window.signature)[None],
@@ -225,6 +232,11 @@ def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
     rows_HWC = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
     fitted = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
     return torch.from_numpy(fitted).permute(2, 0, 1).contiguous()
+
+
+def _ungraded(signature: Mapping[str, object] | None) -> Mapping[str, object] | None:
+    """What was measured, less how it was graded: in another world that is not so."""
+    return None if signature is None else {k: v for k, v in signature.items() if k not in GRADED}
 
 
 def _another_world(

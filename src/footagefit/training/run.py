@@ -205,6 +205,7 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
     from safetensors.torch import load_file
 
     from footagefit.evaluation.cards import write_markdown
+    from footagefit.training.shows import signature_for
     from footagefit.training.standing import stood
 
     plan = Plan.read(folder)
@@ -222,7 +223,10 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
         "minutes": round(numbers.get("s", 0.0) / 60.0, 2),
         "approvals": [],
     }
-    path = save_fit(out, recipe=plan.recipe, weights=weights, card=card, replace=replace)
+    measured = signature_for(plan.show)
+    path = save_fit(
+        out, recipe=plan.recipe, weights=weights, card=card, signature=measured, replace=replace
+    )
     write_markdown(path, fits=folder.parent.parent / "fits")
     return path
 

@@ -23,16 +23,36 @@ if TYPE_CHECKING:
 def dailies_of(show: Path, settings: Settings, *, spec: TaskSpec) -> Dailies:
     """The show's data module, with as many references as the task wants."""
     from footagefit.dailies.data import Dailies
+    from footagefit.dailies.show import load_show
 
+    production = load_show(show)
     return Dailies(
-        show,
+        production,
         batch_size=settings.batch_size,
         steps=settings.max_steps or 1,
         seed=settings.seed,
         references=max(1, spec.references),
         long_side_px=settings.long_side_px,
         workers=settings.workers,
+        signature=signature_of(production.work),
     )
+
+
+def signature_of(work: Path) -> dict[str, Any] | None:
+    """What the show measured as, where it was measured; tasks and the fit carry it along."""
+    from footagefit.signature import record
+
+    path = work / "signature" / record.FILE
+    return record.plain(record.read(path)) if path.is_file() else None
+
+
+def signature_for(show: str | None) -> dict[str, Any] | None:
+    """The same for a run's show, if it has one that is still there."""
+    from footagefit.dailies.show import load_show
+
+    if show is None or not Path(show).exists():
+        return None
+    return signature_of(load_show(show).work)
 
 
 def fill_cache(dailies: Dailies) -> None:

@@ -1,0 +1,150 @@
+"""Grain made anew: no frame of it was ever recorded, and none is like another.
+
+Here: fields of grain with a measured spectrum, strength by light, shared channels; on clean pixels
+and, where the seed is known, off again. Not here: measuring (`grain.py`), grain of unknown seed
+(`grain_removal.py`).
+
+Two tiles of different length are laid over the frame from places drawn by (seed, frame) and added:
+together they repeat only after millions of pixels. That costs a fraction of drawing and filtering
+every pixel.
+
+Shapes: C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from footagefit.signature.grain import BLOCK_PX, Grain
+
+TILES_PX = (1024, 1151)
+_CODES = 4096  # of the table of deviations, evenly over the root of light
+_TOP = 64.0  # light at its end
+_BAND_ROWS = 64
+_STEPS = 8
+
+
+class Synthesis:
+    """Grain for the frames of a shot.
+
+    Args:
+        grain: What to make.
+        seed: Another seed gives other grain.
+    """
+
+    def __init__(self, grain: Grain, *, seed: int = 0) -> None:
+        self.grain, self.seed = grain, seed
+        self._wide: list[Tensor] = []
+        self._table = _table(grain)
+
+    def apply(self, frame_CHW: Tensor, *, number: int) -> Tensor:
+        """Grain on a clean frame.
+
+        Args:
+            frame_CHW: Scene-linear ACEScg without grain.
+            number: The frame's number: the same one gets the same grain.
+        """
+        out = torch.empty_like(frame_CHW, dtype=torch.float32)
+        for rows, noise in self._bands(frame_CHW, number):
+            part = frame_CHW[:, rows]
+            out[:, rows] = noise.mul_(self.deviation(part)).add_(part)
+        return out
+
+    def remove(self, frame_CHW: Tensor, *, number: int) -> Tensor:
+        """The clean frame again, of one that this seed's grain was put on."""
+        out = frame_CHW.clone()
+        for rows, noise in self._bands(frame_CHW, number):
+            part = frame_CHW[:, rows]
+            clean = part
+            for _ in range(_STEPS):  # deviation moves slowly with light: each step contracts
+                clean = part - noise * self.deviation(clean)
+            out[:, rows] = clean
+        return out
+
+    def field(self, size: tuple[int, int], *, number: int) -> Tensor:
+        """Grain of deviation 1 (3,H,W)."""
+        out = torch.empty(3, *size)
+        for rows, noise in self._bands(out, number):
+            out[:, rows] = noise
+        return out
+
+    def deviation(self, light_CHW: Tensor) -> Tensor:
+        """Standard deviation at every pixel, from its own channel's light."""
+        scale = (_CODES - 1) / _TOP**0.5
+        code = light_CHW.clamp(0.0, _TOP).sqrt_().mul_(scale).to(torch.int32)
+        planes = [self._table[c].index_select(0, code[c].flatten()) for c in range(3)]
+        return torch.stack(planes).view(light_CHW.shape)
+
+    def _bands(self, frame_CHW: Tensor, number: int):
+        """Bands of rows that stay in the caches, and the grain of each, ready to be changed."""
+        height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
+        if not self._wide or self._wide[0].shape[2] < width + TILES_PX[0]:
+            tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in TILES_PX]
+            self._wide = [_repeated(tile, width) for tile in tiles]
+        drawn = hashlib.blake2b(f"{self.seed} {number}".encode(), digest_size=16).digest()
+        places = [int.from_bytes(drawn[i : i + 4], "little") for i in range(0, 16, 4)]
+        top = 0
+        while top < height:
+            rows = min(_BAND_ROWS, height - top)
+            starts = [(top + places[2 * i]) % side for i, side in enumerate(TILES_PX)]
+            rows = min(rows, *(side - s for side, s in zip(TILES_PX, starts, strict=True)))
+            noise = torch.zeros(3, rows, width)
+            for i, (wide, side) in enumerate(zip(self._wide, TILES_PX, strict=True)):
+                left = places[2 * i + 1] % side
+                noise.add_(wide[:, starts[i] : starts[i] + rows, left : left + width])
+            yield slice(top, top + rows), noise
+            top += rows
+
+
+def _repeated(tile_CHW: Tensor, width: int) -> Tensor:
+    """A tile as wide as any place on it needs."""
+    side = tile_CHW.shape[2]
+    return tile_CHW.repeat(1, 1, -(-width // side) + 1)
+
+
+def _table(grain: Grain) -> Tensor:
+    light = (np.arange(_CODES) / (_CODES - 1)) ** 2 * _TOP
+    return torch.from_numpy(np.stack([grain.at(light, c) for c in range(3)]).astype(np.float32))
+
+
+@lru_cache(maxsize=8)
+def _tile(grain: Grain, side: int, seed: int) -> Tensor:
+    """A field (3,side,side) of the measured spectrum and shared channels that joins itself.
+
+    Of variance a half: two of them make one.
+    """
+    rng = np.random.Generator(np.random.Philox(seed))
+    white = rng.standard_normal((3, side, side), dtype=np.float32)
+    mix = _root(np.array(grain.channels))
+    mixed = np.einsum("ab,bhw->ahw", mix.astype(np.float32), white)
+    made = []
+    for channel in range(3):
+        gain = np.sqrt(power_at(grain, channel, side))
+        plane = np.fft.irfft2(np.fft.rfft2(mixed[channel]) * gain, s=(side, side))
+        made.append(plane * (0.5**0.5 / plane.std()))
+    return torch.from_numpy(np.stack(made).astype(np.float32))
+
+
+def _root(correlation: np.ndarray) -> np.ndarray:
+    value, way = np.linalg.eigh(0.5 * (correlation + correlation.T))
+    return (way * np.sqrt(value.clip(0))) @ way.T
+
+
+def power_at(grain: Grain, channel: int, side: int) -> np.ndarray:
+    """The spectrum at the frequencies of a real FFT of a square field."""
+    from scipy.interpolate import RectBivariateSpline
+
+    log = np.log(np.maximum(np.array(grain.spectrum[channel]), 1e-6))
+    at = np.arange(BLOCK_PX)
+    spline = RectBivariateSpline(at, at, log, kx=2, ky=2)
+    down = np.minimum(np.abs(np.fft.fftfreq(side)) * 2 * BLOCK_PX, BLOCK_PX - 1.0)
+    across = np.minimum(np.fft.rfftfreq(side) * 2 * BLOCK_PX, BLOCK_PX - 1.0)
+    order = np.argsort(down, kind="stable")
+    made = np.empty((side, len(across)))
+    made[order] = np.exp(spline(down[order], across))
+    return made

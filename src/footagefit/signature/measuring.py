@@ -1,0 +1,174 @@
+"""All effects measured as frames come by: what is kept of a frame is small, frames are not.
+
+Here: what is looked at in which frames, and the records it ends in. Not here: any one effect, or
+where frames come from (`commands/measure.py`).
+
+    seen = LensSeen("32 mm", size=(1080, 1920))
+    for run in runs:            # a few frames of one shot, each perhaps with the one after it
+        seen.add(run)
+    lens = seen.lens()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from footagefit.signature import (
+    bloom,
+    chromatic,
+    coordinates,
+    distortion,
+    edges,
+    grade,
+    grain,
+    overlaps,
+    sharpness,
+    vignette,
+)
+from footagefit.signature.record import Lens, MeasuredLight, SetupLook
+
+MOST_LINES = 4000
+FINE = ("original", "plate")  # media that hold grain and sharpness as they were recorded
+_MOST_PARTS = 400
+_MOST_GRAINS = 48  # frames: more hold memory and say no more
+
+
+@dataclass(frozen=True)
+class Run:
+    """Some frames of one shot.
+
+    Attributes:
+        frames: (H,W,3) scene-linear ACEScg, spread over the shot.
+        after: The frame after each, or None.
+    """
+
+    frames: Sequence[np.ndarray]
+    after: Sequence[np.ndarray | None] = ()
+
+
+@dataclass
+class LensSeen:
+    """What frames through one lens have shown so far.
+
+    Args:
+        name: Of the lens.
+        size: Rows and columns of its frames; frames of another size are brought to none.
+        squeeze: Anamorphic squeeze.
+        medium: What the frames are of: `original`, `plate` or `proxy`.
+    """
+
+    name: str
+    size: tuple[int, int]
+    squeeze: float = 1.0
+    medium: str = "original"
+    frames: int = 0
+    pairs: list[vignette.Pairs] = field(default_factory=list)
+    shades: list[vignette.Pairs] = field(default_factory=list)
+    lines: list[np.ndarray] = field(default_factory=list)
+    shifts: list[chromatic.Shifts] = field(default_factory=list)
+    spreads: list[sharpness.Spreads] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    def add(self, run: Run) -> None:
+        """Look at frames of one shot."""
+        small = [overlaps.small(frame) for frame in run.frames]
+        for frame in run.frames:
+            self._add_frame(frame)
+        for i in range(len(small)):
+            shade = overlaps.shading(small[i], squeeze=self.squeeze)
+            if shade is not None and len(self.shades) < _MOST_PARTS:
+                self.shades.append(shade)
+            for j in range(i + 1, len(small)):
+                pair = overlaps.pairs(small[i], small[j], squeeze=self.squeeze)
+                if pair is not None and len(self.pairs) < _MOST_PARTS:
+                    self.pairs.append(pair)
+
+    def _add_frame(self, frame_HWC: np.ndarray) -> None:
+        self.frames += 1
+        size = (frame_HWC.shape[0], frame_HWC.shape[1])
+        luma = coordinates.luma(frame_HWC)
+        found = edges.find(luma)
+        if len(self.lines) < MOST_LINES:
+            self.lines += edges.lines(found, size, squeeze=self.squeeze)
+        if len(self.shifts) < _MOST_PARTS:
+            shift = chromatic.shifts(frame_HWC, squeeze=self.squeeze)
+            self.shifts += [] if shift is None else [shift]
+        fine = self.medium in FINE and size == self.size
+        if fine and len(self.spreads) < _MOST_PARTS:
+            spread = sharpness.spreads(luma, found.at_N2, found.way_N2, squeeze=self.squeeze)
+            self.spreads += [] if spread is None else [spread]
+        share = bloom.seen(luma)
+        self.shares += [] if share is None else [share]
+
+    def lens(self) -> Lens:
+        """What it all comes to; None and a remark where footage does not say."""
+        remarks: list[str] = []
+        found = distortion.fit_lines(self.lines, squeeze=self.squeeze)
+        if found is None:
+            remarks.append(f"distortion: {len(self.lines)} straight edges are too few or disagree")
+        shape = vignette.fit_pairs(vignette.Pairs.joined(self.pairs), squeeze=self.squeeze) \
+            if self.pairs else None  # fmt: skip
+        if shape is None and len(self.shades) >= 6:
+            joined = vignette.Pairs.joined(self.shades)
+            shape = vignette.fit_pairs(joined, squeeze=self.squeeze, source="shading")
+        if shape is None:
+            remarks.append("vignette: the camera hardly moves, and surfaces shade otherwise")
+        colour = chromatic.fit(chromatic.Shifts.joined(self.shifts), squeeze=self.squeeze) \
+            if self.shifts else None  # fmt: skip
+        if colour is None:
+            remarks.append("lateral colour: too few sharp edges away from the middle")
+        sharp = sharpness.fit(sharpness.Spreads.joined(self.spreads)) if self.spreads else None
+        if sharp is None:
+            why = "too few clean edges" if self.medium in FINE else "only proxies are there"
+            remarks.append(f"sharpness: {why}")
+        halo = bloom.fit(self.shares)
+        if halo is None:
+            remarks.append("bloom: no highlights before the dark")
+        return Lens(shape, found, colour, sharp, halo, self.medium, self.frames, tuple(remarks))
+
+
+@dataclass
+class SetupSeen:
+    """What frames of one set-up have shown so far; or of the whole show.
+
+    Args:
+        lens: Name of its lens.
+        medium: As in `LensSeen`.
+        light: Of a chart, or of the estimator; None until one has spoken.
+    """
+
+    lens: str = ""
+    medium: str = "original"
+    frames: int = 0
+    shots: list[str] = field(default_factory=list)
+    colours: list[np.ndarray] = field(default_factory=list)
+    patches: list[grain.Patches] = field(default_factory=list)
+    light: MeasuredLight | None = None
+
+    def add(self, run: Run, *, shot: str) -> None:
+        """Look at frames of one shot."""
+        if shot not in self.shots:
+            self.shots.append(shot)
+        after = list(run.after) + [None] * (len(run.frames) - len(run.after))
+        for frame, follows in zip(run.frames, after, strict=True):
+            self.frames += 1
+            self.colours.append(grade.sampled(frame))
+            if self.medium in FINE and len(self.patches) < _MOST_GRAINS:
+                self.patches.append(grain.patches(frame, follows))
+
+    def look(self) -> SetupLook:
+        """What it comes to."""
+        remarks = []
+        follows = [p for p in self.patches if p.after_NCuv is not None]
+        chosen = follows or self.patches
+        found = grain.fit(grain.Patches.joined(chosen)) if chosen else None
+        if found is None:
+            why = "too few flat patches" if self.medium in FINE else "only proxies are there"
+            remarks.append(f"grain: {why}")
+        return SetupLook(
+            self.lens, grade.fit(self.colours), found, self.light, self.medium, self.frames,
+            tuple(self.shots), tuple(remarks),
+        )  # fmt: skip

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from footagefit.signature import grain as measuring
+from footagefit.signature import grain_table
+from footagefit.signature.grain import Patches
+from footagefit.signature.grain_removal import Removal
+from footagefit.signature.grain_synthesis import Synthesis
+from signature_made import NO_SHRINK, array, grain, smooth, steps
+
+
+def measured(true, clean: torch.Tensor, frames: int = 3):
+    made = Synthesis(true, seed=3)
+    parts = [
+        measuring.patches(
+            array(made.apply(clean, number=10 * i)), array(made.apply(clean, number=10 * i + 1))
+        )
+        for i in range(frames)
+    ]
+    return measuring.fit(Patches.joined(parts))
+
+
+@settings(max_examples=3, phases=NO_SHRINK)
+@given(strength=st.floats(0.015, 0.06), size=st.floats(0.0, 1.0), shared=st.floats(0.0, 0.9))
+def test_what_is_put_on_is_what_is_measured(strength, size, shared):
+    true = grain(strength=strength, size_px=size, shared=shared)
+    found = measured(true, steps((512, 768)))
+    assert found is not None
+    levels = np.array(found.levels)
+    ratio = (np.array(found.deviation[1]) / true.at(levels, 1)) ** 2
+    assert np.abs(ratio - 1).mean() < 0.1
+    assert abs(found.correlation()[0, 1] - true.correlation()[0, 1]) < 0.05
+    assert abs(found.correlation()[1, 0] - true.correlation()[1, 0]) < 0.05
+    assert abs(found.channels[0][1] - shared) < 0.06
+    assert found.temporal is not None and abs(found.temporal) < 0.1
+
+
+def test_texture_does_not_pass_for_grain_where_the_camera_stands():
+    true = grain(strength=0.03)
+    texture = 1 + 0.1 * torch.randn(1, 512, 768, generator=torch.Generator().manual_seed(1))
+    found = measured(true, steps((512, 768)) * texture)
+    assert found is not None
+    ratio = (np.array(found.deviation[1]) / true.at(np.array(found.levels), 1)) ** 2
+    assert np.median(ratio) == pytest.approx(1, abs=0.1)
+    assert found.temporal is not None and found.temporal > 0.3
+
+
+def test_synthesis_has_the_spectrum_asked_for():
+    true = grain(size_px=0.9, shared=0.5)
+    field = Synthesis(true, seed=1).field((512, 512), number=7).numpy().astype(np.float64)
+    assert field.std((1, 2)) == pytest.approx([1, 1, 1], abs=0.03)
+    beside = [(p[:, 1:] * p[:, :-1]).mean() / p.var() for p in field]
+    assert beside == pytest.approx([true.correlation()[0, 1]] * 3, abs=0.04)
+    assert np.corrcoef(field.reshape(3, -1))[0, 1] == pytest.approx(0.5, abs=0.03)
+
+
+def test_frames_differ_and_a_frame_repeats():
+    made = Synthesis(grain(), seed=2)
+    one, again, other = (made.field((200, 300), number=n) for n in (5, 5, 6))
+    assert torch.equal(one, again)
+    assert abs(float(np.corrcoef(one.flatten(), other.flatten())[0, 1])) < 0.05
+    assert not torch.equal(one, Synthesis(grain(), seed=3).field((200, 300), number=5))
+
+
+def test_grain_of_a_known_seed_comes_off():
+    made = Synthesis(grain(strength=0.05), seed=4)
+    clean = smooth(3)
+    back = made.remove(made.apply(clean, number=9), number=9)
+    assert (back - clean).abs().max() < 1e-3
+
+
+def test_grain_of_unknown_seed_mostly_goes_and_edges_stay():
+    true = grain(strength=0.04, size_px=0.6)
+    clean = smooth(3)
+    clean[:, :, 240:] *= 0.3
+    noisy = Synthesis(true, seed=8).apply(clean, number=1)
+    kept = Removal(true).remove(noisy)
+    before, after = (noisy - clean).square().mean(), (kept - clean).square().mean()
+    assert after < 0.12 * before
+    step = (slice(None), slice(None), slice(236, 244))
+    assert (kept - clean)[step].square().mean() < (noisy - clean)[step].square().mean()
+
+
+def test_without_flat_patches_there_is_no_answer():
+    empty = measuring.patches(np.zeros((64, 64, 3), np.float32))
+    assert measuring.fit(empty) is None
+
+
+def test_the_table_reads_as_encoders_read_it():
+    true = grain(strength=0.05, size_px=0.7)
+    lines = grain_table.lines(true)
+    assert lines[0] == "filmgrn1"
+    assert lines[1].split() == ["E", "0", "9223372036854775807", "1", "7391", "1"]
+    parts = [line.split() for line in lines[2:]]
+    assert [p[0] for p in parts] == ["p", "sY", "sCb", "sCr", "cY", "cCb", "cCr"]
+    assert [len(parts[0]), len(parts[4]), len(parts[5])] == [13, 25, 26]
+    points = np.array(parts[1][2:], int).reshape(-1, 2)
+    assert int(parts[1][1]) == len(points) <= 14
+    assert (np.diff(points[:, 0]) > 0).all() and points.min() >= 0 and points.max() <= 255
+    assert points[:, 1].max() >= 40  # the shift uses the range there is
+
+
+def test_a_decoder_makes_the_strength_that_was_measured():
+    """The noise of the specification (7.18.3.5), its filter and scaling, on one grey."""
+    true = grain(strength=0.05, size_px=0.7)
+    parts = [line.split() for line in grain_table.lines(true)[2:]]
+    shift = int(parts[0][4])
+    points = np.array(parts[1][2:], int).reshape(-1, 2)
+    field = np.array(parts[4][1:], float) / 2 ** int(parts[0][2])
+    rng = np.random.default_rng(1)
+    grains = rng.normal(0, 32, (100, 100))
+    for y in range(3, 100):
+        for x in range(3, 97):
+            before = np.concatenate(
+                [grains[y - 3 : y, x - 3 : x + 4].ravel(), grains[y, x - 3 : x]]
+            )
+            grains[y, x] += field @ before
+    code = int(points[7, 0])
+    made = grains[20:, 20:-20].std() * points[7, 1] / 2**shift
+    codes, planes = grain_table._on_grey(true, "g24_rec709")
+    wanted = planes[int(np.argmin(abs(codes - code))), 0].std()
+    assert made == pytest.approx(wanted, rel=0.15)
