@@ -142,10 +142,9 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
 def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
     from footagefit.training.stage import lineage_of_stage
 
-    size = recipe.task.settings.get("size", (112, 192))
-    rows, columns = size if isinstance(size, list | tuple) else (112, 192)
+    size = getattr(recipe.build_task(), "size", (112, 192))
     return lineage_of_stage(
-        scenes=scenes or 0, size_px=(int(rows or 144), int(columns or 256)), seed=settings.seed
+        scenes=scenes or 0, size_px=(int(size[0]), int(size[1])), seed=settings.seed
     )
 
 
