@@ -51,7 +51,7 @@ def given_of(case: Case, controls: Mapping[str, float], reference: Tensor | None
 
 def ways(model: RelightModel, case: Case, *, reference: Tensor | None = None,
          mean: Tensor | None = None) -> dict[str, Tensor]:  # fmt: skip
-    """Every way's picture (3,H,W), and ours' confidence."""
+    """Every way's picture (3,H,W)."""
     with torch.no_grad():
         shown = given_of(case, case.controls)
         made = {"identity": case.plate, "ours": model.predict(shown)[0]}
@@ -63,6 +63,14 @@ def ways(model: RelightModel, case: Case, *, reference: Tensor | None = None,
     if mean is not None:
         made["mean of all lights"] = mean
     return made
+
+
+def confidence(model: RelightModel, case: Case) -> float:
+    """Mean of ours' inside the mask."""
+    with torch.no_grad():
+        look = model.look(model.small(given_of(case, case.controls)))
+    shown = resampled(look["confidence"], (case.mask.shape[1], case.mask.shape[2]))[0]
+    return float((shown * case.mask).sum() / case.mask.sum().clamp_min(1.0))
 
 
 def by_harmonics(model: RelightModel, given: Given) -> Tensor:
@@ -101,14 +109,6 @@ def _shown(light: Tensor) -> Tensor:
     return torch.where(
         light < 0.0031308, 12.92 * light, 1.055 * light.clamp_min(1e-6) ** (1 / 2.4) - 0.055
     )
-
-
-def confidence(model: RelightModel, case: Case) -> float:
-    """Mean of ours' inside the mask."""
-    with torch.no_grad():
-        look = model.look(model.small(given_of(case, case.controls)))
-    shown = resampled(look["confidence"], (case.mask.shape[1], case.mask.shape[2]))[0]
-    return float((shown * case.mask).sum() / case.mask.sum().clamp_min(1.0))
 
 
 def ratio_gradients(made: Tensor, case: Case) -> float:

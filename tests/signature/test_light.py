@@ -84,6 +84,13 @@ def test_the_net_gives_unit_directions_for_any_frame():
     assert torch.allclose(normals.norm(dim=1), torch.ones(2, 16, 16), atol=1e-3)
 
 
+def test_a_mirrored_frame_has_mirrored_light():
+    frame = a_ball(direction(40, 15)) + torch.linspace(0, 0.1, 64)
+    one, other = estimate(torch.cat([frame, frame.flip(3)]))
+    assert one.way == pytest.approx((-other.way[0], *other.way[1:]), abs=1e-3)
+    assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+
+
 def test_the_shipped_net_is_small_and_follows_a_key_round_a_ball():
     assert estimator.WEIGHTS.stat().st_size <= 2_000_000
     cosines = []

@@ -69,7 +69,20 @@ def raw(plate_BCHW: Tensor, mask_B1HW: Tensor, *, net: LightNet | None = None) -
     plate = F.adaptive_avg_pool2d(plate_BCHW.nan_to_num(0.0, 65504.0, 0.0), SIZE_PX)
     mask = F.adaptive_avg_pool2d(mask_B1HW, SIZE_PX)
     net = shipped() if net is None else net
-    return plain(plate, mask) if net is None else net(plate, mask)[0]
+    if net is None:
+        return plain(plate, mask)
+    both = net(torch.cat([plate, plate.flip(3)]), torch.cat([mask, mask.flip(3)]))[0]
+    return _agreed(*both.chunk(2))
+
+
+def _agreed(one: Tensor, mirrored: Tensor) -> Tensor:
+    """What a picture and its mirror image say together; where they differ it is less sure."""
+    turned = mirrored[:, :3] * mirrored.new_tensor([-1.0, 1.0, 1.0])
+    total = one[:, 3:4].exp() * one[:, :3] + mirrored[:, 3:4].exp() * turned
+    length = total.norm(dim=1, keepdim=True)
+    rest = 0.5 * (one[:, 4:] + mirrored[:, 4:])
+    sure = (0.5 * length).clamp_min(0.02).log()
+    return torch.cat([total / length.clamp_min(1e-6), sure, rest], 1)
 
 
 @lru_cache(maxsize=1)
