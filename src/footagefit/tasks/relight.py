@@ -110,7 +110,11 @@ class Relight(Task):
         asked = {n: v + stops if n == "light.key_ev" else v for n, v in asked.items()}
         if chance(rng, self.stated):
             asked |= _stated(scene["ways"][first], rng)
-        both = self._seen(torch.stack([plate, target]) * 2.0**stops, rng)
+        both = torch.stack([plate, target]) * 2.0**stops
+        if chance(rng, 0.3):  # black and white: nobody asks for colours there
+            both = torch.stack([lit.grey(light) for light in both])
+            asked = {n: v for n, v in asked.items() if n[-2:] not in ("_r", "_g", "_b")}
+        both = self._seen(both, rng)
         truth = {n: scene[n][None] for n in ("normals", "depth", "albedo")}
         truth["real"] = torch.zeros(1, 1)
         return self._paired(both[0], both[1], asked, truth, rng)
@@ -142,8 +146,6 @@ class Relight(Task):
 
     def _seen(self, both: Tensor, rng: torch.Generator) -> Tensor:
         """Plate and target through one unknown camera, the plate through a file besides."""
-        if chance(rng, 0.3):
-            both = torch.stack([lit.grey(light) for light in both])
         if chance(rng, 0.4):
             seed = choice(rng, _SEED_MOST)
             curves = [codecs.tone_curve(light, generator(seed)) for light in both]
