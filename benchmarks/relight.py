@@ -267,6 +267,8 @@ def _more(parser: argparse.ArgumentParser) -> None:
 def main() -> None:
     """Print it all."""
     args = arguments(__doc__.splitlines()[0], more=_more)
+    if not args.fit.is_dir():
+        raise SystemExit(f"{args.fit}: no fit there; say --fit <a relight fit>")
     model = load_fit(args.fit).model
     count = 8 if args.quick else args.count
     rows: list[Row] = []

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 KEYS = {"metric", "unit", "ours", "baselines", "target", "holds"}
 
 
-@pytest.mark.parametrize("name", ["footage", "soundstage", "train", "export", "relight"])
+@pytest.mark.parametrize("name", ["footage", "soundstage", "train", "export"])
 def test_a_smoke_run_writes_rows(name: str, tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--quick", "--json"]
