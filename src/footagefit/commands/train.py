@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from footagefit.rendering.fits import Part, Recipe
     from footagefit.training.run import Plan
 
+_MODEL = "field"  # the default of configs/train.yaml
+
 
 def train(
     *,
@@ -43,7 +45,7 @@ def train(
     from footagefit.training.mirrors import mirrors_of
     from footagefit.training.run import Plan, finish
 
-    recipe = Recipe(part_of("task", task), part_of("model", model))
+    recipe = _fitting(Recipe(part_of("task", task), part_of("model", model)))
     if resume is not None:
         folder = resume.expanduser()
         plan = _going_on(Plan.read(folder), trainer, folder)
@@ -73,6 +75,17 @@ def train(
     return 0
 
 
+def _fitting(recipe: Recipe) -> Recipe:
+    """The recipe with a model that learns its task, where none was asked for by name."""
+    known = recipe.build_task().spec.models
+    if recipe.model.name in known or recipe.model.name != _MODEL or recipe.model.settings:
+        return recipe
+    from footagefit.rendering.fits import Part
+
+    print(f"model: {known[0]}, which learns {recipe.task.name}")
+    return replace(recipe, model=Part(known[0], {}))
+
+
 def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
     from footagefit.training.run import execute
@@ -84,6 +97,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
         sides_of,
         with_keyframes,
     )
+    from footagefit.training.stage import with_replay
 
     if plan.show is None and "stage" in plan.lineage:
         return _run_on_stage(plan, folder)
@@ -94,6 +108,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     sides = sides_of(dailies)
     fill_cache(dailies)
     sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
+    sides = with_replay(sides, dailies.show.work / "cache", spec=task.spec, seed=plan.settings.seed)
     if new:
         plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
     plan.write(folder)
@@ -105,7 +120,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
 def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
     """Train on soundstage scenes, rendered into the work folder's cache first."""
     from footagefit.training.run import execute
-    from footagefit.training.stage import StageWindows, sides_of_stage
+    from footagefit.training.stage import SourceWindows, StageWindows, sides_of_stage
 
     stage = plan.lineage["stage"]
     rows, columns = stage["size_px"]
@@ -114,10 +129,11 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
         scenes=stage["scenes"],
         size_px=(rows, columns),
         seed=stage["seed"],
+        teacher=plan.recipe.build_task().spec.teacher,
     )
     for side in (sides.train, sides.held_out):
-        if isinstance(side, StageWindows):
-            print(f"soundstage: {side.scenes} scenes of seed {side.seed}")
+        if isinstance(side, StageWindows | SourceWindows):
+            print("soundstage: rendering what is not in the cache yet")
             side.render()
     plan.write(folder)
     return execute(folder, sides, plan=plan)
@@ -126,10 +142,9 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
 def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
     from footagefit.training.stage import lineage_of_stage
 
-    size = recipe.task.settings.get("size", (112, 192))
-    rows, columns = size if isinstance(size, list | tuple) else (112, 192)
+    size = getattr(recipe.build_task(), "size", (112, 192))
     return lineage_of_stage(
-        scenes=scenes or 0, size_px=(int(rows or 144), int(columns or 256)), seed=settings.seed
+        scenes=scenes or 0, size_px=(int(size[0]), int(size[1])), seed=settings.seed
     )
 
 

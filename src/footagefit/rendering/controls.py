@@ -119,7 +119,7 @@ def animation(
             known = [*listed, *also_known]
             raise UnknownName(f"control of a {spec.name} fit", name, known, path=where.get(name))
     for name, value in asked.items():
-        tracks[name] = _track(name, value)
+        tracks[name] = _track(name, _worded(value, spec.controls[name]))
         where[name] = None
     for name, track in tracks.items():
         _check(name, track, spec, where[name])
@@ -128,6 +128,8 @@ def animation(
 
 def described(name: str, control: Control) -> str:
     """A control with its range, as lists show it."""
+    if control.choices:
+        return f"{name} ({' or '.join(control.choices)})"
     return f"{name} ({control.low:g}..{control.high:g}{' ' + control.unit if control.unit else ''})"
 
 
@@ -159,6 +161,13 @@ def _check(name: str, track: Track, spec: TaskSpec, path: Path | None) -> None:
                 path=path,
                 hint=f"Say {name}=<{control.low:g} to {control.high:g}>",
             )
+
+
+def _worded(value: Asked, control: Control) -> Asked:
+    """A word of the control's choices as its number."""
+    if isinstance(value, str) and value.strip() in control.choices:
+        return control.choices.index(value.strip())
+    return value
 
 
 def _track(name: str, asked: Asked) -> Track:

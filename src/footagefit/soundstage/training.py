@@ -100,7 +100,7 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     rest = [_rest(rng) for rng in rngs]
     chart_px = _CHART_PX[max(size_px) > 128]
     stage = scene(made, chart_px=chart_px, device=device)
-    cameras = _aimed(cameras, stage, device)
+    cameras = aimed(cameras, stage, device)
     seen = look(stage, view(cameras, size_px, device=device))
     exposure = exposure.to(device)
     rim, _ = _pair([light for light, *_ in rest], cameras, device)
@@ -120,7 +120,7 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     )  # fmt: skip
 
 
-def _aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
+def aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
     """Cameras brought to bear where they would see no subject: a wall alone teaches nothing."""
     for closer in (0.7, 0.6):
         small = view(cameras, (16, 16), device=device)

@@ -85,6 +85,7 @@ class Control:
         high: Largest.
         default: None leaves it as the plate has it.
         help: One line.
+        choices: Words a person says for 0, 1, ...; none where it is a number.
     """
 
     unit: str
@@ -92,6 +93,7 @@ class Control:
     high: float
     default: float | None
     help: str
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class TaskSpec:
         controls: What a person can set.
         models: Names of the models that can learn it.
         references: How many references an example carries.
+        teacher: What of the soundstage bases learn from: `takes`, or scenes with `sources` apart.
     """
 
     name: str
@@ -113,6 +116,7 @@ class TaskSpec:
     controls: Mapping[str, Control]
     models: tuple[str, ...]
     references: int
+    teacher: str = "takes"
 
     @property
     def vector_size(self) -> int:

@@ -3,6 +3,8 @@
 What belongs here: takes of procedural scenes, drawn from seeds and cached, framed as windows. What
 does not: rendering (`soundstage`), what is done to a window (`tasks`).
 
+For tasks that learn from sources apart, scenes come as they are rendered, each source a layer.
+
 Plate and reference are two framings of one scene under the same light, as two takes of a set-up
 are: often the same framing, as a camera on its stand has it, and in the reference everything has
 moved a little and something may stand elsewhere. Light adds: each window weighs its scene's lights
@@ -19,8 +21,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from footagefit.tasks.base import PlainWindow
+from footagefit.soundstage.apart import Apart
+from footagefit.tasks.base import PlainWindow, TaskSpec, Window
 from footagefit.tasks.draws import chance, choice, generator, uniform
+from footagefit.tasks.relight import APART
+from footagefit.training.examples import Source
 from footagefit.training.run import Sides
 
 _BATCH = 4
@@ -28,6 +33,8 @@ _LIGHTS = 3
 _HELD_OUT_SEED = 1_000_003
 _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
 _LOCKED_OFF = 0.5  # how often plate and reference are framed alike
+_REPLAYED = 240  # scenes that a show's fit is reminded with
+_REPLAYED_PX = (96, 96)
 _SMALLEST = 0.55  # part of the frame that a framing shows at least
 
 Framing = tuple[float, float, float]  # how much of the picture, from where across, from where down
@@ -79,10 +86,73 @@ class StageWindows:
             self.scene(number)
 
 
-def sides_of_stage(folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int) -> Sides:
+@dataclass(frozen=True)
+class SourceWindows:
+    """Windows of scenes whose sources are apart; can be pickled.
+
+    Attributes:
+        scenes: Where they are.
+        stream: Of the draws.
+    """
+
+    scenes: Apart
+    stream: int = 0
+
+    def window(self, index: int) -> PlainWindow:
+        """One scene, every source a layer."""
+        rng = generator(self.scenes.seed, self.stream, index)
+        scene = self.scenes.scene(choice(rng, self.scenes.scenes))
+        layers = {f"{APART}{name}": tensor[None] for name, tensor in scene.items()}
+        return PlainWindow(scene["fill"][None], layers=layers)
+
+    def render(self) -> None:
+        """Render every scene that is not in the cache."""
+        self.scenes.render()
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Two sources by turns: so that what the stage taught stays true on a show.
+
+    Attributes:
+        dailies: The show's own windows.
+        stage: Scenes of the soundstage.
+    """
+
+    dailies: Source
+    stage: Source
+
+    def window(self, index: int) -> Window:
+        """The show's at even numbers, the stage's at odd ones."""
+        return (self.stage if index % 2 else self.dailies).window(index // 2)
+
+
+def sides_of_stage(
+    folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int, teacher: str = "takes"
+) -> Sides:
     """Scenes to learn from, and others to be judged on."""
-    held_out = StageWindows(folder, seed + _HELD_OUT_SEED, max(8, scenes // 20), size_px, stream=1)
+    few, apart = max(8, scenes // 20), seed + _HELD_OUT_SEED
+    if teacher == "sources":
+        learnt = SourceWindows(Apart(folder, seed, scenes, size_px))
+        return Sides(learnt, SourceWindows(Apart(folder, apart, few, size_px), stream=1))
+    held_out = StageWindows(folder, apart, few, size_px, stream=1)
     return Sides(StageWindows(folder, seed, scenes, size_px), held_out)
+
+
+def with_replay(sides: Sides, folder: Path, *, spec: TaskSpec, seed: int) -> Sides:
+    """A show's sides, with stage scenes beside them where the task needs truth that dailies lack.
+
+    What such a fit is judged on is the stage's: real frames have no other light to compare with.
+    """
+    if spec.teacher != "sources":
+        return sides
+    stage = sides_of_stage(
+        folder, scenes=_REPLAYED, size_px=_REPLAYED_PX, seed=seed, teacher=spec.teacher
+    )
+    for side in (stage.train, stage.held_out):
+        if isinstance(side, SourceWindows):
+            side.render()
+    return Sides(Replayed(sides.train, stage.train), stage.held_out, {})
 
 
 def lineage_of_stage(*, scenes: int, size_px: tuple[int, int], seed: int) -> dict[str, Any]:

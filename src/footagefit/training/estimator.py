@@ -1,0 +1,243 @@
+"""Teach the light estimator on the soundstage: how its shipped weights are made.
+
+    python -m footagefit.training.estimator out=<folder> scenes=2600 steps=1700
+
+Goes on where it stopped; writes `light.safetensors` (half precision) and `light.json`, its card.
+What belongs here: its loop, its examples and its numbers. What does not: the net
+(`signature/light_net.py`), the runs of tasks (`run.py`).
+
+Shapes: B batch, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from footagefit.signature.light_net import SIZE_PX, LightNet
+from footagefit.soundstage.apart import CREW, Apart
+from footagefit.tasks.draws import chance, choice, generator, normal, uniform
+from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, grey, picture
+
+HELD_OUT_SEED = 1_000_003
+_SAVE_EVERY = 250
+_EACH = 2  # lightings of a scene in a batch
+_LUMA = (0.2722287, 0.6740818, 0.0536895)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How the shipped weights were taught; the defaults rebuild them.
+
+    Attributes:
+        out: Folder for the scenes, the state and the weights.
+        scenes: To learn from.
+        steps: Of the optimizer.
+        batch: Pictures a step.
+        width: Of the net.
+        rate: Peak learning rate.
+        seed: Of every draw.
+    """
+
+    out: str = "base_work/light"
+    scenes: int = 2600
+    steps: int = 1700
+    batch: int = 32
+    width: int = 24
+    rate: float = 2e-3
+    seed: int = 0
+
+
+def teach(lesson: Lesson) -> Path:
+    """Train, or go on training; returns the file of weights."""
+    folder = Path(lesson.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = Apart(folder, lesson.seed, lesson.scenes)
+    scenes.render()
+    torch.manual_seed(lesson.seed)
+    net = LightNet(width=lesson.width)
+    average = {name: value.clone() for name, value in net.state_dict().items()}
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lesson.rate, weight_decay=0.01)
+    shape = {"total_steps": lesson.steps, "pct_start": 0.1, "final_div_factor": 50.0}
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lesson.rate, **shape)
+    state = folder / "light_state.pt"
+    first, minutes = 0, 0.0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        net.load_state_dict(kept["net"])
+        optimizer.load_state_dict(kept["optimizer"])
+        schedule.load_state_dict(kept["schedule"])
+        average, first, minutes = kept["average"], kept["step"], kept["minutes"]
+    begun, running = time.monotonic(), 0.0
+    for step in range(first, lesson.steps):
+        batch = examples(scenes, step, lesson)
+        loss = torch.stack(list(terms(net, batch).values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        decay = min(0.998, (1.0 + step) / (10.0 + step))
+        for name, value in net.state_dict().items():
+            average[name].lerp_(value, 1.0 - decay)
+        running += (float(loss.detach()) - running) / min(step - first + 1, 100)
+        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == lesson.steps:
+            spent = minutes + (time.monotonic() - begun) / 60
+            kept = {"net": net.state_dict(), "optimizer": optimizer.state_dict(),
+                    "schedule": schedule.state_dict(), "average": average, "step": step + 1,
+                    "minutes": spent}  # fmt: skip
+            torch.save(kept, state.with_suffix(".part"))
+            os.replace(state.with_suffix(".part"), state)
+            print(f"light: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min",
+                  flush=True)  # fmt: skip
+    net.load_state_dict(average)
+    return _written(net.eval(), lesson, folder, minutes + (time.monotonic() - begun) / 60)
+
+
+def examples(scenes: Apart, step: int, lesson: Lesson) -> dict[str, Tensor]:
+    """A batch of pictures and the light on them; a function of the step alone."""
+    rng = generator(lesson.seed, step, 5)
+    made = []
+    for _ in range(lesson.batch // _EACH):
+        scene = scenes.scene(choice(rng, lesson.scenes))
+        scene = framed(scene, rng, (SIZE_PX, SIZE_PX), squeeze=True)
+        made += [_example(scene, rng) for _ in range(_EACH)]
+    return {name: torch.stack([each[name] for each in made]) for name in made[0]}
+
+
+def _example(scene: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+    key = choice(rng, scene["keys"].shape[0])
+    lamps = drawn_lamps(rng, key)
+    light = picture(scene, lamps, drawn_rest(scene, rng, but=(key,)))
+    stops = exposure_of(light, rng)
+    light, lamps = light * 2.0**stops, lamps.exposed(stops)
+    colours = torch.cat([lamps.key_stops, lamps.fill_stops])
+    if chance(rng, 0.3):
+        light = grey(light)
+        levels = (torch.exp2(colours.view(2, 3)) @ light.new_tensor(_LUMA)).log2()
+        colours = levels[:, None].expand(2, 3).reshape(6)
+    there = (scene["depth"] > 0).float()
+    return {
+        "plate": _through(light, rng),
+        "mask": _subject(there, scene["depth"], rng),
+        "way": scene["ways"][key],
+        "softness": scene["softness"][key].log2().reshape(1),
+        "colours": colours,
+        "normals": scene["normals"],
+        "there": there,
+    }
+
+
+def _through(light: Tensor, rng: torch.Generator) -> Tensor:
+    """An unknown curve, clipping, blur and noise: what became of light on its way to a file."""
+    light = light.clamp_min(0.0)
+    if chance(rng, 0.5):
+        power = 2.0 ** uniform(rng, -0.6, 0.5)
+        light = 0.18 * ((light + 1e-4) / 0.18) ** power
+    if chance(rng, 0.3):
+        light = (light - uniform(rng, -0.01, 0.02)).clamp_min(0.0)
+    if chance(rng, 0.3):
+        knee = uniform(rng, 0.0, 0.8)
+        light = light / (1.0 + knee * light) * (1.0 + knee * 0.18)
+    if chance(rng, 0.5):
+        light = light.clamp_max(2.0 ** uniform(rng, -1.0, 1.5))
+    if chance(rng, 0.3):
+        light = F.avg_pool2d(light[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    if chance(rng, 0.5):
+        noise = normal(rng, *light.shape) * uniform(rng, 0.0, 0.05)
+        light = (light + noise * (0.3 * light + 0.002).sqrt()).clamp_min(0.0)
+    return light
+
+
+def _subject(there: Tensor, depth: Tensor, rng: torch.Generator) -> Tensor:
+    """All of the frame, what is there, or what is near: masks as people draw them."""
+    kind = choice(rng, 4)
+    if kind < 2 or float(there.mean()) < 0.05:
+        return torch.ones_like(there)
+    if kind == 2:
+        return there
+    near = depth[depth > 0].median()
+    return there * (depth <= near * 1.05).float()
+
+
+def terms(net: LightNet, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What training makes small."""
+    out, normals = net(batch["plate"], batch["mask"])
+    cosine = (out[:, :3] * batch["way"]).sum(1)
+    sure = out[:, 3].exp()
+    # Negative log likelihood of a von Mises-Fisher distribution on the sphere.
+    likely = sure * (1.0 - cosine) - out[:, 3] + torch.log1p(-torch.exp(-2.0 * sure) * 0.999999)
+    soft = (out[:, 4:5] - batch["softness"]).abs()
+    colour = (out[:, 5:11] - batch["colours"]).abs()
+    true = F.avg_pool2d(batch["normals"] * batch["there"], 4)
+    inside = F.avg_pool2d(batch["there"], 4)
+    shape = (inside - (normals * true).sum(1, keepdim=True)).mean()
+    return {
+        "way": likely.mean(), "turn": 0.5 * (1.0 - cosine).mean(), "softness": 0.1 * soft.mean(),
+        "key": 0.25 * colour[:, :3].mean(), "fill": 0.1 * colour[:, 3:].mean(),
+        "normals": 2.0 * shape,
+    }  # fmt: skip
+
+
+def judged(net: LightNet, scenes: Apart, lesson: Lesson, *, steps: int = 8) -> dict[str, float]:
+    """Median errors on scenes that were not learnt from, keys in front of the subject."""
+    rows = []
+    with torch.no_grad():
+        for step in range(steps):
+            batch = examples(scenes, 1_000_000 + step, lesson)
+            out, _ = net(batch["plate"], batch["mask"])
+            cosine = (out[:, :3] * batch["way"]).sum(1).clamp(-1, 1)
+            rows.append(torch.stack([
+                torch.rad2deg(torch.acos(cosine)), (out[:, 4] - batch["softness"][:, 0]).abs(),
+                (out[:, 5:8] - batch["colours"][:, :3]).abs().mean(1), batch["way"][:, 2],
+                out[:, 3],
+            ]))  # fmt: skip
+    error, soft, key, z, sure = torch.cat(rows, 1)
+    front = z > 0
+    surest = sure > sure.median()
+    return {
+        "direction_deg": float(error[front].median()),
+        "direction_all_deg": float(error.median()),
+        "direction_surer_half_deg": float(error[front & surest].median()),
+        "softness_octaves": float(soft.median()), "key_stops": float(key.median()),
+    }  # fmt: skip
+
+
+def _written(net: LightNet, lesson: Lesson, folder: Path, minutes: float) -> Path:
+    from safetensors.torch import save_file
+
+    held_out = Apart(folder, lesson.seed + HELD_OUT_SEED, 200)
+    crew = Apart(folder, lesson.seed + HELD_OUT_SEED, 60, family=CREW)
+    numbers = {}
+    for name, scenes in (("wild", held_out), ("crew", crew)):
+        scenes.render()
+        apart = Lesson(**{**asdict(lesson), "scenes": scenes.scenes})
+        numbers[name] = {k: round(v, 3) for k, v in judged(net, scenes, apart).items()}
+    path = folder / "light.safetensors"
+    save_file({n: t.half().contiguous() for n, t in net.state_dict().items()}, path)
+    taught = {k: v for k, v in asdict(lesson).items() if k != "out"}
+    card = {"what": "the light estimator", "taught_on": "the soundstage's wild scenes alone",
+            "lesson": taught, "minutes": round(minutes, 1), "held_out": numbers,
+            "crew": "dressed sets, a family that nothing was taught on"}  # fmt: skip
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(card, indent=1))
+    return path
+
+
+def main(arguments: list[str]) -> None:
+    """Key=value arguments of `Lesson`."""
+    kinds = {"out": str, "rate": float}
+    pairs = [a.partition("=") for a in arguments]
+    teach(Lesson(**{name: kinds.get(name, int)(value) for name, _, value in pairs}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

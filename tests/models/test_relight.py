@@ -1,0 +1,123 @@
+"""The relight model: nothing asked is nothing done, light keeps its sums, and it learns."""
+
+import math
+import warnings
+
+import pytest
+import torch
+
+from footagefit.models.base import scaled
+from footagefit.models.nets.light_code import VECTOR, asked, lamp_of, movement
+from footagefit.models.nets.relight_net import marched
+from footagefit.models.relight import RelightModel
+from footagefit.records import Given, Pair
+from footagefit.tasks.draws import generator
+
+
+@pytest.fixture(scope="module")
+def model():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(2)
+        made = RelightModel(width=8, long_px=64, points=512).eval()
+        for head in (made.net.change, made.net.trust, made.net.added):
+            torch.nn.init.normal_(head.weight, std=0.05)
+    return made
+
+
+def vector(**values: float) -> torch.Tensor:
+    out = torch.zeros(1, 2 * len(VECTOR))
+    for name, value in values.items():
+        at = VECTOR.index("light." + name.replace("__", "."))
+        out[0, 2 * at : 2 * at + 2] = torch.tensor([value, 1.0])
+    return out
+
+
+def towards(azimuth_deg: float, elevation_deg: float) -> dict[str, float]:
+    a, e = math.radians(azimuth_deg), math.radians(elevation_deg)
+    return {"azimuth_x": math.sin(a), "azimuth_z": math.cos(a), "elevation_y": math.sin(e)}
+
+
+def a_given(ask: torch.Tensor, *, size=(48, 80), seed: int = 1) -> Given:
+    coarse = torch.rand(1, 3, 6, 8, generator=generator(seed)) + 0.02
+    plate = torch.nn.functional.interpolate(coarse, size=size, mode="bicubic").clamp_min(0.0)
+    return Given(plate, plate[:, :0], torch.ones(1, 1, *size), torch.zeros(1, 0, 3, 16, 16), ask,
+                 plate[:, :0])  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(48, 80), (33, 70), (90, 40)])
+def test_nothing_asked_returns_the_plate_to_the_bit(model, size):
+    given = a_given(vector(), size=size)
+    given.plate[0, :, 3, 3] = torch.tensor([469.8, -0.17, 3.93])
+    with torch.no_grad():
+        assert torch.equal(model.predict(given), given.plate)
+        look = model.look(model.small(a_given(vector(**towards(60, 10)), size=size)))
+        assert torch.equal(model.apply(scaled(look, 0.0), given), given.plate)
+
+
+def test_layers_give_the_result(model):
+    given = a_given(vector(**towards(-70, 20)))
+    with torch.no_grad():
+        look = model.look(model.small(given))
+        layers = model.layers(look, given)
+        out = model.apply(look, given)
+    assert torch.allclose(given.plate * layers["gain"] + layers["offset"], out, atol=1e-5)
+    assert {"normals", "confidence", "height", "shadow", "shading"} <= layers.keys()
+    assert not torch.allclose(out, given.plate, atol=1e-3)
+
+
+def test_exposure_by_number_is_exposure(model):
+    given = a_given(vector(by__key_ev=1.0, by__fill_ev=1.0))
+    with torch.no_grad():
+        made = model.net(given.plate[..., :48, :80], given.mask, *_lights(model, given))
+    assert torch.allclose(made["physics"], torch.ones_like(made["physics"]), atol=1e-4)
+
+
+def test_a_reference_lends_its_light(model):
+    given = a_given(vector())
+    other = a_given(vector(), seed=7).plate
+    with torch.no_grad():
+        look = model.look(model.small(given._replace(reference=other[:, None])))
+    assert float(look["cells"].abs().max()) > 0.0
+
+
+def test_asking_by_degrees_turns_the_light():
+    own = lamp_of(torch.tensor([[0.0, 0.0, 1.0, 0.0, 3.0, *[0.5] * 3, *[-2.0] * 3]]))
+    old, new, add = asked(vector(by__azimuth=math.pi / 2), own)
+    assert torch.allclose(new.way, torch.tensor([[1.0, 0.0, 0.0]]), atol=1e-5)
+    assert torch.equal(old.way, own.way) and float(add) == 0.0
+    assert float(movement(old, new, add)) > 0.9
+    assert float(movement(old, old, add)) == 0.0
+    told, _, _ = asked(vector(**{f"plate__{k}": v for k, v in towards(-90, 0).items()}), own)
+    assert torch.allclose(told.way, torch.tensor([[-1.0, 0.0, 0.0]]), atol=1e-5)
+
+
+def test_a_post_hides_the_light_on_its_far_side():
+    height = torch.zeros(1, 1, 16, 16)
+    height[..., 7:9] = 0.3
+    hidden = marched(height, torch.tensor([[0.9, 0.0, 0.436]]))[0, 0, 8]
+    assert float(hidden[5]) > 0.7 > 0.3 > float(hidden[11])
+
+
+def test_it_learns():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(4)
+        made = RelightModel(width=8, long_px=48, points=256)
+    given = a_given(vector(**towards(80, 0)), size=(48, 48))
+    ramp = torch.linspace(0.3, 2.0, 48).view(1, 1, 1, 48)
+    pair = Pair(given, given.plate * ramp, {}, torch.ones(1, 1, 48, 48))
+    optimizer = torch.optim.Adam([p for p in made.parameters() if p.requires_grad], lr=3e-3)
+    losses = []
+    for step in range(25):
+        loss = torch.stack(list(made.loss(pair, rng=generator(step)).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def _lights(model: RelightModel, given: Given):
+    old, new, add = asked(given.vector, model.own_light(given))
+    return old, new, add, movement(old, new, add)
