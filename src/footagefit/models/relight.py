@@ -134,7 +134,9 @@ class RelightModel(Model):
         terms = {"light": self.light_error(light, _picked(pair.target, index), weight)}
         terms["whole"] = 0.25 * self._whole(small, made, pair)
         if "normals" in pair.truth:
-            terms |= _perceived(made, pair.truth)
+            shapes = ("normals", "depth", "albedo")
+            truth = {n: resampled(pair.truth[n], _size(small.plate)) for n in shapes}
+            terms |= _perceived(made, truth)
         if "real" in pair.truth:
             terms["mirror"] = self._mirror(small, made, pair.truth["real"])
         return terms
