@@ -186,8 +186,10 @@ class RelightModel(Model):
         }
 
     def _splatted(self, plate: Tensor, delta: Tensor) -> Tensor:
-        """Stops at h, w as a grid over the guide's depth too (B,3,Z,h,w): each cell takes what
-        places about it with light of its depth have; cells that no place has, what is nearest.
+        """Stops at h, w as a grid over the guide's depth too (B,3,Z,h,w).
+
+        Each cell takes what places about it with light of its depth have; cells that no place
+        has, what is nearest.
         """
         depth = self.guide(stops(F.avg_pool2d(plate, 2)))[:, None]
         cells = torch.arange(self.depth_cells, device=plate.device, dtype=plate.dtype)
