@@ -79,6 +79,7 @@ def resampled(picture_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept may be trained through later
 def _weights(length: int, block: int, wanted: int) -> Tensor:
     """How much of each block of pixels each wanted pixel holds (wanted, blocks)."""
     edges = torch.arange(0, length + block, block, dtype=torch.float64).clamp_max(length)

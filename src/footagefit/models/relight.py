@@ -134,7 +134,9 @@ class RelightModel(Model):
         terms = {"light": self.light_error(light, _picked(pair.target, index), weight)}
         terms["whole"] = 0.25 * self._whole(small, made, pair)
         if "normals" in pair.truth:
-            terms |= _perceived(made, pair.truth)
+            shapes = ("normals", "depth", "albedo")
+            truth = {n: resampled(pair.truth[n], _size(small.plate)) for n in shapes}
+            terms |= _perceived(made, truth)
         if "real" in pair.truth:
             terms["mirror"] = self._mirror(small, made, pair.truth["real"])
         return terms
@@ -184,8 +186,10 @@ class RelightModel(Model):
         }
 
     def _splatted(self, plate: Tensor, delta: Tensor) -> Tensor:
-        """Stops at h, w as a grid over the guide's depth too (B,3,Z,h,w): each cell takes what
-        places about it with light of its depth have; cells that no place has, what is nearest.
+        """Stops at h, w as a grid over the guide's depth too (B,3,Z,h,w).
+
+        Each cell takes what places about it with light of its depth have; cells that no place
+        has, what is nearest.
         """
         depth = self.guide(stops(F.avg_pool2d(plate, 2)))[:, None]
         cells = torch.arange(self.depth_cells, device=plate.device, dtype=plate.dtype)
