@@ -73,6 +73,17 @@ def test_exposure_by_number_is_exposure(model):
     assert torch.allclose(made["physics"], torch.ones_like(made["physics"]), atol=1e-4)
 
 
+def test_doubt_leaves_exposure_alone():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fresh = RelightModel(width=8, long_px=64).eval()
+    given = a_given(vector(by__key_ev=1.0, by__fill_ev=1.0))
+    with torch.no_grad():
+        look = fresh.look(fresh.small(given))
+    assert float(look["confidence"].max()) < 0.9
+    assert torch.allclose(look["cells"], torch.ones_like(look["cells"]), atol=0.02)
+
+
 def test_a_reference_lends_its_light(model):
     given = a_given(vector())
     other = a_given(vector(), seed=7).plate

@@ -165,7 +165,11 @@ class RelightModel(Model):
 
     def _decided(self, small: Given, old: Lamp, new: Lamp, add: Tensor) -> dict[str, Tensor]:
         moved = movement(old, new, add)
-        return {**self.net(small.plate, small.mask, old, new, add, moved), "moved": moved}
+        made = self.net(small.plate, small.mask, old, new, add, moved)
+        return {
+            **made,
+            "common": _common(old, new)[:, :, None, None] * (1.0 - add[:, :, None, None]),
+        }
 
     def _look(self, small: Given, old: Lamp, new: Lamp, add: Tensor) -> Look:
         return self._as_look(small, self._decided(small, old, new, add))
@@ -173,7 +177,8 @@ class RelightModel(Model):
     def _as_look(self, small: Given, made: dict[str, Tensor]) -> Look:
         weight = (small.mask + 0.05) / (small.mask + 0.05).sum((2, 3), keepdim=True)
         mean = (small.plate.clamp_min(0.0).mean(1, keepdim=True) * weight).sum((2, 3), keepdim=True)
-        delta = made["trust"] * made["change"]
+        # What key and fill have in common is exposure and balance: no shape, no doubt.
+        delta = made["common"] + made["trust"] * (made["change"] - made["common"])
         facing = made["normals"][:, 2:3]
         return {
             "cells": self._splatted(small.plate, delta),
@@ -226,6 +231,13 @@ class RelightModel(Model):
         other = self._decided(flipped, *self._lights(flipped))
         both = (made["trust"] * made["change"], (other["trust"] * other["change"]).flip(3))
         return ((both[0] - both[1]).abs().mean((1, 2, 3)) * real.view(-1)).mean()
+
+
+def _common(old: Lamp, new: Lamp) -> Tensor:
+    """Stops (B,3) that key and fill move by together; 0 where they do not."""
+    key, fill = new.key - old.key, new.fill - old.fill
+    both = torch.minimum(key.abs(), fill.abs()) * key.sign()
+    return torch.where(key * fill > 0, both, torch.zeros_like(both))
 
 
 def _mirrored(vector: Tensor) -> Tensor:
