@@ -211,7 +211,8 @@ class RelightModel(Model):
 
     def _whole(self, small: Given, made: dict[str, Tensor], pair: Pair) -> Tensor:
         """Error of the change before trust, where it can be read: so that trust has a choice."""
-        size = made["change"].shape[2:]
+        rows, columns = made["change"].shape[2:]
+        size = (int(rows), int(columns))
         plate = resampled(pair.given.plate, size).clamp_min(0.0)
         target = resampled(pair.target, size).clamp_min(0.0)
         weight = resampled(pair.weight * pair.given.mask, size)
