@@ -76,4 +76,5 @@ def show(title: str, rows: Sequence[Row], path: Path | None = None) -> None:
         holds = {True: "yes", False: "NO", None: ""}[row.holds]
         print(f"| {row.metric} | {row.unit} | {row.ours:.4g} | {others} | {row.target} | {holds} |")
     if path is not None:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        plain = [asdict(row) for row in rows]
+        path.write_text(json.dumps(plain, indent=1, default=lambda v: v.item()) + "\n")
