@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from footagefit.signature import (
     bloom,
@@ -28,11 +29,13 @@ from footagefit.signature import (
     sharpness,
     vignette,
 )
+from footagefit.signature.light import LightEstimate, estimate, together
 from footagefit.signature.record import Lens, MeasuredLight, SetupLook
 
 MOST_LINES = 4000
 FINE = ("original", "plate")  # media that hold grain and sharpness as they were recorded
 _MOST_PARTS = 400
+_SURE = 0.75  # expected cosine between the key as found and as it is: about 40 degrees
 _MOST_GRAINS = 48  # frames: more hold memory and say no more
 
 
@@ -137,7 +140,8 @@ class SetupSeen:
     Args:
         lens: Name of its lens.
         medium: As in `LensSeen`.
-        light: Of a chart, or of the estimator; None until one has spoken.
+        light: Of a chart, where one was seen: it is believed before the estimator.
+        lights: What the estimator says of each frame.
     """
 
     lens: str = ""
@@ -147,6 +151,7 @@ class SetupSeen:
     colours: list[np.ndarray] = field(default_factory=list)
     patches: list[grain.Patches] = field(default_factory=list)
     light: MeasuredLight | None = None
+    lights: list[LightEstimate] = field(default_factory=list)
 
     def add(self, run: Run, *, shot: str) -> None:
         """Look at frames of one shot."""
@@ -156,6 +161,7 @@ class SetupSeen:
         for frame, follows in zip(run.frames, after, strict=True):
             self.frames += 1
             self.colours.append(grade.sampled(frame))
+            self.lights += estimate(torch.from_numpy(frame).permute(2, 0, 1)[None])
             if self.medium in FINE and len(self.patches) < _MOST_GRAINS:
                 self.patches.append(grain.patches(frame, follows))
 
@@ -168,7 +174,18 @@ class SetupSeen:
         if found is None:
             why = "too few flat patches" if self.medium in FINE else "only proxies are there"
             remarks.append(f"grain: {why}")
+        light = self.light or self._estimated(remarks)
         return SetupLook(
-            self.lens, grade.fit(self.colours), found, self.light, self.medium, self.frames,
+            self.lens, grade.fit(self.colours), found, light, self.medium, self.frames,
             tuple(self.shots), tuple(remarks),
         )  # fmt: skip
+
+    def _estimated(self, remarks: list[str]) -> MeasuredLight | None:
+        """What the estimator says of all frames, where it is sure enough to be of use."""
+        if not self.lights:
+            return None
+        found = together(self.lights)
+        if found.confidence < _SURE:
+            remarks.append(f"light: the estimator is not sure ({found.confidence:.2f})")
+            return None
+        return MeasuredLight(found.light, round(found.confidence, 3), "estimate")
