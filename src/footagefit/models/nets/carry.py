@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 SHEET = 6  # of a cell: mean stops of R, G, B and the log2 of their spread
 _SMALL = 8  # features compared, per head
@@ -82,10 +81,13 @@ class Carry(nn.Module):
 
 
 def sheet(view: Tensor, cell_px: int) -> Tensor:
-    """Mean and spread of the stops of each cell (B,6,h,w)."""
-    mean = F.avg_pool2d(view, cell_px)
-    square = F.avg_pool2d(view * view, cell_px)
-    spread = (square - mean * mean).clamp_min(0.0) + 1e-2
+    """Mean and spread of the stops of each cell (B,6,h,w); sides are multiples of a cell."""
+    rows, columns = view.shape[2] // cell_px, view.shape[3] // cell_px
+    cells = view.reshape(view.shape[0], view.shape[1], rows, cell_px, columns, cell_px)
+    mean = cells.mean((3, 5))
+    # About the mean, not the mean of squares less its square: that loses most digits.
+    off = cells - mean[:, :, :, None, :, None]
+    spread = (off * off).mean((3, 5)) + 1e-2
     return torch.cat([mean, 0.5 * torch.log2(spread)], 1)
 
 
