@@ -211,7 +211,7 @@ def _onnx_rows(
         plate = trying_frame(height, width)
         off = distance(onnx_file.run_graph(path, plate), expected(fit, plate, reference))
         what = f"{name}, ONNX, {width}x{height}, float"
-        rows.append(_bounded(what, off, parity.ONNX_BOUND, {}))
+        rows.append(_bounded(what, off, parity.FLOAT_BOUND, {}))
     return rows
 
 

@@ -83,7 +83,7 @@ def write_graph(
         look=bake.own_look,
         by_pixel=primaries != 0,
     )
-    bounds = {"float": parity.ONNX_BOUND}
+    bounds = {"float": parity.FLOAT_BOUND}
     parity.checked({"float": worst}, bounds, what="the model in onnxruntime")
     record = {
         **record,

@@ -17,7 +17,6 @@ from footagefit.rendering.fits import Fit
 from footagefit.tasks.base import PlainWindow
 
 FLOAT_BOUND = 1e-5
-ONNX_BOUND = 5e-5  # onnxruntime sums in an order of its own, and attention sharpens last digits
 HALF_BOUND = 1e-3
 LARGEST_HALF = 65504.0
 

@@ -10,8 +10,12 @@ read as a sum over its depths of planes that two matrices stretch over the frame
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from footagefit.export.baked import Baked
 from footagefit.models.nets.light import TOE, stops
@@ -100,7 +104,8 @@ class TracedField(nn.Module):
             torch.matmul(lens, _smaller(torch.tensor(self.lens_size[1]), columns).t()),
         )
         mask = torch.ones_like(small[:, :1])
-        everywhere, cells = self.net(small, mask, guide, self.reference, self.vector)
+        with SpelledOut():
+            everywhere, cells = self.net(small, mask, guide, self.reference, self.vector)
         return cells + everywhere[:, :, None, None, None]
 
     def _cells(self, length: Tensor, scale: Tensor) -> Tensor:
@@ -128,6 +133,18 @@ class TracedField(nn.Module):
         across = ((x - 0.5).view(1, 1, 1, -1).expand(1, 1, rows, columns)) * (aspect / half)
         up = ((0.5 - y).view(1, 1, -1, 1).expand(1, 1, rows, columns)) / half
         return torch.cat([across, up], 1)
+
+
+class SpelledOut(TorchFunctionMode):
+    """Sigmoids by exp: runtimes approximate theirs, and attention sharpens what they lose."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """As asked, but for sigmoid and silu."""
+        if func is torch.sigmoid:
+            return 1.0 / (1.0 + torch.exp(-args[0]))
+        if func in (functional.silu, torch._C._nn.silu):  # pyright: ignore[reportAttributeAccessIssue]
+            return args[0] / (1.0 + torch.exp(-args[0]))
+        return func(*args, **(kwargs or {}))
 
 
 def _size(picture: Tensor, axis: int) -> Tensor:
@@ -162,10 +179,10 @@ def _smaller(length: Tensor, wanted: Tensor) -> Tensor:
 
 def _hat_between(length: Tensor, wanted: Tensor) -> Tensor:
     """Straight lines between pixel centres, for pictures that grow (wanted, length)."""
-    place = _counted(wanted).float() + 0.5
-    place = place * (length.float() / wanted.float()) - 0.5
-    place = torch.minimum(place.clamp(min=0.0), length.float() - 1.0)
-    return (1.0 - (place[:, None] - _counted(length).float()).abs()).clamp(min=0.0)
+    place = _counted(wanted).double() + 0.5
+    place = place * (length.double() / wanted.double()) - 0.5
+    place = torch.minimum(place.clamp(min=0.0), length.double() - 1.0)
+    return (1.0 - (place[:, None] - _counted(length).double()).abs()).clamp(min=0.0).float()
 
 
 def _hat(cells: int | Tensor, wanted: Tensor) -> Tensor:
