@@ -124,6 +124,8 @@ class MovieDecoder:
     def _is_ahead(self, position: int) -> bool:
         if position <= self._position:
             return False
+        if position <= self._position + _READ_ON:  # so does the next frame, without a look
+            return True
         key = self._index.key_before(position) if self._index.timed else 0
         return key <= self._position + _READ_ON
 
