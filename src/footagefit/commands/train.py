@@ -45,14 +45,14 @@ def train(
     from footagefit.training.mirrors import mirrors_of
     from footagefit.training.run import Plan, finish
 
-    recipe = _fitting(Recipe(part_of("task", task), part_of("model", model)))
+    recipe = fitting(Recipe(part_of("task", task), part_of("model", model)))
     if resume is not None:
         folder = resume.expanduser()
         plan = _going_on(Plan.read(folder), trainer, folder)
     else:
         if show is None and stage_scenes is None:
             raise UsageError("show is not set", hint="Say show=<YAML or folder of dailies>")
-        recipe, start = _started(recipe, init_from)
+        recipe, start = started(recipe, init_from)
         plan = Plan(
             recipe=recipe,
             settings=trainer,
@@ -75,7 +75,7 @@ def train(
     return 0
 
 
-def _fitting(recipe: Recipe) -> Recipe:
+def fitting(recipe: Recipe) -> Recipe:
     """The recipe with a model that learns its task, where none was asked for by name."""
     known = recipe.build_task().spec.models
     if recipe.model.name in known or recipe.model.name != _MODEL or recipe.model.settings:
@@ -199,7 +199,7 @@ def part_of(group: str, raw: Mapping[str, Any]) -> Part:
     raise UnknownName(group, raw.get("_target_"), known)
 
 
-def _started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
+def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
     """Where weights come from; a fit to start from brings its model's sizes along."""
     from footagefit.rendering.fits import Recipe, load_fit
 

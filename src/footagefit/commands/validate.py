@@ -1,20 +1,33 @@
-"""`footagefit validate`: everything a training run will touch, checked before it starts."""
+"""`footagefit validate`: everything a training run will touch, checked before it starts.
+
+It takes the words that `footagefit train` takes, and reads footage through the same data module,
+so that what passes here is what will be run.
+"""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from footagefit.commands.progress import track
+from footagefit.commands.train import fitting, part_of, started
 from footagefit.config import Raw
 from footagefit.errors import FootagefitError, UsageError
+from footagefit.training.mirrors import Tracking, mirrors_of
+from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
     from footagefit.dailies.data import Dailies
-    from footagefit.dailies.entries import Link, Shot
-    from footagefit.dailies.show import Show
+    from footagefit.dailies.entries import Shot
+    from footagefit.rendering.fits import Recipe
+    from footagefit.tasks.base import Task
+    from footagefit.training.run import Plan
+
+_AHEAD = 4  # batches that each loader process makes ready
 
 
 @dataclass
@@ -34,8 +47,9 @@ class Findings:
 
     def fault(self, line: str) -> None:
         """Something that would stop the run, or make it worthless."""
-        self.lines.append(f"  FAULT {line}")
-        self.faults.append(line)
+        if line not in self.faults:
+            self.lines.append(f"  FAULT {line}")
+            self.faults.append(line)
 
 
 def validate(
@@ -43,51 +57,61 @@ def validate(
     show: Path,
     task: Raw,
     model: Raw,
-    role: str,
-    batch_size: int,
-    length: int,
-    references: int,
-    long_side_px: int,
-    cache_gb: float,
-    workers: int,
+    trainer: Settings,
+    init_from: str,
+    keyframes: Path | None,
+    tracking: Tracking,
     read: bool,
     dry_steps: bool,
 ) -> int:
     """Check a run in advance; see configs/validate.yaml for each key."""
-    from footagefit.dailies.data import Dailies
-    from footagefit.dailies.show import load_show
+    from footagefit.rendering.fits import Recipe
+    from footagefit.training.shows import dailies_of
 
-    production = load_show(show)
-    dailies = Dailies(
-        production,
-        batch_size=batch_size,
-        length=length,
-        references=references,
-        long_side_px=long_side_px,
-        cache_gb=cache_gb,
-        workers=workers,
-        role=role,
-    )
     findings = Findings()
+    recipe = fitting(Recipe(part_of("task", task), part_of("model", model)))
+    plan = _plan(recipe, trainer, show, init_from, findings)
+    learnt = plan.recipe.build_task()
+    dailies = dailies_of(show, trainer, spec=learnt.spec)
     shots = _sides(dailies, findings)
     if shots:
-        _clips(production, dailies, shots, role, read, findings)
-        _review(production, findings)
+        _clips(dailies, shots, read, findings)
         _cache(dailies, shots, findings)
-        _memory(dailies, findings)
-    if shots and dry_steps and not findings.faults:
-        _step(show, task, model, dailies, findings)
-    print(f"{production.name}: task {str(task['_target_']).rpartition('.')[2].lower()}")
+    if learnt.spec.teacher == "sources":
+        findings.note("scenes of the soundstage are rendered into the cache before the first run")
+    plan = _besides(plan, dailies, keyframes, tracking, findings)
+    if not findings.faults:
+        _review(dailies, findings)
+    if not findings.faults:
+        _batches(dailies, learnt, trainer, findings)
+    if dry_steps and not findings.faults:
+        _step(plan, dailies.show.work, findings)
+    print(f"{dailies.show.name}: {recipe.task.name} with {plan.recipe.model.name}")
     print("\n".join(findings.lines))
     if findings.faults:
         count = len(findings.faults)
         raise UsageError(
             f"{count} fault{'s' if count > 1 else ''} would stop or spoil the run: "
             f"{findings.faults[0]}",
-            path=production.catalogue,
+            path=dailies.show.catalogue,
             hint="Mend what is listed above",
         )
     return 0
+
+
+def _plan(
+    recipe: Recipe, settings: Settings, show: Path, init_from: str, findings: Findings
+) -> Plan:
+    """What would be run, with the weights it would start from."""
+    from footagefit.training.run import Plan
+
+    start = None
+    try:
+        recipe, start = started(recipe, init_from)
+        findings.good(f"it starts from {start or 'nothing'}")
+    except FootagefitError as error:
+        findings.fault(str(error))
+    return Plan(recipe, settings, show=str(show.expanduser().resolve()), init_from=start)
 
 
 def _sides(dailies: Dailies, findings: Findings) -> list[Shot]:
@@ -115,15 +139,14 @@ def _sides(dailies: Dailies, findings: Findings) -> list[Shot]:
     return shots
 
 
-def _clips(
-    show: Show, dailies: Dailies, shots: list[Shot], role: str, read: bool, findings: Findings
-) -> None:
+def _clips(dailies: Dailies, shots: list[Shot], read: bool, findings: Findings) -> None:
     """Every clip is there, is what was scanned, says its colour space, and reads."""
     from footagefit.dailies.finding import find
 
+    show, role = dailies.show, dailies.role
     reader = dailies.windows(shots[0].side).reader
     there = {i.path: i for i in find(show.roots, show.work, exclude=show.exclude)}
-    links = sorted({_link(s, role).path: s for s in shots}.items())
+    links = sorted({reader.link(s).path: s for s in shots}.items())
     failed = 0
     for path, shot in track(links, total=len(links), label="validate", unit="clips"):
         medium = dailies.windows(shot.side).reader.media[path]
@@ -155,88 +178,123 @@ def _clips(
         )
 
 
-def _link(shot: Shot, role: str) -> Link:
-    return shot.medium(role) or shot.primary
-
-
-def _review(show: Show, findings: Findings) -> None:
-    from footagefit.dailies.database import Catalogue
-
-    with Catalogue(show.catalogue) as catalogue:
-        names = {s.name for s in catalogue.shots()}
-    unknown = [n for n in show.review if n not in names]
-    if unknown:
-        findings.fault(f"review shots not in the catalogue: {', '.join(unknown)}")
-    elif show.review:
-        findings.good(f"{len(show.review)} review shots are there")
-    else:
-        findings.note("no review shots are named in the show; name some under review:")
-
-
 def _cache(dailies: Dailies, shots: list[Shot], findings: Findings) -> None:
+    """The small frames have room."""
     need = 0
     for side in {s.side for s in shots}:
         reader = dailies.windows(side).reader
         need += sum(reader.cached_bytes(p, n) for p, n in reader.spans().items())
-    have = dailies.cache.size_bytes()
-    work = dailies.show.work
-    free = shutil.disk_usage(work if work.exists() else work.parent).free
+    have, free = dailies.cache.size_bytes(), _free_bytes(dailies.show.work)
     line = f"cache: {need / 1e9:.2f} GB needed, {have / 1e9:.2f} there, {free / 1e9:.1f} GB free"
     if need > dailies.cache.limit_bytes:
-        findings.note(f"{line}; more than cache_gb, so the rest is decoded each time")
+        findings.note(f"{line}; more than the cache may take, so the rest is decoded each time")
     elif need - have > free:
         findings.fault(f"{line}: the disk is too full")
     else:
         findings.good(line)
 
 
-def _memory(dailies: Dailies, findings: Findings) -> None:
-    """What a step's data cost, from a real batch."""
+def _free_bytes(work: Path) -> int:
+    return shutil.disk_usage(work if work.exists() else work.parent).free
+
+
+def _besides(
+    plan: Plan, dailies: Dailies, keyframes: Path | None, tracking: Tracking, findings: Findings
+) -> Plan:
+    """The work folder, an artist's keyframes, and where the record is mirrored."""
+    from footagefit.tasks.keyframes import read_keyframes
+
+    work = dailies.show.work
+    try:
+        tempfile.TemporaryFile(dir=work).close()
+        findings.good(f"{work} can be written")
+    except OSError as error:
+        findings.fault(f"{work}: runs and fits cannot be written ({error.strerror})")
+    for name in mirrors_of(tracking):
+        if find_spec(name) is None:
+            findings.fault(f"{name} is not installed. pip install {name}")
+        else:
+            findings.good(f"{name} is installed")
+    if keyframes is None:
+        return plan
+    try:
+        pairs = read_keyframes(keyframes, space=dailies.show.space or "auto")
+        findings.good(f"{len(pairs.numbers)} keyframes, before and after")
+    except FootagefitError as error:
+        findings.fault(str(error))
+    return replace(plan, keyframes=str(keyframes.expanduser().resolve()))
+
+
+def _review(dailies: Dailies, findings: Findings) -> None:
+    """Review shots can be read, and belong to a side."""
+    from footagefit.training.shows import sides_of
+
+    try:
+        sides = sides_of(dailies)
+    except FootagefitError as error:
+        findings.fault(str(error))
+        return
+    if sides.review:
+        findings.good(f"{len(sides.review)} review shots are there and read")
+    else:
+        findings.note("no review shots are named in the show; name some under review:")
+
+
+def _batches(dailies: Dailies, task: Task, settings: Settings, findings: Findings) -> None:
+    """What examples take of memory, from a real one of each side."""
     import torch
 
-    from footagefit.dailies.entries import TRAIN
+    from footagefit.dailies.entries import TRAIN, VAL
+    from footagefit.training.examples import Examples
 
-    if findings.faults:
-        return
-    windows = dailies.windows(TRAIN)
-    batch = [windows.window(index) for index in range(dailies.batch_size)]
-    tensors = [t for w in batch for t in (w.frames_TCHW, w.reference_RCHW, w.gone_T1HW)]
-    size = sum(t.element_size() * t.nelement() for t in tensors if isinstance(t, torch.Tensor))
-    ahead = 1 + 2 * dailies.workers
+    made = []
+    for side, stream in ((TRAIN, 0), (VAL, 1)):
+        examples = Examples(dailies.windows(side), task, seed=settings.seed, stream=stream)
+        try:
+            pair = examples[0]
+        except FootagefitError as error:
+            findings.fault(str(error))
+            return
+        held = [*pair.given, pair.target, *pair.truth.values(), pair.weight]
+        tensors = [t for t in held if isinstance(t, torch.Tensor)]
+        made.append(sum(t.element_size() * t.nelement() for t in tensors) / 1e6)
+    batch_mb = made[0] * settings.batch_size / settings.accumulate
+    ready_mb = batch_mb * _AHEAD * settings.workers
     findings.good(
-        f"a batch of {dailies.batch_size} windows is {size / 1e6:.1f} MB; with {dailies.workers} "
-        f"workers ahead of the trainer at most {ahead * size / 1e6:.0f} MB"
+        f"{settings.batch_size // settings.accumulate} examples of {made[0]:.1f} MB at a time; "
+        f"{settings.workers} workers hold up to {ready_mb:.0f} MB ready, "
+        f"{settings.val_windows} held-out ones stay in memory: "
+        f"{made[1] * settings.val_windows:.0f} MB"
     )
 
 
-def _step(show: Path, task: Raw, model: Raw, dailies: Dailies, findings: Findings) -> None:
+def _step(plan: Plan, work: Path, findings: Findings) -> None:
     """What the trainer takes of memory for a step of this size, from real ones."""
-    from footagefit.commands.train import part_of
-    from footagefit.rendering.fits import Recipe
     from footagefit.training import dry_step
-    from footagefit.training.settings import Settings
 
-    settings = Settings(
-        batch_size=dailies.batch_size,
-        long_side_px=dailies.long_side_px,
-        workers=dailies.workers,
-        seed=dailies.seed,
-    )
-    recipe = Recipe(part_of("task", task), part_of("model", model))
     try:
-        taken = dry_step.measure(show.expanduser().resolve(), recipe, settings)
+        taken = dry_step.measure(plan)
     except FootagefitError as error:
         findings.fault(str(error))
         return
     line = (
-        f"a step peaks at {taken.peak_mb:.0f} MB in the trainer, {taken.step_mb:.0f} MB of it for "
-        f"forward, backward and optimizer"
+        f"a step peaks at {taken.peak_mb:.0f} MB in the trainer: {taken.step_mb:.1f} MB of it for "
+        f"forward, backward and optimizer, beside {taken.model_mb:.1f} MB of weights "
+        f"({taken.kept_mb:.1f} MB kept by optimizer and average)"
     )
     if taken.device_mb:
         line += f"; {taken.device_mb:.0f} MB on the device"
     free_mb = _free_mb()
     if free_mb is not None and taken.peak_mb > free_mb:
-        findings.fault(f"{line}: {free_mb:.0f} MB are free. Lower batch_size or long_side_px")
+        findings.fault(
+            f"{line}: {free_mb:.0f} MB are free. Say trainer.accumulate=2, or a smaller batch_size"
+        )
+    else:
+        findings.good(line)
+    saved_mb = 2 * (taken.model_mb + taken.kept_mb) + taken.model_mb  # last, next, and the best
+    line = f"checkpoints take up to {saved_mb:.0f} MB"
+    if saved_mb * 1e6 > _free_bytes(work):
+        findings.fault(f"{line}: the disk is too full")
     else:
         findings.good(line)
 

@@ -160,7 +160,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         if settings.threads:
             torch.set_num_threads(settings.threads)
         task = plan.recipe.build_task()
-        module = _module(plan, folder, task)
+        module = module_of(plan, folder, task)
         pairs, shots = _judged_on(sides, task, settings)
         _preflight(module, pairs, settings)
         checkpoints = Checkpoints(folder / "checkpoints", every=settings.save_every)
@@ -249,7 +249,8 @@ def _told(
             tracker.fit(fit, ["latest", f"step-{int(numbers.get('val/step', 0))}"])
 
 
-def _module(plan: Plan, folder: Path, task: Task) -> FineTune:
+def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
+    """What a plan trains, with the weights it starts from; `folder` is the run's."""
     import torch
 
     from footagefit.training.fine_tune import FineTune
