@@ -115,3 +115,35 @@ def test_a_board_held_before_a_wall_of_its_own_tone_is_a_slate(tail: bool) -> No
     parts = leaders.parts_of(tiny(film), range(1, len(film) + 1))
     want = [(SHOT, 1, 24), (SLATE, 25, 32)] if tail else [(SLATE, 1, 8), (SHOT, 9, 32)]
     assert [(p.kind, p.first, p.last) for p in parts] == want
+
+
+def burnt_out(frames: int, *, actor: int = 25) -> np.ndarray:
+    """A performance several stops over: a white set in which an actor is all there is to see."""
+    set_ = shot(62, frames, pan=(0, 0), actor=0).astype(np.float32)
+    out = (225 + 0.2 * set_).clip(0, 255).astype(np.uint8)
+    for t in range(frames):
+        left = 56 + t
+        out[t, 30:78, left : left + actor] = (150, 110, 90)
+    return out
+
+
+@pytest.mark.parametrize("tail", [False, True])
+@pytest.mark.parametrize("frames", [3, 8])
+def test_a_board_as_burnt_out_as_its_set_is_a_slate(tail: bool, frames: int) -> None:
+    performance = burnt_out(24)
+    board = np.repeat(performance[-1:] if tail else performance[:1], frames, 0)
+    board[:, 14:19, 24:136:12] = 120
+    board[:, 20:84, 24:136] = 255
+    film = np.concatenate([performance, board] if tail else [board, performance])
+    parts = leaders.parts_of(tiny(film), range(1, len(film) + 1))
+    want = [(SHOT, 1, 24), (SLATE, 25, 24 + frames)]
+    if not tail:
+        want = [(SLATE, 1, frames), (SHOT, frames + 1, frames + 24)]
+    assert [(p.kind, p.first, p.last) for p in parts] == want
+
+
+def test_what_leaves_a_burnt_out_set_is_no_board() -> None:
+    performance = burnt_out(30)
+    empty = burnt_out(30, actor=0)
+    for film in (np.concatenate([performance, empty]), np.concatenate([empty, performance])):
+        assert SLATE not in [p.kind for p in leaders.parts_of(tiny(film), range(60))]

@@ -47,26 +47,31 @@ class Change:
     score: float
 
 
-def find_changes(small_THWC: np.ndarray) -> list[Change]:
-    """All transitions of a clip, in order, from its small pictures (uint8 Y, Cb, Cr)."""
+def find_changes(small_THWC: np.ndarray, jump_T: np.ndarray | None = None) -> list[Change]:
+    """All transitions of a clip, in order.
+
+    Args:
+        small_THWC: Its small pictures (uint8 Y, Cb, Cr).
+        jump_T: Their `jumps`, where they are at hand.
+    """
     from footagefit.dailies.mixes import find_mixes
 
-    mixes = find_mixes(small_THWC)
+    jump_T = jumps(small_THWC) if jump_T is None else jump_T
+    mixes = find_mixes(small_THWC, jump_T)
     found = list(mixes)
-    for cut in find_cuts(small_THWC):
+    for cut in find_cuts(small_THWC, jump_T):
         if not any(m.start - 2 <= cut.at <= m.at + 1 for m in mixes):
             found.append(cut)
     return sorted(found, key=lambda change: change.at)
 
 
-def find_cuts(small_THWC: np.ndarray) -> list[Change]:
-    """Hard cuts only."""
-    total = len(small_THWC)
-    if total < 3:
+def find_cuts(small_THWC: np.ndarray, jump_T: np.ndarray | None = None) -> list[Change]:
+    """Hard cuts only; arguments as above."""
+    if len(small_THWC) < 3:
         return []
-    jump_T = jumps(small_THWC)
+    jump_T = jumps(small_THWC) if jump_T is None else jump_T
     found: list[Change] = []
-    for index in _candidates(jump_T):
+    for index in standing_out(jump_T, 1.3):
         score = _cut_score(small_THWC, jump_T, int(index))
         if score <= 0:
             continue
@@ -91,12 +96,12 @@ def jumps(small_THWC: np.ndarray) -> np.ndarray:
     return jump_T
 
 
-def _candidates(jump_T: np.ndarray) -> np.ndarray:
-    """Frames that differ more from the one before than is usual around them."""
+def standing_out(jump_T: np.ndarray, times: float) -> np.ndarray:
+    """Frames that differ from the one before so many times as much as is usual around them."""
     padded = np.pad(jump_T[1:], (4, 3), mode="reflect" if len(jump_T) > 8 else "edge")
     around = np.lib.stride_tricks.sliding_window_view(padded, 7)[: len(jump_T)]
     usual_T = np.median(around, axis=1)
-    return np.flatnonzero((jump_T > _LEAST_JUMP) & (jump_T > 1.3 * usual_T))
+    return np.flatnonzero((jump_T > _LEAST_JUMP) & (jump_T > times * usual_T))
 
 
 def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
@@ -155,10 +160,14 @@ def unlike(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     block_BD = blocks.swapaxes(1, 2).reshape(-1, _BLOCK_H * _BLOCK_W)
     flat_BD = block_BD - block_BD.mean(1, keepdims=True)
     spread_B = np.sqrt((flat_BD * flat_BD).mean(1))
-    padded = one.ravel()[_EDGED]
-    near_BND = padded.ravel().take(_NEAR_BND)
-    spread_BN = _window_spreads(padded)[_PLACES_BN]
-    match_BN = np.matmul(near_BND, flat_BD[..., None])[..., 0]  # flat: the places need not be
+    padded = (one - one.mean()).ravel()[_EDGED]
+    around = (HEIGHT + 2 * _REACH_Y - _BLOCK_H + 1, WIDTH + 2 * _REACH_X - _BLOCK_W + 1)
+    windows_DN = np.ascontiguousarray(  # whole rows are copied: the fastest that numpy does
+        np.lib.stride_tricks.sliding_window_view(padded, around)
+    ).reshape(_BLOCK_H * _BLOCK_W, -1)
+    spread_BN = _spreads(windows_DN)[_PLACES_BN]
+    match_BN = flat_BD @ windows_DN  # flat: the windows need not be
+    match_BN = np.take_along_axis(match_BN, _PLACES_BN, axis=1)
     match_BN /= np.maximum(spread_BN, 1.0) * np.maximum(spread_B, 1.0)[:, None]
     match_B = np.maximum(0.0, match_BN.max(1) / (_BLOCK_H * _BLOCK_W))
     here_B = spread_BN[:, spread_BN.shape[1] // 2]
@@ -170,15 +179,10 @@ def unlike(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     return float(1.0 - (match_B * say_B).sum() / total)
 
 
-def _window_spreads(padded_HW: np.ndarray) -> np.ndarray:
-    """Spread of each block-sized window of a picture, row by row, from running sums."""
-    sums = []
-    for picture in (padded_HW, padded_HW * padded_HW):
-        run = np.zeros((padded_HW.shape[0] + 1, padded_HW.shape[1] + 1))
-        np.cumsum(np.cumsum(picture, 0, dtype=np.float64), 1, out=run[1:, 1:])
-        tall = run[_BLOCK_H:] - run[:-_BLOCK_H]
-        sums.append((tall[:, _BLOCK_W:] - tall[:, :-_BLOCK_W]).ravel() / (_BLOCK_H * _BLOCK_W))
-    return np.sqrt(np.maximum(0.0, sums[1] - sums[0] ** 2)).astype(np.float32)
+def _spreads(windows_DN: np.ndarray) -> np.ndarray:
+    """Spread of each window; what all have in common has to be taken off before."""
+    square_N = np.einsum("dn,dn->n", windows_DN, windows_DN) / len(windows_DN)
+    return np.sqrt(np.maximum(0.0, square_N - windows_DN.mean(0) ** 2))
 
 
 def _places() -> np.ndarray:
@@ -189,21 +193,12 @@ def _places() -> np.ndarray:
     return np.stack([((r + y) * across + c + x).ravel() for r, c in corners])
 
 
-def _pixels(places_BN: np.ndarray) -> np.ndarray:
-    """Where in the padded picture the pixels of each place's window lie (B,N,D)."""
-    wide = WIDTH + 2 * _REACH_X
-    y, x = np.divmod(places_BN, wide - _BLOCK_W + 1)
-    inside = (np.arange(_BLOCK_H)[:, None] * wide + np.arange(_BLOCK_W)).ravel()
-    return (y * wide + x)[..., None] + inside
-
-
 _EDGED = np.pad(  # a picture with its edge pixels repeated around it
     np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH),
     ((_REACH_Y, _REACH_Y), (_REACH_X, _REACH_X)),
     mode="edge",
 )
 _PLACES_BN = _places()
-_NEAR_BND = _pixels(_PLACES_BN)
 
 
 def colour_shift(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:

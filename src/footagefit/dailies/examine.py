@@ -114,7 +114,9 @@ def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Ex
         raise UnreadableClip(why, path=item.file, hint="Copy or export it again")
     rate = info.rate or settings.rate or Fraction(24)
     changes = _learned(look) if settings.learned else None
-    parts = leaders.parts_of(look.small_THWC, look.numbers, rate=float(rate), changes=changes)
+    parts = leaders.parts_of(
+        look.small_THWC, look.numbers, rate=float(rate), changes=changes, jump_T=look.jump_T
+    )
     medium = replace(
         base,
         state="scanned",
@@ -170,7 +172,7 @@ def _learned(look: Look) -> list[Change]:
     found = learned.find_changes((rgb.clip(0.0, 1.0) * 255.0).astype(np.uint8))
     ours = [
         change
-        for change in cuts.find_changes(look.small_THWC)
+        for change in cuts.find_changes(look.small_THWC, look.jump_T)
         if not any(c.start - 2 <= change.at and change.start <= c.at + 2 for c in found)
     ]
     return sorted([*found, *ours], key=lambda change: change.at)
@@ -212,11 +214,9 @@ def _flags(look: Look, missing: tuple[int, ...], space_known: bool) -> tuple[str
 
 def _skips(look: Look) -> bool:
     """Frames held or skipped in the middle of motion: a copy of the one before, then a jolt."""
-    from footagefit.dailies.cuts import jumps
-
     if len(look.numbers) < 12:
         return False
-    jump_T = jumps(look.small_THWC)[1:]
+    jump_T = look.jump_T[1:]
     moving = float(np.median(jump_T))
     if moving < 0.35:
         return False

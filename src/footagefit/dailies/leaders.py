@@ -22,6 +22,9 @@ _EMPTY = 3.5
 _LONGEST_SLATE_S = 8.0
 _LEAST_RUN = 2
 _BURNT_OUT = 225.0
+_LEAST_STEP = 6  # code values that grain and breath do not move a burnt-out pixel by
+_LEAST_HIDDEN = 0.015  # of the picture, that a board must hide to be told
+_STANDS_OUT = 2.0  # a board comes and goes with so many times the change around it
 
 
 def parts_of(
@@ -30,6 +33,7 @@ def parts_of(
     *,
     rate: float = 24.0,
     changes: Sequence[cuts.Change] | None = None,
+    jump_T: np.ndarray | None = None,
 ) -> tuple[Part, ...]:
     """Cut a clip into shots and what lies between them.
 
@@ -38,13 +42,15 @@ def parts_of(
         numbers: Their frame numbers, ascending.
         rate: Frames a second.
         changes: Transitions found by another detector; our own finds them otherwise.
+        jump_T: `cuts.jumps` of the pictures, where they are at hand.
     """
     total = len(small_THWC)
     if total == 0:
         return ()
     kind_T = np.full(total, SHOT, dtype=object)
+    jump_T = cuts.jumps(small_THWC) if jump_T is None else jump_T
     if changes is None:
-        changes = cuts.find_changes(small_THWC)
+        changes = cuts.find_changes(small_THWC, jump_T)
     kind_T[_runs(_black(small_THWC))] = BLACK
     for change in changes:
         if cuts.is_mix(change):
@@ -55,7 +61,8 @@ def parts_of(
     borders |= {int(i) + 1 for i in np.flatnonzero(kind_T[1:] != kind_T[:-1])}
     edges = sorted(b for b in borders if 0 <= b <= total)
     spans = [(kind_T[a], a, b - 1) for a, b in pairwise(edges) if b > a]
-    spans = _joined(_slated(_joined(_crumbs(spans)), small_THWC, rate))
+    spans = _hidden_boards(_joined(_crumbs(spans)), small_THWC, jump_T, rate)
+    spans = _joined(_slated(spans, small_THWC, rate))
     return tuple(Part(str(kind), numbers[a], numbers[b]) for kind, a, b in spans)
 
 
@@ -104,6 +111,34 @@ def _runs(flag_T: np.ndarray) -> np.ndarray:
     return out
 
 
+def _hidden_boards(
+    spans: list[tuple[str, int, int]], small_THWC: np.ndarray, jump_T: np.ndarray, rate: float
+) -> list[tuple[str, int, int]]:
+    """Split boards off a clip's head and tail that no cut was seen at.
+
+    A board of the wall's own tone, or burnt out before a burnt-out wall, leaves most of the picture
+    as it was: that is no cut, unless a board is what it uncovers.
+    """
+    out = list(spans)
+    shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
+    if not shots:
+        return out
+    standing = cuts.standing_out(jump_T, _STANDS_OUT)
+    reach = int(_LONGEST_SLATE_S * rate)
+    for at, step in ((shots[-1], -1), (shots[0], 1)):  # the tail first: places before it stay
+        _, first, last = out[at]
+        low, high = (first + 2, first + reach) if step > 0 else (last - reach, last - 1)
+        near = standing[(standing >= max(low, first + 2)) & (standing <= min(high, last - 1))]
+        for border in near[np.argsort(-jump_T[near], kind="stable")]:
+            board, scene = slice(first, border), border
+            if step < 0:
+                board, scene = slice(border, last + 1), border - 1
+            if _is_in_front(small_THWC[board][::step], small_THWC[scene]):
+                out[at : at + 1] = [(SHOT, first, int(border) - 1), (SHOT, int(border), last)]
+                break
+    return out
+
+
 def _slated(
     spans: list[tuple[str, int, int]], small_THWC: np.ndarray, rate: float
 ) -> list[tuple[str, int, int]]:
@@ -143,15 +178,26 @@ def _is_slate(run_THWC: np.ndarray, next_HWC: np.ndarray | None) -> bool:
         run_THWC: The frames, the one nearest to the performance last.
         next_HWC: The frame of the performance next to them.
     """
-    if len(run_THWC) > 2 and float(np.median(cuts.jumps(run_THWC)[1:])) > 10.0:
+    if not _is_held_still(run_THWC):
         return False
     picture = run_THWC[len(run_THWC) // 2].astype(np.float32)
     luma, chroma = picture[..., 0], picture[..., 1:]
     if _is_paper(luma, chroma) or _is_black_card(luma, chroma):
         return True
-    return next_HWC is not None and _is_held_in(
-        run_THWC[-1].astype(np.float32), next_HWC.astype(np.float32)
-    )
+    return next_HWC is not None and _is_in_front(run_THWC, next_HWC)
+
+
+def _is_held_still(run_THWC: np.ndarray) -> bool:
+    return len(run_THWC) < 3 or float(np.median(cuts.jumps(run_THWC)[1:])) <= 10.0
+
+
+def _is_in_front(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
+    """Whether a run, the frame nearest to the performance last, shows a board before its scene."""
+    if not _is_held_still(run_THWC):
+        return False
+    behind = behind_HWC.astype(np.float32)
+    near = run_THWC[-3:].astype(np.float32)
+    return _is_held_in(near[-1], behind) or _is_burnt_out(near, behind)
 
 
 def _is_paper(luma: np.ndarray, chroma: np.ndarray) -> bool:
@@ -191,6 +237,32 @@ def _is_held_in(picture_HWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     burnt_out = bright > _BURNT_OUT  # and the writing with it
     board = one_hue > 0.75 and writing < 0.7 and (writing > 0.04 or burnt_out)
     return 0.2 < share < 0.92 and around < 0.1 and board
+
+
+def _is_burnt_out(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
+    """A board as white as film goes: what it hides turns to paper, all over one upright box.
+
+    Of such a board there is neither writing nor, before a white wall, an edge.
+    """
+    board_HWC = np.median(run_THWC, axis=0)
+    bright = float(np.percentile(board_HWC[..., 0], 90))
+    if bright <= _BURNT_OUT:
+        return False
+    step = np.maximum(run_THWC.min(0) - behind_HWC, behind_HWC - run_THWC.max(0)).max(-1)
+    stepped = step > _LEAST_STEP
+    if float(stepped.mean()) < _LEAST_HIDDEN:
+        return False
+    tone = np.median(board_HWC[board_HWC[..., 0] > 0.9 * bright][:, 1:], axis=0)
+    paper, was_paper = (
+        (p[..., 0] > 0.9 * bright) & (np.abs(p[..., 1:] - tone).max(-1) < 9)
+        for p in (board_HWC, behind_HWC)
+    )
+    rows, columns = (np.flatnonzero(stepped.sum(a) >= 2) for a in (1, 0))
+    if len(rows) < 2 or len(columns) < 2:
+        return False
+    box = paper[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    hidden = float((paper & ~was_paper)[stepped].mean())
+    return 0.2 < box.size / paper.size < 0.95 and float(box.mean()) > 0.85 and hidden > 0.6
 
 
 def _edge(pale: np.ndarray, columns: np.ndarray) -> float:

@@ -11,12 +11,11 @@ Shape suffixes: T frames, H rows, W columns, C channels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from footagefit.dailies.cuts import HEIGHT, WIDTH
+from footagefit.dailies.cuts import HEIGHT, WIDTH, jumps
 from footagefit.errors import UnreadableFrame
 from footagefit.footage.clip import Clip
 from footagefit.records import ClipInfo, Native
@@ -26,7 +25,7 @@ _TAPS = 4  # samples across one cell of the tiny picture
 _PLANE_TAPS = (_TAPS, 2, 2)  # the same of each plane
 _BATCH = 64
 Thumb = np.ndarray | tuple[np.ndarray, ...]
-_SLANTED = np.flatnonzero(np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)).ravel() % 3 == 0)
+_SLANTED = np.flatnonzero(np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)).ravel() % 6 == 0)
 _SHARP_EVERY, _SHARP_ROWS = 4, 12
 _MOST_THUMBS = 64
 
@@ -54,6 +53,11 @@ class Look:
     thumbs: dict[int, Thumb] = field(default_factory=dict)
     matrix: str = "bt709"
     full: bool = False
+
+    @cached_property
+    def jump_T(self) -> np.ndarray:
+        """Mean change of code values from frame to frame."""
+        return jumps(self.small_THWC)
 
 
 def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
@@ -103,7 +107,7 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
 
 
 def linear_of(look: Look, info: ClipInfo, *, chunk: int = 256) -> np.ndarray:
-    """Every third of the tiny pictures' pixels in scene-linear ACEScg (T,N,3), float32.
+    """Every sixth of the tiny pictures' pixels in scene-linear ACEScg (T,N,3), float32.
 
     They lie on a slanted grid; conversion costs more than all else that is done with them.
     """
@@ -114,7 +118,7 @@ def linear_of(look: Look, info: ClipInfo, *, chunk: int = 256) -> np.ndarray:
     out = np.empty(flat_TNC.shape, np.float32)
     for start in range(0, len(out), chunk):
         out[start : start + chunk] = rgb_of(flat_TNC[start : start + chunk], look.matrix, look.full)
-        _to_working(out[start : start + chunk].reshape(-1, 48, 3), info.space)
+        _to_working(out[start : start + chunk], info.space)
     return out
 
 
@@ -196,8 +200,8 @@ class _Tiny:
     def __init__(self) -> None:
         self._done: list[np.ndarray] = []
         self._taps: list[np.ndarray] = []
+        self._rows: list[np.ndarray] = []
         self._scale: list[float] = []
-        self._whole = False
         self._held = 0
 
     def add(self, picture_HWC: np.ndarray) -> None:
@@ -215,16 +219,16 @@ class _Tiny:
             kind = planes[0].dtype
             sizes = [(HEIGHT * t, WIDTH * t) for t in _PLANE_TAPS[: len(planes[:3])]]
             self._taps = [np.empty((_BATCH, *size), kind) for size in sizes]
+            self._rows = [np.empty((t.shape[1], 0), kind) for t in self._taps]
             self._scale = [255.0 / _most(p, native.sample) for p in planes[:3]]
-            self._whole = all(map(_is_whole, planes))
-        for taps, plane in zip(self._taps, planes, strict=False):
-            (height, width), step = plane.shape, plane.strides[0] // plane.itemsize
-            flat = plane.base if self._whole else None
-            if flat is None:
-                size = (height - 1) * step + width
-                flat = as_strided(plane, (size,), (plane.itemsize,))
-            places = _grid(height, width, step, taps.shape[1:])
-            flat.take(places, out=taps[self._held], mode="clip")
+        for channel, (taps, plane) in enumerate(zip(self._taps, planes, strict=False)):
+            (height, width), (tall, across) = plane.shape, taps.shape[1:]
+            whole = _padded(plane)
+            if self._rows[channel].shape[1] != whole.shape[1]:
+                self._rows[channel] = np.empty((tall, whole.shape[1]), plane.dtype)
+            rows = self._rows[channel]
+            whole.take(_places(height, tall), axis=0, out=rows, mode="clip")
+            rows.take(_places(width, across), axis=1, out=taps[self._held], mode="clip")
         self._held += 1
         if self._held == _BATCH:
             self._flush()
@@ -247,12 +251,14 @@ class _Tiny:
         return np.concatenate(self._done or [np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)])
 
 
-def _is_whole(plane_HW: np.ndarray) -> bool:
-    """Whether a plane's base is all of its samples and what lies between its rows, in one row."""
+def _padded(plane_HW: np.ndarray) -> np.ndarray:
+    """A plane with what lies between its rows: numpy copies a picture to take rows of a part."""
+    step = plane_HW.strides[0] // plane_HW.itemsize
     base = plane_HW.base
     if not isinstance(base, np.ndarray) or base.ndim != 1 or base.dtype != plane_HW.dtype:
-        return False
-    return base.__array_interface__["data"][0] == plane_HW.__array_interface__["data"][0]
+        return plane_HW
+    starts = base.__array_interface__["data"][0] == plane_HW.__array_interface__["data"][0]
+    return base.reshape(-1, step) if starts and base.size % step == 0 else plane_HW
 
 
 def _summed(taps_THW: np.ndarray, each: int) -> np.ndarray:
@@ -318,12 +324,6 @@ def _small(taps: np.ndarray) -> np.ndarray:
     for step in range(1, each):
         cells += rows[:, step::each]
     return cells.reshape(HEIGHT, WIDTH, *shape).astype(np.float32) / (each * each)
-
-
-@lru_cache(maxsize=16)
-def _grid(height: int, width: int, step: int, taps: tuple[int, int]) -> np.ndarray:
-    """Where a plane's samples lie in its memory, whose rows are `step` apart."""
-    return _places(height, taps[0])[:, None] * step + _places(width, taps[1])
 
 
 @lru_cache(maxsize=64)

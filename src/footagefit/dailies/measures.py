@@ -18,8 +18,8 @@ from footagefit.dailies.looking import Look, linear_of
 from footagefit.footage.white import light_rgb
 from footagefit.records import ClipInfo
 
-VERSION = 2
-_WHITE_EVERY = 6
+VERSION = 3
+_WHITE_EVERY = 12
 CURVES = ("exposure_ev", "white_k", "tint_duv", "motion_px", "focus", "jump")
 _LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg (AP1) to Y
 
@@ -40,13 +40,14 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
     luminance_TN = linear_TNC @ np.array(_LUMA, np.float32)
     flat = np.log2(np.maximum(luminance_TN, 2.0**-14))
     out["exposure_ev"] = (flat.mean(1) - np.log2(0.18)).astype(np.float32)
-    seen = np.arange(0, total, _WHITE_EVERY)  # light changes slowly; medians cost
+    every = min(_WHITE_EVERY, max(1, total // _WHITE_EVERY))
+    seen = np.arange(0, total, every)  # light changes slowly; medians cost
     ratios = _grey_ratios(linear_TNC[seen], luminance_TN[seen])
     whole = np.stack([np.interp(np.arange(total), seen, ratios[:, c]) for c in (0, 1)], -1)
     out["white_k"], out["tint_duv"] = light_of(whole, white_k=white_k)
     out["motion_px"] = _motion(look.small_THWC) * (info.width / cuts.WIDTH)
     out["focus"] = look.sharp_T
-    out["jump"] = cuts.jumps(look.small_THWC)
+    out["jump"] = look.jump_T
     return {name: np.asarray(curve, np.float32) for name, curve in out.items()}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from footagefit.dailies import cuts
 from footagefit.dailies.entries import DISSOLVE, FADE
 
-_LAGS = {8: 1, 16: 1, 32: 2}  # frames looked across, and every how manieth start is tried
+_LAGS = {8: 1, 16: 2, 32: 4}  # frames looked across, and every how manieth start is tried
 _LONGEST = 72
 _MOST_RESIDUE = 0.33  # of what lies between the ends, in coarse pictures
 _MOST_DETAIL, _MOST_DETAIL_UNLIKE = 0.33, 0.46  # in fine ones; more where the ends are unlike
@@ -25,10 +25,10 @@ _EMPTY = 3.5  # code values of spread under which a picture is empty
 _FULL = 9.0
 
 
-def find_mixes(small_THWC: np.ndarray) -> list[cuts.Change]:
+def find_mixes(small_THWC: np.ndarray, jump_T: np.ndarray) -> list[cuts.Change]:
     """Dissolves and fades of a clip, in order, from its small pictures."""
     found = _fades(small_THWC)
-    for mix in _dissolves(small_THWC):
+    for mix in _dissolves(small_THWC, jump_T):
         if not any(mix.start <= other.at and other.start <= mix.at for other in found):
             found.append(mix)
     return sorted(found, key=lambda change: change.at)
@@ -49,28 +49,32 @@ def spreads(small_THWC: np.ndarray) -> np.ndarray:
 # -- dissolves ------------------------------------------------------------------------------------
 
 
-def _dissolves(small_THWC: np.ndarray) -> list[cuts.Change]:
+def _dissolves(small_THWC: np.ndarray, jump_T: np.ndarray) -> list[cuts.Change]:
     total = len(small_THWC)
     found: list[cuts.Change] = []
     if total < min(_LAGS) + 2:
         return found
-    jump_T = cuts.jumps(small_THWC)
     coarse_TD = _coarse(small_THWC)
     signature_TD = _normalised(coarse_TD)
-    tried = np.zeros(total, bool)
+    tried, refused = np.zeros(total, bool), set[tuple[int, int]]()
     for lag, every in _LAGS.items():
         if total <= lag:
             break
         alike = np.einsum("td,td->t", signature_TD[:-lag], signature_TD[lag:])
         steady = _steady(jump_T, lag)
         likely = np.flatnonzero((alike < 0.6) & steady)
+        likely = likely[likely % every == 0]  # any piece of a blend is one
         likely = likely[_blends(coarse_TD, likely, lag=lag, most=1.2 * _MOST_RESIDUE)]
         for start in likely:
             middle = int(start) + lag // 2
-            if tried[middle] or start % every:  # any piece of a blend is one
+            if tried[middle]:
                 continue
-            mix = _fit(small_THWC, coarse_TD, int(start), int(start) + lag)
+            ends = _whole(coarse_TD, int(start), int(start) + lag)
+            if ends is None or ends in refused:
+                continue
+            mix = _fit(small_THWC, coarse_TD, *ends)
             if mix is None:
+                refused.add(ends)
                 continue
             tried[max(0, mix.start - 2) : mix.at + 3] = True
             if not any(mix.start <= other.at and other.start <= mix.at for other in found):
@@ -116,27 +120,23 @@ def _steady(jump_T: np.ndarray, lag: int) -> np.ndarray:
 
 
 def _fit(small_THWC: np.ndarray, coarse_TD: np.ndarray, start: int, end: int) -> cuts.Change | None:
-    """The dissolve whose slope runs through frames start..end, or None."""
-    share, residue = _shares(coarse_TD, start, end)
-    if _line(share) is None or residue > _MOST_RESIDUE:
-        return None
-    start, end = _whole(coarse_TD, start, end)
+    """The dissolve from frame start to frame end, or None."""
     if not 4 <= end - start <= _LONGEST:
         return None
     share, residue = _shares(coarse_TD, start, end)
     if _line(share) is None or residue > _MOST_RESIDUE:
         return None
     ends = small_THWC[start], small_THWC[end]
-    if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY:
+    if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY or _kept(*ends) > 0.12:
         return None
     fine_TD = small_THWC[start : end + 1].reshape(end - start + 1, -1).astype(np.float32)
     detail = _shares(fine_TD, 0, end - start)[1]
     if detail > _MOST_DETAIL_UNLIKE:
         return None
     across = cuts.unlike(*ends)
-    if across < _LEAST_UNLIKE or _kept(*ends) > 0.12 or not _ends_hold(small_THWC, start, end):
+    if across < _LEAST_UNLIKE or (across < _UNLIKE and detail > _MOST_DETAIL):
         return None
-    if across < _UNLIKE and detail > _MOST_DETAIL:
+    if not _ends_hold(small_THWC, start, end, across):
         return None
     return cuts.Change(DISSOLVE, start + 1, end, float(np.clip(1.2 - 2 * residue, 0.1, 1.0)))
 
@@ -181,12 +181,15 @@ def _coarse(small_THWC: np.ndarray) -> np.ndarray:
     return out
 
 
-def _whole(coarse_TD: np.ndarray, start: int, end: int) -> tuple[int, int]:
-    """The ends of the climb that start..end is a piece of: any piece of a blend is a blend."""
-    share, _ = _shares(coarse_TD, start, end)
+def _whole(coarse_TD: np.ndarray, start: int, end: int) -> tuple[int, int] | None:
+    """The ends of the climb that start..end is a piece of: any piece of a blend is a blend.
+
+    None where it is a piece of none.
+    """
+    share, residue = _shares(coarse_TD, start, end)
     line = _line(share)
-    if line is None:
-        return start, end
+    if line is None or residue > _MOST_RESIDUE:
+        return None
     slope = 1.0 / (line[1] - line[0])
     low, high = max(0, start - _LONGEST), min(len(coarse_TD) - 1, end + _LONGEST)
     rise = np.diff(_along(coarse_TD, start, end, low=low, high=high)[0])
@@ -229,10 +232,9 @@ def _kept(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     return float((np.abs(a - b).max(-1) < 7.0).mean())
 
 
-def _ends_hold(small_THWC: np.ndarray, start: int, end: int) -> bool:
+def _ends_hold(small_THWC: np.ndarray, start: int, end: int, across: float) -> bool:
     """Whether the picture stays itself before and after: a dissolve leads from shot to shot."""
     length = end - start
-    across = cuts.unlike(small_THWC[start], small_THWC[end])
     reach = max(3, length // 2)
     before, after = max(0, start - reach), min(len(small_THWC) - 1, end + reach)
     return (
