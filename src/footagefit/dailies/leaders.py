@@ -22,9 +22,11 @@ _EMPTY = 3.5
 _LONGEST_SLATE_S = 8.0
 _LEAST_RUN = 2
 _BURNT_OUT = 225.0
+_CHANGED = 9  # code values that a thing that comes or goes changes a pixel by
 _LEAST_STEP = 6  # code values that grain and breath do not move a burnt-out pixel by
 _LEAST_HIDDEN = 0.015  # of the picture, that a board must hide to be told
-_STANDS_OUT = 2.0  # a board comes and goes with so many times the change around it
+_STANDS_OUT = 2.5  # a board comes and goes with so many times the change around it
+_MOST_TRIED = 3  # places where one may have come or gone
 
 
 def parts_of(
@@ -129,7 +131,7 @@ def _hidden_boards(
         _, first, last = out[at]
         low, high = (first + 2, first + reach) if step > 0 else (last - reach, last - 1)
         near = standing[(standing >= max(low, first + 2)) & (standing <= min(high, last - 1))]
-        for border in near[np.argsort(-jump_T[near], kind="stable")]:
+        for border in near[np.argsort(-jump_T[near], kind="stable")][:_MOST_TRIED]:
             board, scene = slice(first, border), border
             if step < 0:
                 board, scene = slice(border, last + 1), border - 1
@@ -197,6 +199,8 @@ def _is_in_front(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
         return False
     behind = behind_HWC.astype(np.float32)
     near = run_THWC[-3:].astype(np.float32)
+    if not (np.abs(near[-1] - behind) > _CHANGED).any(-1).mean() > _LEAST_HIDDEN:
+        return False
     return _is_held_in(near[-1], behind) or _is_burnt_out(near, behind)
 
 
@@ -221,7 +225,7 @@ def _is_paper(luma: np.ndarray, chroma: np.ndarray) -> bool:
 
 def _is_held_in(picture_HWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     """A board of one hue with writing, in front of the picture that is seen without it after."""
-    changed = np.abs(picture_HWC - behind_HWC).max(-1) > 9
+    changed = np.abs(picture_HWC - behind_HWC).max(-1) > _CHANGED
     rows = np.flatnonzero(changed.mean(1) > 0.2)
     columns = np.flatnonzero(changed.mean(0) > 0.2)
     if len(rows) < 8 or len(columns) < 16:
@@ -244,10 +248,10 @@ def _is_burnt_out(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
 
     Of such a board there is neither writing nor, before a white wall, an edge.
     """
+    if float((run_THWC[-1, ..., 0] > _BURNT_OUT).mean()) < 0.1:
+        return False
     board_HWC = np.median(run_THWC, axis=0)
     bright = float(np.percentile(board_HWC[..., 0], 90))
-    if bright <= _BURNT_OUT:
-        return False
     step = np.maximum(run_THWC.min(0) - behind_HWC, behind_HWC - run_THWC.max(0)).max(-1)
     stepped = step > _LEAST_STEP
     if float(stepped.mean()) < _LEAST_HIDDEN:

@@ -26,7 +26,7 @@ _PLANE_TAPS = (_TAPS, 2, 2)  # the same of each plane
 _BATCH = 64
 Thumb = np.ndarray | tuple[np.ndarray, ...]
 _SLANTED = np.flatnonzero(np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)).ravel() % 6 == 0)
-_SHARP_EVERY, _SHARP_ROWS = 4, 12
+_SHARP_EVERY, _SHARP_ROWS = 6, 12
 _MOST_THUMBS = 64
 
 
@@ -93,6 +93,7 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
         if thumbs.wants():
             kept = _rgb_grid(native, clip.info, wide=THUMB_PX) if stored else _picked(native)
             thumbs.keep(number, kept)
+        del native  # the next frame goes where this one was, which is still in the cache
     small_THWC = tiny.all()
     return Look(
         small_THWC=small_THWC,
@@ -201,6 +202,7 @@ class _Tiny:
         self._done: list[np.ndarray] = []
         self._taps: list[np.ndarray] = []
         self._rows: list[np.ndarray] = []
+        self._whole = False
         self._scale: list[float] = []
         self._held = 0
 
@@ -220,14 +222,16 @@ class _Tiny:
             sizes = [(HEIGHT * t, WIDTH * t) for t in _PLANE_TAPS[: len(planes[:3])]]
             self._taps = [np.empty((_BATCH, *size), kind) for size in sizes]
             self._rows = [np.empty((t.shape[1], 0), kind) for t in self._taps]
+            self._whole = all(map(_is_whole, planes[:3]))
             self._scale = [255.0 / _most(p, native.sample) for p in planes[:3]]
         for channel, (taps, plane) in enumerate(zip(self._taps, planes, strict=False)):
             (height, width), (tall, across) = plane.shape, taps.shape[1:]
-            whole = _padded(plane)
-            if self._rows[channel].shape[1] != whole.shape[1]:
-                self._rows[channel] = np.empty((tall, whole.shape[1]), plane.dtype)
+            if self._whole and plane.base is not None:  # numpy copies all to take rows of a part
+                plane = plane.base.reshape(-1, plane.strides[0] // plane.itemsize)
+            if self._rows[channel].shape[1] != plane.shape[1]:
+                self._rows[channel] = np.empty((tall, plane.shape[1]), plane.dtype)
             rows = self._rows[channel]
-            whole.take(_places(height, tall), axis=0, out=rows, mode="clip")
+            plane.take(_places(height, tall), axis=0, out=rows, mode="clip")
             rows.take(_places(width, across), axis=1, out=taps[self._held], mode="clip")
         self._held += 1
         if self._held == _BATCH:
@@ -251,14 +255,13 @@ class _Tiny:
         return np.concatenate(self._done or [np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)])
 
 
-def _padded(plane_HW: np.ndarray) -> np.ndarray:
-    """A plane with what lies between its rows: numpy copies a picture to take rows of a part."""
-    step = plane_HW.strides[0] // plane_HW.itemsize
+def _is_whole(plane_HW: np.ndarray) -> bool:
+    """Whether a plane's base is all of its samples and what lies between its rows, in one row."""
     base = plane_HW.base
     if not isinstance(base, np.ndarray) or base.ndim != 1 or base.dtype != plane_HW.dtype:
-        return plane_HW
+        return False
     starts = base.__array_interface__["data"][0] == plane_HW.__array_interface__["data"][0]
-    return base.reshape(-1, step) if starts and base.size % step == 0 else plane_HW
+    return starts and base.nbytes == plane_HW.shape[0] * plane_HW.strides[0]
 
 
 def _summed(taps_THW: np.ndarray, each: int) -> np.ndarray:

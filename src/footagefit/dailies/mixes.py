@@ -15,7 +15,7 @@ import numpy as np
 from footagefit.dailies import cuts
 from footagefit.dailies.entries import DISSOLVE, FADE
 
-_LAGS = {8: 1, 16: 2, 32: 4}  # frames looked across, and every how manieth start is tried
+_LAGS = {8: 1, 16: 1, 32: 2}  # frames looked across, and every how manieth start is tried
 _LONGEST = 72
 _MOST_RESIDUE = 0.33  # of what lies between the ends, in coarse pictures
 _MOST_DETAIL, _MOST_DETAIL_UNLIKE = 0.33, 0.46  # in fine ones; more where the ends are unlike

@@ -174,6 +174,7 @@ class MovieDecoder:
 
     def _read_to(self, position: int) -> bool:
         """Decode until the frame at `position` is there; False where it never comes."""
+        self._frame = None  # its memory is the next one's, if nobody else holds it
         if not self._index.timed:
             for frame in self._frames:
                 self._position, self._frame = self._position + 1, frame
