@@ -27,7 +27,7 @@ _MOVED = 0.16  # unlikeness that no light switched on makes
 _SUDDEN = 6.0  # a picture so many times as changed as those around it, and moved, is another
 _SUDDEN_UNLIKE = 2.5  # and so many times as unlike
 _OVER_NEIGHBOURS = 1.55  # a cut stands so far above the motion around it
-_LEAST_JUMP = 3.0  # code values of mean change under which nothing is looked at
+LEAST_JUMP = 3.0  # code values of mean change under which nothing is looked at
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def find_cuts(small_THWC: np.ndarray, jump_T: np.ndarray | None = None) -> list[
         return []
     jump_T = jumps(small_THWC) if jump_T is None else jump_T
     found: list[Change] = []
-    for index in standing_out(jump_T, 1.3):
+    for index in _candidates(jump_T):
         score = _cut_score(small_THWC, jump_T, int(index))
         if score <= 0:
             continue
@@ -96,12 +96,12 @@ def jumps(small_THWC: np.ndarray) -> np.ndarray:
     return jump_T
 
 
-def standing_out(jump_T: np.ndarray, times: float) -> np.ndarray:
-    """Frames that differ from the one before so many times as much as is usual around them."""
+def _candidates(jump_T: np.ndarray) -> np.ndarray:
+    """Frames that differ more from the one before than is usual around them."""
     padded = np.pad(jump_T[1:], (4, 3), mode="reflect" if len(jump_T) > 8 else "edge")
     around = np.lib.stride_tricks.sliding_window_view(padded, 7)[: len(jump_T)]
     usual_T = np.median(around, axis=1)
-    return np.flatnonzero((jump_T > _LEAST_JUMP) & (jump_T > times * usual_T))
+    return np.flatnonzero((jump_T > LEAST_JUMP) & (jump_T > 1.3 * usual_T))
 
 
 def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
@@ -112,7 +112,7 @@ def _cut_score(small_THWC: np.ndarray, jump_T: np.ndarray, index: int) -> float:
         return 0.0
     here = unlike(small_THWC[index - 1], small_THWC[index])
     colour = colour_shift(small_THWC[index - 1], small_THWC[index])
-    sudden = here > _MOVED and jump_T[index] > _SUDDEN * max(calm, _LEAST_JUMP / 3)
+    sudden = here > _MOVED and jump_T[index] > _SUDDEN * max(calm, LEAST_JUMP / 3)
     if here < _LEAST_UNLIKE and not sudden and (colour < _LEAST_UNLIKE or here < _MOVED):
         return 0.0
     around = [

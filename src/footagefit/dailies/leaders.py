@@ -25,7 +25,7 @@ _BURNT_OUT = 225.0
 _CHANGED = 9  # code values that a thing that comes or goes changes a pixel by
 _LEAST_STEP = 6  # code values that grain and breath do not move a burnt-out pixel by
 _LEAST_HIDDEN = 0.015  # of the picture, that a board must hide to be told
-_STANDS_OUT = 2.5  # a board comes and goes with so many times the change around it
+_ALONE = 2.5  # a board comes and goes with so many times the change of the frames beside
 _MOST_TRIED = 3  # places where one may have come or gone
 
 
@@ -125,12 +125,14 @@ def _hidden_boards(
     shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
     if not shots:
         return out
-    standing = cuts.standing_out(jump_T, _STANDS_OUT)
+    beside_T = np.pad(jump_T, 1)
+    beside_T = np.maximum(beside_T[:-2], beside_T[2:])
+    alone = np.flatnonzero((jump_T > cuts.LEAST_JUMP) & (jump_T > _ALONE * beside_T))
     reach = int(_LONGEST_SLATE_S * rate)
     for at, step in ((shots[-1], -1), (shots[0], 1)):  # the tail first: places before it stay
         _, first, last = out[at]
         low, high = (first + 2, first + reach) if step > 0 else (last - reach, last - 1)
-        near = standing[(standing >= max(low, first + 2)) & (standing <= min(high, last - 1))]
+        near = alone[(alone >= max(low, first + 2)) & (alone <= min(high, last - 1))]
         for border in near[np.argsort(-jump_T[near], kind="stable")][:_MOST_TRIED]:
             board, scene = slice(first, border), border
             if step < 0:
