@@ -259,16 +259,15 @@ def _is_burnt_out(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     if float(stepped.mean()) < _LEAST_HIDDEN:
         return False
     tone = np.median(board_HWC[board_HWC[..., 0] > 0.9 * bright][:, 1:], axis=0)
-    paper, was_paper = (
-        (p[..., 0] > 0.9 * bright) & (np.abs(p[..., 1:] - tone).max(-1) < 9)
-        for p in (board_HWC, behind_HWC)
-    )
+    of_tone = np.abs(board_HWC[..., 1:] - tone).max(-1) < 9
+    paper = of_tone & (board_HWC[..., 0] > 0.9 * bright)
+    white = of_tone & (board_HWC[..., 0] > bright - _LEAST_STEP)
     rows, columns = (np.flatnonzero(stepped.sum(a) >= 2) for a in (1, 0))
     if len(rows) < 2 or len(columns) < 2:
         return False
     box = paper[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    hidden = float((paper & ~was_paper)[stepped].mean())
-    return 0.2 < box.size / paper.size < 0.95 and float(box.mean()) > 0.85 and hidden > 0.6
+    hides = float(white[stepped].mean()) > 0.6  # what is white and stepped was not white before
+    return 0.15 < box.size / paper.size < 0.95 and float(box.mean()) > 0.85 and hides
 
 
 def _edge(pale: np.ndarray, columns: np.ndarray) -> float:
