@@ -146,7 +146,7 @@ def test_marks_outlive_a_rescan_and_keep_a_clip_from_trainers(
     yaml = tmp_path / "show.yaml"
     yaml.write_text(f"roots: [{dailies}]\nwork: {tmp_path / 'w'}\nspace: g24_rec709\n")
     common = {"scene": None, "side": None, "sheet": None, "frames": 1, "columns": 4, "note": ""}
-    shots_verb(show=yaml, clip="42A_T2*", as_="json", train=False, approved_by=None, **common)
+    shots_verb(show=yaml, clip="42A_T2*", as_="json", train="no", approved_by=None, **common)
     for _ in range(2):
         with Catalogue(show.catalogue) as catalogue:
             withdrawn = [s.name for s in catalogue.shots() if not usable(s)]

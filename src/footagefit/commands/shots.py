@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from footagefit.dailies.show import Show
 
 As = Literal["table", "json"]
+YesNo = Literal["yes", "no"]
 
 
 def shots(
@@ -29,7 +30,7 @@ def shots(
     frames: int,
     columns: int,
     as_: As,
-    train: bool | None,
+    train: YesNo | None,
     approved_by: str | None,
     note: str,
 ) -> int:
@@ -39,7 +40,7 @@ def shots(
 
     production = load_show(show)
     if train is not None or approved_by is not None:
-        mark(production, clip, train, approved_by, note)
+        mark(production, clip, None if train is None else train == "yes", approved_by, note)
     with Catalogue(production.catalogue) as catalogue:
         found = chosen(catalogue.shots(), clip=clip, scene=scene, side=side)
         problems = [dict(row) for row in catalogue.rows("SELECT * FROM problems")]
