@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import FootagefitError
 
@@ -115,8 +115,8 @@ def taken_here(folder: Path) -> Taken:
         trainer = trainer_of(settings, _STEPS, [])
         _forget_peak()
         before_mb = _held_mb("VmRSS") or peak_mb()
-        again = DataLoader([batch] * (_STEPS * settings.accumulate), batch_size=None)
-        trainer.fit(module, train_dataloaders=again)
+        again: Any = [batch] * (_STEPS * settings.accumulate)
+        trainer.fit(module, train_dataloaders=DataLoader(again, batch_size=None))
     state = [v for held in trainer.optimizers[0].state.values() for v in held.values()]
     on_device = torch.cuda.max_memory_allocated() / 1e6 if torch.cuda.is_initialized() else 0.0
     whole = peak_mb()
