@@ -256,18 +256,20 @@ def _is_burnt_out(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     bright = float(np.percentile(board_HWC[..., 0], 90))
     step = np.maximum(run_THWC.min(0) - behind_HWC, behind_HWC - run_THWC.max(0)).max(-1)
     stepped = step > _LEAST_STEP
-    if float(stepped.mean()) < _LEAST_HIDDEN:
-        return False
     tone = np.median(board_HWC[board_HWC[..., 0] > 0.9 * bright][:, 1:], axis=0)
-    of_tone = np.abs(board_HWC[..., 1:] - tone).max(-1) < 9
+    of_tone, was_of_tone = (np.abs(p[..., 1:] - tone).max(-1) < 9 for p in (board_HWC, behind_HWC))
     paper = of_tone & (board_HWC[..., 0] > 0.9 * bright)
     white = of_tone & (board_HWC[..., 0] > bright - _LEAST_STEP)
+    ink = stepped & was_of_tone & (behind_HWC[..., 0] > bright - _LEAST_STEP)
+    hidden = stepped & ~ink
+    if float(hidden.mean()) < _LEAST_HIDDEN or hidden.sum() < ink.sum():
+        return False
     rows, columns = (np.flatnonzero(stepped.sum(a) >= 2) for a in (1, 0))
     if len(rows) < 2 or len(columns) < 2:
         return False
     box = paper[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    hides = float(white[stepped].mean()) > 0.6  # what is white and stepped was not white before
-    return 0.15 < box.size / paper.size < 0.95 and float(box.mean()) > 0.85 and hides
+    whole = 0.15 < box.size / paper.size < 0.95 and float(box.mean()) > 0.85
+    return whole and float(white[hidden].mean()) > 0.7
 
 
 def _edge(pale: np.ndarray, columns: np.ndarray) -> float:
