@@ -1,4 +1,4 @@
-"""One rank of a run on the tiny show; started by torchrun in `test_ranks.py`."""
+"""One rank of runs on the tiny show, one after another; started by torchrun in `test_ranks.py`."""
 
 import sys
 from pathlib import Path
@@ -9,4 +9,5 @@ if __name__ == "__main__":
     from footagefit.training.run import execute
     from training.conftest import sides
 
-    execute(Path(sys.argv[1]), sides())
+    for folder in sys.argv[1:]:
+        execute(Path(folder), sides())

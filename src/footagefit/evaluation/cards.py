@@ -26,6 +26,11 @@ _USE = {
         "than the one named below without judging it there first, and not for making pixels that "
         "the plate does not have: clipped highlights stay clipped."
     ),
+    "relight": (
+        "Moving, softening, colouring or adding a light in a shot, for a compositor to look at and "
+        "to composite. Experimental: not for a final without a person's eye on every frame, not "
+        "for telling where a light stood, and not for footage that it was not judged on."
+    ),
 }
 
 

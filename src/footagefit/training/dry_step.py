@@ -76,6 +76,7 @@ def taken_here(asked: dict[str, Any]) -> dict[str, float]:
     from footagefit.tasks.base import collated
     from footagefit.training.examples import Examples
     from footagefit.training.fine_tune import FineTune
+    from footagefit.training.memory import recompute
     from footagefit.training.settings import Settings
     from footagefit.training.shows import dailies_of
 
@@ -86,7 +87,10 @@ def taken_here(asked: dict[str, Any]) -> dict[str, float]:
     examples = Examples(windows, task, seed=settings.seed)
     size = settings.batch_size // (settings.accumulate * settings.devices)
     batch = collated([examples[index] for index in range(size)])
-    tune = FineTune(recipe.build_model(task.spec), seed=settings.seed, total_steps=_STEPS)
+    model = recipe.build_model(task.spec)
+    if settings.recompute:
+        recompute(model)
+    tune = FineTune(model, seed=settings.seed, total_steps=_STEPS)
     optimizer = tune.configure_optimizers()["optimizer"]
     before_mb = peak_mb()
     for step in range(_STEPS):
