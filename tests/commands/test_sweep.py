@@ -70,7 +70,7 @@ def test_a_sweep_is_runs_of_one_group_and_goes_on(show, footagefit):
     code, out, err = footagefit(*words, "trainer.batch_size=2,3", "trainer.accumulate=2")
     assert code == 2
     assert "sweep_v002_001: trainer.batch_size: 3 pictures do not divide" in err
-    assert "not every run of the sweep ended in a fit" in err.splitlines()[-1]
+    assert "sweep_v002_001 did not end in a fit (trainer.batch_size" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert "best fit: " in out
     code, out, _ = footagefit("track", f"show={show}", "as=json")

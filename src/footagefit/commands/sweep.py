@@ -54,7 +54,7 @@ class Job:
         except FootagefitError as error:
             print(f"footagefit: {name}: {error}", file=sys.stderr)
             raise FailedRun(
-                "not every run of the sweep ended in a fit; what went wrong is above",
+                f"{name} did not end in a fit ({error.what})",
                 path=self.folder,
                 hint=f"Mend it, then say the same with group={self.group}: finished runs are kept",
             ) from error
@@ -94,6 +94,8 @@ class Job:
 
 def sweep(words: Sequence[str]) -> int:
     """Run every config that the words of `footagefit train` name."""
+    from footagefit.commands.train import scanned
+
     common = config.shared("train", words)
     for key in ("resume", "name"):
         if common[key] is not None:
@@ -114,6 +116,8 @@ def sweep(words: Sequence[str]) -> int:
             config.sweep("train", words, Job(group, Path(folder)), folder=Path(folder))
         return 0
     folder = work / "sweeps" / group
+    if common["show"] is not None:  # runs that begin at once would all scan
+        scanned(Path(common["show"]).expanduser())
     print(f"sweep: {folder}; group={group} goes on with it", flush=True)
     try:
         config.sweep("train", words, Job(group, folder), folder=folder)

@@ -104,7 +104,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     if plan.show is None and "stage" in plan.lineage:
         return _run_on_stage(plan, folder)
     show = need_show(plan.show)
-    _scanned(show)
+    scanned(show)
     task = plan.recipe.build_task()
     dailies = dailies_of(show, plan.settings, spec=task.spec)
     sides = sides_of(dailies)
@@ -173,7 +173,7 @@ def _over_devices(devices: int, folder: Path) -> Mapping[str, float]:
     return json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
 
-def _scanned(show: Path) -> None:
+def scanned(show: Path) -> None:
     """Scan the show where that was never done, saying so."""
     from footagefit.dailies.show import load_show
 
