@@ -13,10 +13,9 @@ import pytest
 from footagefit import config
 from footagefit.rendering.fits import read_card
 from footagefit.training.run import Plan
+from small_training import SMALL as TINY
 
-SMALL = ["trainer.workers=0", "trainer.batch_size=2", "trainer.val_windows=2", "trainer.threads=1"]
-SMALL += ["task.size=[32,64]", "task.codecs=[grain]", "model.width=8", "model.long_px=64"]
-SMALL += ["model.points=64", "trainer.accelerator=cpu", "init_from=none", "trainer.max_steps=2"]
+SMALL = [*TINY, "init_from=none", "trainer.max_steps=2"]
 
 
 def installed(name: str) -> bool:
