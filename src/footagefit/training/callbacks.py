@@ -323,7 +323,8 @@ def predicted(module: FineTune, given: Given, weights: Weights) -> torch.Tensor:
     module.model.eval()
     given = Given(*(part.to(module.device) for part in given))
     try:
-        made = functional_call(_Predict(module.model), _prefixed(weights), (given,))
+        with torch.compiler.set_stance("force_eager"):  # other weights and sizes than a step's
+            made = functional_call(_Predict(module.model), _prefixed(weights), (given,))
     finally:
         module.model.train(was)
     return made.cpu()

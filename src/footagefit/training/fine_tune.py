@@ -40,7 +40,7 @@ class FineTune(pl.LightningModule):
         weight_decay: Of AdamW, on matrices only.
         ema_decay: Of the average that is validated and shipped; 0 keeps none.
         keep_batch: Where the batch goes that a run broke on.
-        compile_model: Fuse the loss with torch.compile.
+        compile_model: Fuse the nets with torch.compile; draws and slicing stay as they are.
         bf16: Work the loss out in half precision; weights stay whole.
     """
 
@@ -68,8 +68,10 @@ class FineTune(pl.LightningModule):
         self.ema = Average(model, decay=ema_decay)
         self.keep_batch = keep_batch
         self.bf16 = bf16
-        self._compiled, self._parted = compile_model, False
-        self._take_loss()
+        self._parted = False
+        for net in model.children() if compile_model else ():
+            if any(True for _ in net.parameters()):
+                net.compile()
 
     def configure_model(self) -> None:
         """Under FSDP each device keeps its share of the weights and of their average."""
@@ -80,7 +82,6 @@ class FineTune(pl.LightningModule):
         part(self.model, self.trainer.strategy.device_mesh["data_parallel"])
         self.ema = Average(self.model, decay=self.ema.decay)
         self._parted = True
-        self._take_loss()
 
     def training_step(self, batch: Pair, index: int) -> Tensor:
         """The model's terms, added up."""
@@ -99,7 +100,7 @@ class FineTune(pl.LightningModule):
         """The model's loss as training takes it: fused, in half precision, as was asked."""
         half = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
         with half:
-            return self._loss(batch, rng=rng)
+            return self.model.loss(batch, rng=rng)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop before a gradient that is no number reaches the weights."""
@@ -137,12 +138,6 @@ class FineTune(pl.LightningModule):
         left = max(1, self.total_steps - self.warmup_steps)
         done = min(1.0, (step - self.warmup_steps) / left)
         return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * done))
-
-    def _take_loss(self) -> None:
-        loss = self.model.loss
-        self._loss: Callable[..., dict[str, Tensor]] = (
-            torch.compile(loss) if self._compiled else loss
-        )
 
     def _stop_on(self, batch: Pair | None, what: str) -> None:
         """Save the batch beside the run and end in one line."""

@@ -35,7 +35,7 @@ class Settings:
         strategy: auto, ddp, or fsdp: weights, average and optimizer parted over the devices.
         workers: Loader processes.
         threads: CPU threads of torch; None leaves them.
-        compile_model: Fuse with torch.compile.
+        compile_model: Fuse the nets with torch.compile.
         review_every: Steps between looks at held-out frames; 0 looks at the ends only.
         save_every: Steps between checkpoints.
         patience: Reviews without a gain after which a run stops early; 0 never.
