@@ -23,7 +23,6 @@ import torch
 from rows import Row, arguments, medians, show, words
 from torch import Tensor
 
-import footagefit  # noqa: F401  (makes lpips and torchmetrics importable)
 from footagefit.errors import MissingPart
 from footagefit.evaluation import (
     artefacts,
@@ -108,20 +107,29 @@ def _metric_rows(size: tuple[int, int]) -> list[Row]:
             found.append(Row(name, "", float(ours), others, f"within {within:g}", off <= within))
 
     beside("PSNR, display", metrics.psnr(plate, target), _psnr(*codes), 1e-3)
+    toe = metrics.LOG_TOE
+    logs = [torch.log2(p.clamp_min(0.0) + toe)[0].double().numpy() for p in (plate, target)]
+    beside("PSNR, log", metrics.psnr_log(plate, target), _psnr(*logs, peak=16.0), 1e-3)
+    light = [p[0].double().numpy() for p in (plate, target)]
+    beside("PSNR, linear", metrics.psnr_linear(plate, target), _psnr(*light), 1e-3)
+    mask = torch.zeros_like(plate[:, :1])
+    mask[..., : size[1] // 3] = 1.0
+    inside = [c[:, : size[1] // 3] for c in codes]
+    beside("fPSNR (display, masked)", metrics.psnr(plate, target, mask=mask), _psnr(*inside), 1e-3)
     beside("SSIM, display", metrics.ssim(plate, target), _ssim(*codes), 2e-3)
     beside("CIEDE2000", metrics.delta_e_2000(plate, target), _ciede2000(*codes), 0.02)
     beside("delta E ITP", metrics.delta_e_itp(plate, target), _itp(plate, target), 0.02)
     return found
 
 
-def _psnr(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
+def _psnr(one: np.ndarray, other: np.ndarray, *, peak: float = 1.0) -> dict[str, float]:
     import cv2
 
-    found = {"OpenCV": float(cv2.PSNR(one, other, 1.0))}
+    found = {"OpenCV": float(cv2.PSNR(one, other, peak))}
     if find_spec("skimage"):
         from skimage.metrics import peak_signal_noise_ratio
 
-        found["scikit-image"] = float(peak_signal_noise_ratio(other, one, data_range=1.0))
+        found["scikit-image"] = float(peak_signal_noise_ratio(other, one, data_range=peak))
     return found
 
 

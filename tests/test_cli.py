@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from footagefit import cli, config
-from footagefit.errors import FootagefitWarning, UsageError
+from footagefit.errors import FootagefitWarning, MissingPart, UsageError
 from footagefit.footage.pattern import parse
 
 ROOT = Path(__file__).parents[1]
@@ -78,8 +78,15 @@ def test_documented_commands_parse(line):
     verb = names[words[0]]
     if any(word in ("-h", "--help") for word in words):
         return
-    overrides = cli._opened(verb, [cli._override(verb, word) for word in words[1:]])
-    assert config.compose(verb.name, overrides)
+    plain = [word for word in words[1:] if word not in cli._MANY]
+    overrides = cli._opened(verb, [cli._override(verb, word) for word in plain])
+    if len(plain) == len(words) - 1:
+        assert config.compose(verb.name, overrides)
+        return
+    try:
+        assert config.shared(verb.name, overrides)
+    except MissingPart as error:
+        assert "footagefit[" in str(error)
 
 
 def test_one_clear_line_and_exit_code_two(footagefit, tmp_path):

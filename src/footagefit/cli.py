@@ -31,6 +31,7 @@ class Verb:
         open: The key that takes words of other names, if any: `strength=0.5` for
             `controls.strength`; several of one name are joined by commas, which is what bash
             makes of braces.
+        sweeps: Whether `-m` runs it once for each of many configs (`commands/sweep.py`).
         examples: Lines that work as they stand.
     """
 
@@ -38,8 +39,11 @@ class Verb:
     summary: str
     positional: str | None = None
     open: str | None = None
+    sweeps: bool = False
     examples: tuple[str, ...] = ()
 
+
+_MANY = ("-m", "--multirun")
 
 VERBS = (
     Verb(
@@ -111,10 +115,13 @@ VERBS = (
     Verb(
         "train",
         "fine-tune a model on a show's dailies; ends in a fit",
+        sweeps=True,
         examples=(
             "footagefit train show=film.yaml task=match",
             "footagefit train show=film.yaml task=match trainer=minutes trainer.max_minutes=5",
             "footagefit train resume=film_work/runs/match_v001",
+            "footagefit train -m show=film.yaml trainer.rate=0.0005,0.001 model.width=16,32",
+            "footagefit train -m show=film.yaml sweep=optuna hydra.sweeper.n_trials=40",
         ),
     ),
     Verb(
@@ -220,7 +227,18 @@ def _run(name: str, words: list[str]) -> int:
     if any(word in ("-h", "--help") for word in words):
         print(_verb_help(verb))
         return 0
-    overrides = _opened(verb, [_override(verb, word) for word in words])
+    plain = [word for word in words if word not in _MANY]
+    overrides = _opened(verb, [_override(verb, word) for word in plain])
+    if len(plain) < len(words):
+        if not verb.sweeps:
+            known = ", ".join(v.name for v in VERBS if v.sweeps)
+            raise UsageError(f"{name} does not sweep", hint=f"Verbs that take -m: {known}")
+        from footagefit.commands.sweep import sweep
+
+        return sweep(overrides)
+    lone = [w for w in plain if verb.sweeps and w.partition("=")[0] in ("sweep", "cluster")]
+    if lone:
+        raise UsageError(f"{lone[0]} belongs to a sweep", hint=f"Say footagefit {name} -m ...")
     composed = config.compose(verb.name, overrides)
     function = function_of(verb)
     return int(function(**config.bind(function, composed)) or 0)

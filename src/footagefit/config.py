@@ -11,7 +11,8 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from footagefit.errors import FootagefitError, MissingPart, UnknownName, UsageEr
 
 ALLOWED_TARGETS = ("footagefit.", "torch.optim.", "pytorch_lightning.")
 _VERBATIM = ("path", "paths", "text")
+_EXTRAS = {"hydra/sweeper/optuna": "sweep", "hydra/launcher/submitit": "farm"}
 _KEY_LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w.]*):(?P<value> .*|)$")
 
 
@@ -123,31 +125,103 @@ def compose(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
         Plain containers; interpolations resolved, nothing instantiated yet.
     """
     from hydra import compose as hydra_compose
+
+    words = _words(verb, overrides)
+    with _hydra(verb):
+        return _plain(verb, hydra_compose(config_name=verb, overrides=words))
+
+
+def shared(verb: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """What every config of a sweep has in common: as `compose`, without the keys swept over."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.types import RunMode
+
+    words = _words(verb, overrides)
+    with _hydra(verb):
+        cfg = GlobalHydra.instance().hydra.compose_config(  # pyright: ignore
+            config_name=verb, overrides=words, run_mode=RunMode.MULTIRUN,
+            with_log_configuration=False, validate_sweep_overrides=False,
+        )  # fmt: skip
+        return _plain(verb, cfg)
+
+
+def sweep(
+    verb: str,
+    overrides: Sequence[str],
+    job: Callable[[dict[str, Any], int], float],
+    *,
+    folder: Path,
+) -> None:
+    """Run a job for each config that the words name, by whatever sweeper and launcher they choose.
+
+    This is Hydra's multirun: `key=1,2` is two configs, `key=1,2 other=3,4` four, and a search such
+    as `sweep=optuna` draws them from `interval(...)` and `choice(...)`. Paths and texts are taken
+    as typed and are not swept over.
+
+    Args:
+        verb: Name of the root file.
+        overrides: Words as typed.
+        job: Given a composed config and its number; what it returns is what a search makes large.
+        folder: Gets the sweep's record.
+    """
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    def task(cfg: Any) -> float:
+        return job(_plain(verb, cfg), int(HydraConfig.get().job.num))
+
+    place = [f"hydra.sweep.dir={_quoted(str(folder))}", "hydra.sweep.subdir=."]
+    place += ["hydra.output_subdir=null", "hydra/job_logging=none"]
+    words = _words(verb, overrides) + place
+    with _hydra(verb):
+        GlobalHydra.instance().hydra.multirun(  # pyright: ignore[reportOptionalMemberAccess]
+            config_name=verb, task_function=task, overrides=words
+        )
+
+
+@contextmanager
+def _hydra(verb: str) -> Iterator[None]:
+    """Hydra over our configs; what it has to say comes in our words."""
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(config_dir()), job_name=verb):
+            yield
+    except (HydraException, OmegaConfBaseException) as error:
+        line = _first_sentence(error)
+        for part, extra in _EXTRAS.items():
+            if part in str(error).partition("Available")[0]:
+                raise MissingPart(
+                    f"{verb}: {part} is not installed", hint=f'pip install "footagefit[{extra}]"'
+                ) from error
+        raise UsageError(
+            f"{verb}: {line}", hint=f"`footagefit {verb} --help` lists every key"
+        ) from error
+
+
+def _words(verb: str, overrides: Sequence[str]) -> list[str]:
     kinds = {key.name: key.kind for key in keys(verb)}
     words = [quote(word, kinds) for word in overrides]
     _check_words(verb, words)
-    try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_dir())):
-            cfg = hydra_compose(config_name=verb, overrides=words)
-        missing = sorted(OmegaConf.missing_keys(cfg))
-        if missing:
-            helps = {key.name: key.help for key in keys(verb)}
-            raise UsageError(
-                f"{missing[0]} is not set ({helps.get(missing[0], 'required')})",
-                hint=f"Say {missing[0]}=...; `footagefit {verb} --help` lists every key",
-            )
-        plain = OmegaConf.to_container(cfg, resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    return words
+
+
+def _plain(verb: str, cfg: Any) -> dict[str, Any]:
+    """A composed config as plain containers, Hydra's own part left out; all that must be is set."""
+    from omegaconf import OmegaConf, open_dict
+
+    with open_dict(cfg):
+        cfg.pop("hydra", None)
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        helps = {key.name: key.help for key in keys(verb)}
         raise UsageError(
-            f"{verb}: {_first_sentence(error)}",
-            hint=f"`footagefit {verb} --help` lists every key",
-        ) from error
-    return typing.cast(dict[str, Any], plain)
+            f"{missing[0]} is not set ({helps.get(missing[0], 'required')})",
+            hint=f"Say {missing[0]}=...; `footagefit {verb} --help` lists every key",
+        )
+    return typing.cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
 
 
 def _check_words(verb: str, words: Sequence[str]) -> None:
@@ -160,7 +234,7 @@ def _check_words(verb: str, words: Sequence[str]) -> None:
         name = name.lstrip("+~")
         if not equals and not word.startswith("~"):
             raise UsageError(f"{word!r} is not key=value", hint=f"Say for example {known[0]}=...")
-        root = name.partition(".")[0].partition("@")[0]
+        root = re.split(r"[.@/]", name)[0]
         if root not in roots | groups | {"hydra"} or (root in roots and not _fits(name, known)):
             raise UnknownName("key", name, known, hint=f"See `footagefit {verb} --help`")
 

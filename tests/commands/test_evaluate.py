@@ -14,10 +14,9 @@ from footagefit.cli import main
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import TRAIN, VAL
 from footagefit.evaluation import results
+from small_training import SMALL as TINY
 
-SMALL = ["trainer.workers=0", "trainer.batch_size=2", "trainer.val_windows=2", "trainer.threads=1"]
-SMALL += ["task.size=[32,64]", "task.codecs=[grain]", "model.width=8", "model.long_px=64"]
-SMALL += ["model.points=64", "trainer.accelerator=cpu", "init_from=none", "trainer.max_steps=2"]
+SMALL = [*TINY, "init_from=none", "trainer.max_steps=2"]
 
 
 def write_take(folder: Path, scene: int, take: int) -> None:
@@ -105,12 +104,16 @@ def test_held_out_shots_are_judged_in_full_and_a_stopped_job_goes_on(film, fits,
 
 def test_the_card_tells_numbers_failures_and_what_it_was_trained_on(film, fits, footagefit):
     code, _, err = footagefit("evaluate", f"fit={fits}/match_v001", f"show={film}", "frames=1",
-                              "draws=1")  # fmt: skip
+                              "draws=1", "unet_steps=2",
+                              "methods=histogram, per-shot U-Net")  # fmt: skip
     assert code == 0, err
     card = json.loads((fits / "match_v001" / "card.json").read_text())
     assert card["evaluation"]["shots"] == shots(film, VAL)
     mean, low, high = card["evaluation"]["metrics"]["this fit"]["psnr"]
     assert low <= mean <= high
+    assert list(card["evaluation"]["methods"]) == [
+        "untouched", "histogram", "per-shot U-Net", "this fit",
+    ]  # fmt: skip
     text = (fits / "match_v001" / "CARD.md").read_text()
     for heading in ("Intended use", "What it was trained on, and what not", "What it began from",
                     "Numbers", "Where it fails", "Consent and approvals"):  # fmt: skip
@@ -137,6 +140,38 @@ def test_a_fit_is_not_judged_on_what_it_was_trained_on(film, fits, footagefit):
     code, _, err = footagefit("evaluate", f"fit={fits}/match_v001", f"show={film}", "shots=nope")
     assert code == 2
     assert "unknown shot 'nope'" in err
+
+
+def test_what_is_wrong_is_said_in_one_line(film, fits, footagefit, tmp_path):
+    words = [f"fit={fits}/match_v001", f"show={film}", "frames=1", "draws=1"]
+    cases = [
+        ([f"fit={tmp_path}", words[1]], "missing or not JSON"),
+        ([words[0], f"show={tmp_path / 'no.yaml'}"], "no such show"),
+        ([*words, "against=nowhere"], "nowhere: no fit there"),
+        ([*words[:2], "frames=0"], "expected 1 or more"),
+        ([*words[:2], "draws=two"], "draws: expected a whole number"),
+        ([*words, "methods=hold"], "unknown method beside a match fit 'hold'; known: "),
+        ([*words, "unet_steps=-3"], "unet_steps"),
+        ([*words, "long_side_px=8"], "long_side_px"),
+        ([*words, "as=xml"], "as: expected table|json"),
+    ]
+    for said, expected in cases:
+        code, out, err = footagefit("evaluate", *said)
+        assert code == 2, (said, out, err)
+        assert err.count("\n") == 1, err
+        assert expected in err
+    for verb, said, expected in (
+        ("lineage", [f"fit={tmp_path}"], "missing or not JSON"),
+        ("approve", [f"fit={tmp_path}", "by=Kim"], "missing or not JSON"),
+        ("approve", [words[0], "by= "], "by is empty"),
+        ("approve", [f"frame={tmp_path / 'no.1001.exr'}", "by=Kim"], "no.1001.exr"),
+        ("track", [f"show={tmp_path / 'no.yaml'}"], "no such show"),
+        ("track", [f"show={film}", "by=magic"], "by: expected name|psnr|steps"),
+    ):
+        code, _, err = footagefit(verb, *said)
+        assert code == 2, (verb, said, err)
+        assert err.count("\n") == 1, err
+        assert expected in err
 
 
 def test_track_lists_runs_and_fits(film, footagefit):

@@ -9,10 +9,7 @@ import pytest
 
 import footagefit
 from footagefit import cli
-
-SMALL = ["trainer.workers=0", "trainer.batch_size=2", "trainer.val_windows=2", "trainer.threads=1"]
-SMALL += ["task.size=[32,64]", "task.codecs=[grain]", "model.width=8", "model.long_px=64"]
-SMALL += ["model.points=64", "trainer.accelerator=cpu"]
+from small_training import SMALL
 
 
 @pytest.fixture
@@ -51,10 +48,18 @@ def test_a_show_becomes_a_fit_and_a_run_goes_on(show, capsys):
     run = show.parent / "film_work" / "runs" / "match_v001"
     assert cli.main(["train", f"resume={run}", "trainer.rate=0.5"]) == 2
     assert "trainer.rate changed" in capsys.readouterr().err
+    name = fit.card["lineage"]["clips"][0]["shot"]
+    marked = ["shots", str(show), f"clip={name}", "approved_by=legal", "note=release 7"]
+    assert cli.main(marked) == 0
     again = ["train", f"show={show}", "init_from=" + str(fits / "match_v001")]
     assert cli.main([*again, "trainer.max_steps=1", *SMALL]) == 0, capsys.readouterr().err
     child = footagefit.load_fit(fits / "match_v002")
     assert child.card["parent"]["hash"] == fit.hash
+    clip = next(c for c in child.card["lineage"]["clips"] if c["shot"] == name)
+    assert (clip["approved_by"], clip["reference"]) == ("legal", "release 7")
+    assert "| legal (release 7) |" in (child.path / "CARD.md").read_text(encoding="utf-8")
+    assert cli.main(["lineage", str(child.path)]) == 0
+    assert "approved by legal (release 7)" in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_said_in_one_line(show, tmp_path, capsys):

@@ -136,6 +136,34 @@ def test_light_direction_is_a_great_circle(made, true, wanted):
     assert metrics.light_direction_error_deg(made, true) == pytest.approx(wanted, abs=1e-5)
 
 
+def test_the_direction_of_light_in_a_picture_and_its_mirror_image():
+    from footagefit.signature.light import angles, estimate
+
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    ball = (1.0 - (x**2 + y**2)).clamp_min(0.0).sqrt()
+    lit = (0.7 * x - 0.3 * y + 0.6 * ball).clamp_min(0.0) * (ball > 0) + 0.02
+    plate = lit.expand(1, 3, 64, 64)
+    mask = (ball > 0).float()[None, None]
+    assert float(metrics.light_direction_deg(plate, plate, mask=mask)) < 1e-6
+    azimuth, elevation = angles(estimate(plate, mask_T1HW=mask)[0].way)
+    assert azimuth > 10.0
+    wanted = metrics.light_direction_error_deg((azimuth, elevation), (-azimuth, elevation))
+    mirrored = metrics.light_direction_deg(plate.flip(3), plate, mask=mask.flip(3))
+    assert float(mirrored) == pytest.approx(wanted, abs=0.5)
+
+
+def test_psnr_and_ssim_as_scikit_image_has_them():
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+    one, other = a_picture(9, 64), a_picture(9, 64) + 0.1 * a_picture(10, 64)
+    codes = [metrics.display(p)[0].permute(1, 2, 0).double().numpy() for p in (one, other)]
+    wanted = peak_signal_noise_ratio(codes[1], codes[0], data_range=1.0)
+    assert float(metrics.psnr(one, other)) == pytest.approx(wanted, abs=1e-3)
+    wanted = structural_similarity(*codes, data_range=1.0, channel_axis=2, gaussian_weights=True,
+                                   sigma=1.5, use_sample_covariance=False)  # fmt: skip
+    assert float(metrics.ssim(one, other)) == pytest.approx(wanted, abs=2e-3)
+
+
 def test_ssim_as_wang_wrote_it():
     """The published formula, window by window, in numpy."""
     import numpy as np

@@ -187,11 +187,11 @@ def test_odd_sizes_are_padded_not_refused(tmp_path):
 def test_nothing_half_written_stays(tmp_path):
     path = tmp_path / "out.mov"
     _, linear = ramp()
-    with pytest.raises(RuntimeError, match="stop"):  # noqa: SIM117
-        with MovieWriter(path, form=OutputForm(space=GAMMA), info=info()) as out:
-            out.write(1001, linear)
-            assert not path.exists()
-            raise RuntimeError("stop")
+    writer = MovieWriter(path, form=OutputForm(space=GAMMA), info=info())
+    with pytest.raises(RuntimeError, match="stop"), writer as out:
+        out.write(1001, linear)
+        assert not path.exists()
+        raise RuntimeError("stop")
     assert [p.name for p in tmp_path.iterdir() if not p.name.endswith(".journal")] == []
 
 
@@ -218,10 +218,10 @@ def test_a_full_disk_is_one_clear_error(tmp_path, monkeypatch):
 
 def test_frames_come_in_order(tmp_path):
     _, linear = ramp()
-    with pytest.raises(WriteError, match="1002 is next"):  # noqa: SIM117
-        with MovieWriter(tmp_path / "o.mov", form=OutputForm(space=GAMMA), info=info()) as out:
-            out.write(1001, linear)
-            out.write(1003, linear)
+    writer = MovieWriter(tmp_path / "o.mov", form=OutputForm(space=GAMMA), info=info())
+    with pytest.raises(WriteError, match="1002 is next"), writer as out:
+        out.write(1001, linear)
+        out.write(1003, linear)
 
 
 def test_what_is_there_is_not_overwritten_unasked(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def panned(count: int = 5, gain=lambda t: 1.0) -> list[np.ndarray]:
 
 def test_motion_is_not_flicker_and_a_wavering_light_is(flicker):
     source = panned()
-    flows = [(flicker.flow(b, a), flicker.flow(a, b)) for a, b in zip(source, source[1:])]  # noqa: B905, RUF007
+    flows = [(flicker.flow(b, a), flicker.flow(a, b)) for a, b in pairwise(source)]
     own = flicker.flicker(source, flows)
     wavers = flicker.flicker(panned(gain=lambda t: 1.0 + 0.3 * (t % 2)), flows)
     assert wavers > own + 0.2

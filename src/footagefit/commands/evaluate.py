@@ -29,6 +29,7 @@ def evaluate(
     frames: int,
     draws: int,
     seed: int,
+    methods: str | None,
     unet_steps: int,
     long_side_px: int,
     out: Path | None,
@@ -44,6 +45,8 @@ def evaluate(
 
     if frames < 1 or draws < 1:
         raise WrongValue("frames and draws: expected 1 or more")
+    if unet_steps < 0 or long_side_px < 32:
+        raise WrongValue("unet_steps: expected 0 or more; long_side_px: expected 32 or more")
     production = load_show(show)
     ours = load_fit(fit)
     other = None if against is None else load_fit(against)
@@ -52,7 +55,8 @@ def evaluate(
     picked = _picked(production, dailies, shots)
     checks = [_checked(one, picked, production) for one in (ours, other) if one is not None]
     folder = out or production.work / "reports" / ours.path.resolve().name
-    judge = _judge(ours, other, dailies, asked, folder)
+    names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
+    judge = _judge(ours, other, dailies, asked, folder, names)
     quiet = as_ == "json"
     if not quiet:
         _describe(ours, judge, picked, checks)
@@ -104,7 +108,10 @@ def _checked(fit: Fit, picked: Sequence[Shot], production: Show) -> str:
     )  # fmt: skip
 
 
-def _judge(fit: Fit, other: Fit | None, dailies: Dailies, asked: Asked, folder: Path) -> Judge:
+def _judge(
+    fit: Fit, other: Fit | None, dailies: Dailies, asked: Asked, folder: Path,
+    names: Sequence[str] | None,
+) -> Judge:  # fmt: skip
     from footagefit import __version__
     from footagefit.evaluation.examples import judged_task
     from footagefit.evaluation.judge import Judge
@@ -124,7 +131,7 @@ def _judge(fit: Fit, other: Fit | None, dailies: Dailies, asked: Asked, folder: 
         "lpips": "" if lpips is None else str(lpips.source.name),
         "code": __version__,
     }
-    methods = ways_of(fit, against=other, unet_steps=asked.unet_steps)
+    methods = ways_of(fit, against=other, unet_steps=asked.unet_steps, names=names)
     return Judge(dailies, judged_task(fit.recipe), methods, asked, folder, identity, lpips)
 
 

@@ -11,6 +11,7 @@ As = Literal["table", "json"]
 
 def lineage(*, fit: Path, as_: As) -> int:
     """Print a fit's lineage; see configs/lineage.yaml for each key."""
+    from footagefit.evaluation.cards import consent_of
     from footagefit.rendering.fits import read_card
 
     card = read_card(fit)
@@ -21,7 +22,7 @@ def lineage(*, fit: Path, as_: As) -> int:
     for depth, one in enumerate(chain):
         print(f"{'  ' * depth}{'from ' if depth else ''}{one['fit']}: {_said(one)}")
         for clip in one["clips"]:
-            agreed = f", approved by {clip['approved_by']}" if clip.get("approved_by") else ""
+            agreed = f", approved by {consent_of(clip)}" if consent_of(clip) else ""
             print(f"{'  ' * depth}  {clip['shot']}  {clip['clip']}  {clip['frames']}  "
                   f"{clip['content'][:16]}{agreed}")  # fmt: skip
     for one in card.get("approvals", []):

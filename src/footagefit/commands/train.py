@@ -42,6 +42,7 @@ def train(
 ) -> int:
     """Begin a run, or go on with one, and write its fit; see configs/train.yaml for each key."""
     from footagefit.rendering.fits import Recipe
+    from footagefit.training.lightning import check_machine
     from footagefit.training.mirrors import mirrors_of
     from footagefit.training.run import Plan, finish
 
@@ -64,7 +65,8 @@ def train(
             online=online,
             group=group,
         )
-        folder = _new_folder(work if show is None else _work_of(show), recipe, name)
+        folder = _new_folder(work if show is None else work_of(show), recipe, name)
+    check_machine(plan.settings)
     _describe(plan, folder)
     if dry_run:
         return 0
@@ -102,7 +104,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     if plan.show is None and "stage" in plan.lineage:
         return _run_on_stage(plan, folder)
     show = need_show(plan.show)
-    _scanned(show)
+    scanned(show)
     task = plan.recipe.build_task()
     dailies = dailies_of(show, plan.settings, spec=task.spec)
     sides = sides_of(dailies)
@@ -148,7 +150,8 @@ def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> di
     )
 
 
-def _work_of(show: Path) -> Path:
+def work_of(show: Path) -> Path:
+    """The show's work folder."""
     from footagefit.dailies.show import load_show
 
     return load_show(show).work
@@ -170,7 +173,7 @@ def _over_devices(devices: int, folder: Path) -> Mapping[str, float]:
     return json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
 
-def _scanned(show: Path) -> None:
+def scanned(show: Path) -> None:
     """Scan the show where that was never done, saying so."""
     from footagefit.dailies.show import load_show
 

@@ -26,6 +26,11 @@ _USE = {
         "than the one named below without judging it there first, and not for making pixels that "
         "the plate does not have: clipped highlights stay clipped."
     ),
+    "relight": (
+        "Moving, softening, colouring or adding a light in a shot, for a compositor to look at and "
+        "to composite. Experimental: not for a final without a person's eye on every frame, not "
+        "for telling where a light stood, and not for footage that it was not judged on."
+    ),
 }
 
 
@@ -150,8 +155,10 @@ def _lineage(lineage: Mapping[str, Any]) -> list[str]:
     clips = lineage.get("clips", [])
     if not clips:
         return ["The card does not say."]
-    rows = [["shot", "clip", "frames", "content"]]
-    rows += [[c["shot"], c["clip"], c["frames"], f"`{c['content'][:16]}`"] for c in clips]
+    rows = [["shot", "clip", "frames", "content", "consent"]]
+    rows += [
+        [c["shot"], c["clip"], c["frames"], f"`{c['content'][:16]}`", consent_of(c)] for c in clips
+    ]
     spaces = ", ".join(lineage.get("spaces", []))
     out = [
         f"{len(clips)} shots of the show {lineage.get('show')} ({spaces}):",
@@ -165,6 +172,12 @@ def _lineage(lineage: Mapping[str, Any]) -> list[str]:
     if lineage.get("keyframes"):
         out.append(f"An artist's keyframes as well: {lineage['keyframes']}.")
     return out
+
+
+def consent_of(clip: Mapping[str, Any]) -> str:
+    """Who approved a clip before it was trained on, and the reference of the release."""
+    by, reference = clip.get("approved_by", ""), clip.get("reference", "")
+    return f"{by} ({reference})" if reference else by
 
 
 def _ancestry(card: Mapping[str, Any], fits: Path) -> list[str]:
@@ -199,7 +212,7 @@ def _numbers(card: Mapping[str, Any]) -> list[str]:
     asked = found["settings"]
     return [
         f"On {len(found['shots'])} held-out shots of {found['show']}, {asked['frames']} frames "
-        f"each under {asked['draws']} drawn mismatches, seed {asked['seed']}. Leak check: "
+        f"each under {_mismatches(asked['draws'])}, seed {asked['seed']}. Leak check: "
         f"{found['leak_check']}. LPIPS: {found['lpips']}. Means over shots and 95 % bootstrap "
         "intervals:",
         tables.markdown(found["table"]),
@@ -207,6 +220,10 @@ def _numbers(card: Mapping[str, Any]) -> list[str]:
         tables.markdown(found["gains"]),
         "\n".join(f"- {name}: {about}" for name, about in found["methods"].items()),
     ]
+
+
+def _mismatches(count: int) -> str:
+    return "one drawn mismatch" if count == 1 else f"{count} drawn mismatches"
 
 
 def _failing(card: Mapping[str, Any]) -> list[str]:

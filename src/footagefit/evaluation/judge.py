@@ -161,16 +161,18 @@ class Judge:
             self.dailies, shot, self.task, draw=draw, frames=[keyframe, *frames],
             seed=self.asked.seed,
         )  # fmt: skip
-        key, drawn = every[0], every[1:]
+        run = ways.Run(every[0], every[1:])
         made = {}
         for way in self.methods:
-            method = way.ready(key.pair)
-            made[way.method.name] = [method(d.pair) for d in drawn]
-        return drawn, made
+            method = way.ready(run)
+            if method is not None:
+                made[way.method.name] = [method(d) for d in run.frames]
+        return every[1:], made
 
     def _scored(self, drawn: Drawn, made: Mapping[str, Sequence[Tensor]], index: int) -> Example:
+        light = any(name.startswith("light.") for name in self.task.spec.controls)
         table = {
-            name: measured.of_frame(drawn.pair, values[index], lpips=self.lpips)
+            name: measured.of_frame(drawn.pair, values[index], lpips=self.lpips, light=light)
             for name, values in made.items()
         }
         return Example(drawn.draw, drawn.frame, drawn.reference, table)

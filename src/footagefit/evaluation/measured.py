@@ -27,6 +27,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("lpips", "", "display", "down", "LPIPS, AlexNet"),
     Metric("delta_e_2000", "", "display", "down", "CIEDE2000"),
     Metric("delta_e_itp", "", "HDR", "down", "delta E ITP, 1.0 at 100 cd/m2"),
+    Metric("light_direction_deg", "deg", "linear", "down", "between the keys read in both"),
     Metric("detail_kept", "", "log", "up", "1 - gradient energy of the ratio over the plate's"),
     Metric("grain_distance", "stops", "log", "down", "strength of the grain beside the target's"),
     Metric("distinct_codes", "", "display", "up", "share of 10-bit codes that occur"),
@@ -40,8 +41,17 @@ METRICS: tuple[Metric, ...] = (
 Perceptual = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
-def of_frame(pair: Pair, made: Tensor, *, lpips: Perceptual | None) -> dict[str, float]:
-    """Metrics of one frame (a batch of one)."""
+def of_frame(
+    pair: Pair, made: Tensor, *, lpips: Perceptual | None, light: bool = False
+) -> dict[str, float]:
+    """Metrics of one frame (a batch of one).
+
+    Args:
+        pair: What was shown and what it should become.
+        made: What it became.
+        lpips: The metric, where a real backbone is at hand.
+        light: Whether the task is about where light comes from.
+    """
     target, plate, given = pair.target, pair.given.plate, pair.given.mask
     partly = bool((given < 1.0).any())
     mask = given if partly else None
@@ -58,6 +68,8 @@ def of_frame(pair: Pair, made: Tensor, *, lpips: Perceptual | None) -> dict[str,
         "distinct_codes": artefacts.distinct_codes(made),
         "clipped_delta": artefacts.clipped_delta(made, target),
     }
+    if light:
+        values["light_direction_deg"] = metrics.light_direction_deg(made, target, mask=mask)
     if lpips is not None:
         values["lpips"] = lpips(made, target)
     if mask is not None:

@@ -44,17 +44,27 @@ def display(light: Tensor) -> Tensor:
 
 
 def psnr(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    """Display PSNR in dB, of sRGB code values."""
+    """Display PSNR in dB, of sRGB code values: 10 log10 (1 / mean squared error).
+
+    Range: 0 (black beside white) and up; 120 stands for no difference, as it does for the others.
+    """
     return _decibels(display(made) - display(target), mask, peak=1.0)
 
 
 def psnr_log(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    """PSNR in dB of log2 light, 16 stops being full scale; highlights count as all else does."""
+    """PSNR in dB of log2 (light + 2^-8), 16 stops being full scale; negatives are 0.
+
+    Highlights count as all else does: an error of a stop everywhere is 24.1 dB. Range: as `psnr`,
+    below 0 where the error is above 16 stops.
+    """
     return _decibels(_log(made) - _log(target), mask, peak=LOG_RANGE_STOPS)
 
 
 def psnr_linear(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    """PSNR in dB of scene-linear light, 1.0 being full scale, highlights and negatives in it."""
+    """PSNR in dB of scene-linear light, 1.0 being full scale, highlights and negatives in it.
+
+    Range: up to 120; below 0 where highlights are off by more than 1.0.
+    """
     return _decibels(made - target, mask, peak=1.0)
 
 
@@ -62,7 +72,8 @@ def si_psnr(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tens
     """Display PSNR in dB after the one gain that brings the picture nearest in linear light.
 
     Scale-invariant: it forgives exposure and nothing else. The gain is <made, target> over
-    <made, made> (Eigen et al. 2014, eq. 1, with a gain instead of an offset in log).
+    <made, made> (Eigen et al. 2014, eq. 1, with a gain instead of an offset in log). Range: as
+    `psnr`.
     """
     weight = torch.ones_like(made[:, :1]) if mask is None else mask.to(made.dtype)
     both = (made * target * weight).flatten(1).double().sum(1)
@@ -72,7 +83,10 @@ def si_psnr(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tens
 
 
 def ssim(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    """Structural similarity of display pictures (Wang et al. 2004), 11 px Gaussian window."""
+    """Structural similarity of display pictures (Wang et al. 2004, eq. 13), 11 px Gaussian window.
+
+    Range: -1 to 1 (the same); mean over channels and pixels, edges mirrored.
+    """
     from kornia.metrics import ssim as kornia_ssim
 
     each = kornia_ssim(display(made), display(target), window_size=11, max_val=1.0)
@@ -80,7 +94,10 @@ def ssim(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
 
 
 def delta_e_2000(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
-    """Mean CIEDE2000 of display pictures, D65 (Sharma, Wu and Dalal 2005, eq. 2 to 22)."""
+    """Mean CIEDE2000 of display pictures, D65 (Sharma, Wu and Dalal 2005, eq. 2 to 22).
+
+    Range: 0 to about 100 (black beside white); 1 is just noticeable.
+    """
     from kornia.color import rgb_to_lab
 
     one, other = rgb_to_lab(display(made)), rgb_to_lab(display(target))
@@ -124,6 +141,7 @@ def delta_e_itp(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> 
     """Mean delta E ITP (ITU-R BT.2124, eq. 1), 1.0 shown at 100 cd/m2: 1 is just noticeable.
 
     Sees highlights up to 10,000 cd/m2, which display metrics clip; negatives of Rec.2020 are 0.
+    Range: 0 to some 700.
     """
     one, other = _ictcp(made), _ictcp(target)
     apart = (one - other) * one.new_tensor((1.0, 0.5, 1.0)).view(1, 3, 1, 1)
@@ -138,6 +156,22 @@ def light_direction_error_deg(made: tuple[float, float], true: tuple[float, floa
     ]
     across = torch.linalg.vector_norm(torch.linalg.cross(ways[0], ways[1]))
     return float(torch.rad2deg(torch.atan2(across, ways[0] @ ways[1])))
+
+
+def light_direction_deg(made: Tensor, target: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """Angle between the keys that the light estimator reads in two pictures, 0..180 degrees (B,).
+
+    Reads scene-linear light. The estimator itself errs by tens of degrees (README, Numbers): only
+    differences between methods on the same frames say anything. `light_direction_error_deg` sets
+    known directions beside each other.
+    """
+    from footagefit.signature.light import angles, estimate
+
+    both = [estimate(p, mask_T1HW=mask) for p in (made, target)]
+    off = [
+        light_direction_error_deg(angles(a.way), angles(b.way)) for a, b in zip(*both, strict=True)
+    ]
+    return made.new_tensor(off)
 
 
 def _ictcp(light: Tensor) -> Tensor:

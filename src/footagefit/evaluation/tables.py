@@ -46,10 +46,13 @@ def by_shot(found: Evaluation, *, metric: str = "psnr") -> Rows:
         row = found.shots[index].metrics
         return row[fit][metric] - row[nothing][metric]
 
+    def cell(index: int, name: str) -> str:
+        value = found.shots[index].metrics.get(name, {}).get(metric)
+        return "" if value is None else f"{value:.2f}"
+
     rows = [["shot", *names]]
     for index in sorted(range(len(found.shots)), key=gain):
-        shot = found.shots[index]
-        rows.append([shot.shot, *(f"{shot.metrics[n][metric]:.2f}" for n in names)])
+        rows.append([found.shots[index].shot, *(cell(index, n) for n in names)])
     return rows
 
 

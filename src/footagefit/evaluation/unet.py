@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import count as count_from
 from itertools import pairwise
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from footagefit.evaluation.metrics import AP1_TO_REC709, display
+from footagefit.tasks.draws import chance, choice, generator
 
 
 class UNet(nn.Module):
@@ -90,6 +92,31 @@ def train_unet(
         if late or (max_steps is not None and steps >= max_steps):
             break
     return net.eval(), steps
+
+
+def crops(
+    plate: Tensor, target: Tensor, *, size_px: int = 512, count: int = 2, seed: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches without end of one solved frame's crops, half of them mirrored, as TuNet's are.
+
+    Args:
+        plate: (1,3,H,W).
+        target: The same, solved.
+        size_px: Of a crop's sides at most; they are multiples of 16.
+        count: Crops in a batch.
+        seed: Of places and mirrors.
+    """
+    both = torch.cat([plate, target], 1)
+    rows, columns = (max(16, min(size_px, n) // 16 * 16) for n in both.shape[-2:])
+    for step in count_from(0):
+        rng, taken = generator(seed, step), []
+        for _ in range(count):
+            top = choice(rng, both.shape[2] - rows + 1)
+            left = choice(rng, both.shape[3] - columns + 1)
+            crop = both[..., top : top + rows, left : left + columns]
+            taken.append(crop.flip(3) if chance(rng, 0.5) else crop)
+        batch = torch.cat(taken)
+        yield batch[:, :3], batch[:, 3:]
 
 
 @torch.no_grad()

@@ -27,8 +27,10 @@ from footagefit.evaluation.metrics import psnr, psnr_log
 from footagefit.footage.view import View
 from footagefit.records import Given, Pair
 from footagefit.training.fine_tune import FineTune
+from footagefit.training.memory import whole
 from footagefit.training.record import Tracker, strip
 
+Weights = dict[str, torch.Tensor]
 _TIMED = (10, 40)  # steps that a budget in minutes is timed over
 
 
@@ -172,29 +174,37 @@ class Review(Callback):
     def look(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge, show, keep the best."""
         self._looked = trainer.global_step
-        if not isinstance(pl_module, FineTune) or not trainer.is_global_zero or not self.pairs:
+        if not isinstance(pl_module, FineTune) or not self.pairs:
             return
-        values = self._judged(pl_module)
+        weights = average_of(pl_module)  # of every rank, where each holds a share
+        if trainer.is_global_zero:
+            self._show(trainer.global_step, pl_module, weights)
+        stale = bool(self.patience) and self.stale >= self.patience
+        if trainer.strategy.reduce_boolean_decision(stale, all=False):
+            trainer.should_stop = True
+
+    def _show(self, step: int, module: FineTune, weights: Weights) -> None:
+        values = self._judged(module, weights)
         for tracker in self.trackers:
-            tracker.numbers(trainer.global_step, values)
+            tracker.numbers(step, values)
         for name, pair in self.shots.items():
-            made = predicted(pl_module, pair.given)
+            made = predicted(module, pair.given, weights)
             picture = strip(
                 pair.given.plate[0], made[0], pair.target[0], _first(pair),
                 view=self.views.get(name),
             )  # fmt: skip
             for tracker in self.trackers:
-                tracker.picture(trainer.global_step, name, picture)
+                tracker.picture(step, name, picture)
         print(
-            f"review: step {trainer.global_step}, {values['val/psnr']:.2f} dB "
+            f"review: step {step}, {values['val/psnr']:.2f} dB "
             f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB"
         )
-        self._keep_best(trainer, pl_module, values)
+        self._keep_best(step, weights, values)
 
-    def _judged(self, module: FineTune) -> dict[str, float]:
+    def _judged(self, module: FineTune, weights: Weights) -> dict[str, float]:
         rows = []
         for pair in self.pairs:
-            made = predicted(module, pair.given)
+            made = predicted(module, pair.given, weights)
             rows.append(
                 (
                     float(psnr(made, pair.target)),
@@ -207,7 +217,7 @@ class Review(Callback):
         names = ("val/psnr", "val/psnr_log", "val/psnr_plate", "val/worst_gain")
         return dict(zip(names, (shown, log, before, worst), strict=True))
 
-    def _keep_best(self, trainer: pl.Trainer, module: FineTune, values: dict[str, float]) -> None:
+    def _keep_best(self, step: int, weights: Weights, values: dict[str, float]) -> None:
         from safetensors.torch import save_file
 
         value = values["val/psnr"]
@@ -215,14 +225,12 @@ class Review(Callback):
             self.stale += 1
             if self.patience and self.stale >= self.patience:
                 print(f"train: no gain in {self.stale} reviews, stopping early")
-                trainer.should_stop = True
             return
-        self.best, self.best_step, self.stale = value, trainer.global_step, 0
+        self.best, self.best_step, self.stale = value, step, 0
         self.kept = {**values, "val/step": float(self.best_step)}
         part = self.best_path.with_suffix(".part")
         part.parent.mkdir(parents=True, exist_ok=True)
-        weights = {n: w.detach().cpu().contiguous().clone() for n, w in average_of(module).items()}
-        save_file(weights, part)
+        save_file({n: w.detach().cpu().contiguous().clone() for n, w in weights.items()}, part)
         os.replace(part, self.best_path)
 
 
@@ -302,21 +310,22 @@ class Checkpoints(Callback):
         self.told = True
 
 
-def average_of(module: FineTune) -> dict[str, torch.Tensor]:
-    """The weights that are judged and shipped: the average where one is kept."""
+def average_of(module: FineTune) -> Weights:
+    """The weights that are judged and shipped: the average where one is kept; all ranks ask."""
     if module.ema.decay > 0 and module.ema.steps:
-        return module.ema.weights()
-    return dict(module.model.state_dict())
+        return whole(module.ema.weights())
+    return whole(module.model.state_dict())
 
 
 @torch.no_grad()
-def predicted(module: FineTune, given: Given) -> torch.Tensor:
-    """A prediction by the averaged weights, on the device of the module."""
+def predicted(module: FineTune, given: Given, weights: Weights) -> torch.Tensor:
+    """A prediction by some weights of the module's model, on its device."""
     was = module.model.training
     module.model.eval()
     given = Given(*(part.to(module.device) for part in given))
     try:
-        made = functional_call(_Predict(module.model), _prefixed(average_of(module)), (given,))
+        with torch.compiler.set_stance("force_eager"):  # other weights and sizes than a step's
+            made = functional_call(_Predict(module.model), _prefixed(weights), (given,))
     finally:
         module.model.train(was)
     return made.cpu()
@@ -331,7 +340,7 @@ class _Predict(torch.nn.Module):
         return self.model.predict(given)
 
 
-def _prefixed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _prefixed(weights: Weights) -> Weights:
     return {f"model.{name}": weight for name, weight in weights.items()}
 
 

@@ -68,6 +68,7 @@ def measure(plan: Plan) -> Taken:
         max_minutes=None,
         batch_size=settings.batch_size // settings.devices,
         devices=1,
+        strategy="auto",
         compile_model=False,
     )
     source = str(Path(__file__).resolve().parents[2])

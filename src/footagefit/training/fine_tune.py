@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from footagefit.errors import FootagefitError
 from footagefit.models.base import Model
 from footagefit.records import Pair
 from footagefit.tasks.draws import generator
+from footagefit.training.memory import own, part
 
 
 class BrokenRun(FootagefitError):
@@ -38,7 +40,8 @@ class FineTune(pl.LightningModule):
         weight_decay: Of AdamW, on matrices only.
         ema_decay: Of the average that is validated and shipped; 0 keeps none.
         keep_batch: Where the batch goes that a run broke on.
-        compile_model: Fuse the loss with torch.compile.
+        compile_model: Fuse the nets with torch.compile; draws and slicing stay as they are.
+        bf16: Work the loss out in half precision; weights stay whole.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class FineTune(pl.LightningModule):
         ema_decay: float = 0.998,
         keep_batch: Path | None = None,
         compile_model: bool = False,
+        bf16: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -63,15 +67,27 @@ class FineTune(pl.LightningModule):
         self.weight_decay = weight_decay
         self.ema = Average(model, decay=ema_decay)
         self.keep_batch = keep_batch
-        self._loss: Callable[..., dict[str, Tensor]] = model.loss
-        if compile_model:
-            self._loss = torch.compile(model.loss)
+        self.bf16 = bf16
+        self._parted = False
+        for net in model.children() if compile_model else ():
+            if any(True for _ in net.parameters()):
+                net.compile()
+
+    def configure_model(self) -> None:
+        """Under FSDP each device keeps its share of the weights and of their average."""
+        from pytorch_lightning.strategies import ModelParallelStrategy
+
+        if self._parted or not isinstance(self.trainer.strategy, ModelParallelStrategy):
+            return
+        part(self.model, self.trainer.strategy.device_mesh["data_parallel"])
+        self.ema = Average(self.model, decay=self.ema.decay)
+        self._parted = True
 
     def training_step(self, batch: Pair, index: int) -> Tensor:
         """The model's terms, added up."""
         step = index // self.trainer.accumulate_grad_batches
         rng = generator(self.seed, step, 1)  # not of the rank: ranks share one batch
-        terms = self._loss(batch, rng=rng)
+        terms = self.terms(batch, rng=rng)
         total = torch.stack([term.float() for term in terms.values()]).sum()
         if not bool(torch.isfinite(total)):
             self._stop_on(batch, "the loss is not a number")
@@ -80,10 +96,16 @@ class FineTune(pl.LightningModule):
         self.log_dict(logged, batch_size=len(batch.target), sync_dist=True)
         return total
 
+    def terms(self, batch: Pair, *, rng: torch.Generator) -> dict[str, Tensor]:
+        """The model's loss as training takes it: fused, in half precision, as was asked."""
+        half = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        with half:
+            return self.model.loss(batch, rng=rng)
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop before a gradient that is no number reaches the weights."""
         for name, weight in self.model.named_parameters():
-            if weight.grad is not None and not bool(torch.isfinite(weight.grad).all()):
+            if weight.grad is not None and not bool(torch.isfinite(own(weight.grad)).all()):
                 self._stop_on(None, f"the gradient of {name} is not a number")
 
     def optimizer_step(

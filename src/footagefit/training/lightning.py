@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-from footagefit.training.settings import Settings
+from footagefit.errors import MissingPart, UsageError
+from footagefit.training.settings import Precision, Settings
 
 
 def trainer_of(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
     """The trainer of a run; it neither logs nor saves: our callbacks do."""
     import pytorch_lightning as pl
 
-    strategy: Any = settings.strategy
-    if settings.devices > 1 and strategy in ("auto", "ddp"):
-        from pytorch_lightning.strategies import DDPStrategy
-
-        gpu = settings.accelerator == "gpu"
-        strategy = DDPStrategy(process_group_backend="nccl" if gpu else "gloo")
     return pl.Trainer(
-        accelerator=settings.accelerator if settings.accelerator != "auto" else "auto",
+        accelerator=settings.accelerator,
         devices=settings.devices,
-        strategy=strategy,
-        precision=_precision(settings),
+        strategy=_strategy(settings),
+        precision="16-mixed" if settings.precision == "16" else "32-true",  # bf16 is the step's own
         max_steps=steps,
         max_epochs=1,
         accumulate_grad_batches=settings.accumulate,
@@ -44,21 +40,53 @@ def trainer_of(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
     )
 
 
-def _precision(settings: Settings) -> Any:
+def precision_of(settings: Settings) -> Precision:
+    """32, bf16 or 16: `auto` is bf16 on GPUs that have it."""
     import torch
 
-    if settings.precision == "auto":
-        there = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        return "bf16-mixed" if there and settings.accelerator != "cpu" else "32-true"
-    return {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}[settings.precision]
+    if settings.precision != "auto":
+        return settings.precision
+    there = _on_gpu(settings) and torch.cuda.is_bf16_supported()
+    return "bf16" if there else "32"
+
+
+def check_machine(settings: Settings) -> None:
+    """Refuse, before anything is begun, what this machine cannot do."""
+    import torch
+
+    if settings.accelerator == "gpu" and not torch.cuda.is_available():
+        raise MissingPart("no GPU is there", hint="Say trainer.accelerator=cpu, or auto")
+    if settings.precision == "16" and not _on_gpu(settings):
+        raise UsageError("trainer.precision=16 needs a GPU", hint="Say trainer.precision=bf16")
+
+
+def _on_gpu(settings: Settings) -> bool:
+    import torch
+
+    return settings.accelerator != "cpu" and torch.cuda.is_available()
+
+
+def _strategy(settings: Settings) -> Any:
+    from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
+
+    if settings.devices == 1:
+        return "auto"
+    backend = "nccl" if _on_gpu(settings) else "gloo"
+    if settings.strategy != "fsdp":
+        return DDPStrategy(process_group_backend=backend)
+    return ModelParallelStrategy(
+        data_parallel_size=settings.devices,
+        tensor_parallel_size=1,
+        save_distributed_checkpoint=False,
+        process_group_backend=backend,
+    )
 
 
 def quiet() -> None:
     """Hush what Lightning says about itself; our own warnings stay."""
     import logging
 
-    import pytorch_lightning  # noqa: F401  (sets its loggers' levels when imported)
-
+    import_module("pytorch_lightning")  # sets its loggers' levels when imported
     for module in ("pytorch_lightning", "lightning_fabric", "torch"):
         warnings.filterwarnings("ignore", module=module)
     for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*treespec.*"):

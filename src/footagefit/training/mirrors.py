@@ -146,6 +146,11 @@ class TensorBoard(Tracker):
         lines += ["|".join(map(str, row)) for row in rows]
         self._writer.add_text(f"tables/{name}", "\n".join(lines), 0)
 
+    def fit(self, folder: Path, aliases: Sequence[str]) -> None:
+        """Its card as text: event files hold no folders."""
+        aliases_line = ", ".join(aliases)
+        self._writer.add_text("fit", f"{aliases_line}\n\n{_read(folder / 'CARD.md')}", 0)
+
     def close(self) -> None:
         """Flush to disk."""
         self._writer.close()

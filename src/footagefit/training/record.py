@@ -35,13 +35,16 @@ class Tracker(ABC):
     def picture(self, step: int, name: str, picture: Image.Image) -> None:
         """An 8-bit, display-referred picture at a step."""
 
-    def config(self, values: Mapping[str, Any]) -> None:  # noqa: B027
+    @abstractmethod
+    def config(self, values: Mapping[str, Any]) -> None:
         """What the run is, once, before its first step."""
 
-    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:  # noqa: B027
+    @abstractmethod
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table at the end of a run."""
 
-    def fit(self, folder: Path, aliases: Sequence[str]) -> None:  # noqa: B027
+    @abstractmethod
+    def fit(self, folder: Path, aliases: Sequence[str]) -> None:
         """The fit that the run ended in, with its card."""
 
     @abstractmethod
@@ -59,6 +62,9 @@ class Record(Tracker):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._begun = time.monotonic()
+
+    def config(self, values: Mapping[str, Any]) -> None:
+        """The run's folder holds it already, in `run.json`."""
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """One line of JSON."""
@@ -82,6 +88,9 @@ class Record(Tracker):
         part = path.with_suffix(".part")
         part.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
         os.replace(part, path)
+
+    def fit(self, folder: Path, aliases: Sequence[str]) -> None:
+        """The show's folder of fits gets it."""
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from footagefit.errors import FootagefitError, MissingPart, UsageError, WrongValue
 from footagefit.footage.view import View
 from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
-from footagefit.training.lightning import quiet, trainer_of
+from footagefit.training.lightning import precision_of, quiet, trainer_of
 from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -257,6 +257,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
     import torch
 
     from footagefit.training.fine_tune import FineTune
+    from footagefit.training.memory import recompute
 
     settings = plan.settings
     with torch.random.fork_rng():
@@ -264,6 +265,8 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         model = plan.recipe.build_model(task.spec)
     if plan.init_from is not None:
         _take_weights(model, Path(plan.init_from))
+    if settings.recompute:
+        recompute(model)
     return FineTune(
         model,
         seed=settings.seed,
@@ -274,6 +277,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         ema_decay=settings.ema_decay,
         keep_batch=folder,
         compile_model=settings.compile_model,
+        bf16=precision_of(settings) == "bf16",
     )
 
 
@@ -327,12 +331,19 @@ def _preflight(module: FineTune, pairs: Sequence[Pair], settings: Settings) -> N
     size = settings.batch_size // (settings.accumulate * settings.devices)
     batch = collated([pairs[i % len(pairs)] for i in range(size)])
     try:
-        terms = module.model.loss(batch, rng=generator(0))
+        terms = module.terms(batch, rng=generator(0))
         torch.stack(list(terms.values())).sum().backward()
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise MissingPart(
             f"a step of {settings.batch_size} pictures does not fit into memory",
-            hint=f"Say trainer.accumulate={settings.accumulate * 2}",
+            hint=f"Say trainer.recompute=true, or trainer.accumulate={settings.accumulate * 2}",
+        ) from error
+    except Exception as error:
+        if not settings.compile_model:
+            raise
+        raise MissingPart(
+            f"torch.compile does not work here ({str(error).strip().splitlines()[0]})",
+            hint="Say trainer.compile_model=false, or install a C++ compiler",
         ) from error
     module.zero_grad(set_to_none=True)
 

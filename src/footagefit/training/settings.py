@@ -9,7 +9,9 @@ from footagefit.errors import UsageError, WrongValue
 
 Precision = Literal["32", "bf16", "16", "auto"]
 # What may differ when a run goes on: how fast, how long it is looked at; never what it learns.
-MAY_CHANGE = ("workers", "threads", "devices", "compile_model", "review_every", "save_every")
+MAY_CHANGE = (
+    "workers", "threads", "devices", "compile_model", "recompute", "review_every", "save_every",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Settings:
         max_minutes: Length in minutes, made steps once, after timing.
         batch_size: Pictures in a step, over all devices.
         accumulate: Parts a step's batch is worked through in.
+        recompute: Work blocks out again in the backward pass instead of keeping what they made.
         rate: Peak learning rate.
         warmup_steps: Steps to get there.
         weight_decay: Of AdamW.
@@ -29,10 +32,10 @@ class Settings:
         precision: 32, bf16, 16, or auto: bf16 where the device has it.
         devices: How many; more than one run under torchrun.
         accelerator: cpu, gpu or auto.
-        strategy: auto, ddp or fsdp.
+        strategy: auto, ddp, or fsdp: weights, average and optimizer parted over the devices.
         workers: Loader processes.
         threads: CPU threads of torch; None leaves them.
-        compile_model: Fuse with torch.compile.
+        compile_model: Fuse the nets with torch.compile.
         review_every: Steps between looks at held-out frames; 0 looks at the ends only.
         save_every: Steps between checkpoints.
         patience: Reviews without a gain after which a run stops early; 0 never.
@@ -45,6 +48,7 @@ class Settings:
     max_minutes: float | None = None
     batch_size: int = 8
     accumulate: int = 1
+    recompute: bool = False
     rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 1e-4
@@ -69,6 +73,11 @@ class Settings:
             raise UsageError(
                 "a run is as long as trainer.max_steps or trainer.max_minutes says: one of them",
                 hint="Say trainer.max_steps=null with trainer.max_minutes=5",
+            )
+        if self.strategy == "fsdp" and (self.devices < 2 or self.precision == "16"):
+            raise UsageError(
+                "trainer.strategy=fsdp parts a model over several devices, in 32 bit or bf16",
+                hint="Say trainer.devices=<2 or more> and trainer.precision=bf16",
             )
         parts = self.devices * self.accumulate
         if self.batch_size < 1 or self.batch_size % parts:

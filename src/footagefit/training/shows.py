@@ -89,6 +89,7 @@ def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, A
     from footagefit.dailies.entries import TRAIN, VAL
 
     reader = dailies.windows(TRAIN).reader
+    withdrawn, references = _said_of(dailies)
     clips, spaces = [], set()
     for name, shot in sorted(reader.shots.items()):
         link = reader.link(shot)
@@ -100,24 +101,32 @@ def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, A
                 "clip": link.path,
                 "frames": f"{link.first}-{link.last}",
                 "content": medium.content,
-                **({"approved_by": shot.approved_by} if shot.approved_by else {}),
+                **_consent(shot.approved_by, references.get(medium.content)),
             }
         )
     taught = {} if keyframes is None else {"keyframes": Path(keyframes).name}
     known = sorted(spaces - {""})
     sides = {
         "held_out": sorted(dailies.windows(VAL).reader.shots),
-        "withdrawn": _withdrawn(dailies),
+        "withdrawn": withdrawn,
     }
     return {"show": dailies.show.name, "spaces": known, "clips": clips, **sides, **taught}
 
 
-def _withdrawn(dailies: Dailies) -> list[str]:
-    """Shots that a person said are not to be trained on."""
+def _consent(by: str, reference: str | None) -> dict[str, str]:
+    if not by:
+        return {}
+    return {"approved_by": by, **({"reference": reference} if reference else {})}
+
+
+def _said_of(dailies: Dailies) -> tuple[list[str], dict[str, str]]:
+    """Shots that are not to be trained on, and references of consent by a medium's content."""
     from footagefit.dailies.database import Catalogue
 
     with Catalogue(dailies.show.catalogue) as catalogue:
-        return [shot.name for shot in catalogue.shots() if not shot.train]
+        rows = catalogue.rows("SELECT content, note FROM marks WHERE approved_by != ''")
+        references = {str(row["content"]): str(row["note"]) for row in rows}
+        return [shot.name for shot in catalogue.shots() if not shot.train], references
 
 
 def _review(dailies: Dailies, held_out: Any) -> dict[str, Any]:
