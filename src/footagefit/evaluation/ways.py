@@ -62,6 +62,16 @@ class Way:
     ready: Ready
 
 
+def untouched() -> Way:
+    """Doing nothing."""
+    return Way(Method(NOTHING, "nothing", "the plate as it is"), lambda _: _of_pair(_plate))
+
+
+def alone(fit: Fit) -> Way:
+    """A fit by itself."""
+    return _of_model(FIT, "fit", fit.path.name, fit)
+
+
 def ways_of(
     fit: Fit, *, against: Fit | None, unet_steps: int, names: Sequence[str] | None = None
 ) -> list[Way]:
@@ -73,20 +83,19 @@ def ways_of(
         unet_steps: Of the per-shot U-Net; 0 leaves it out.
         names: Of the methods between nothing and the fits; all of them by default.
     """
-    nothing = Way(Method(NOTHING, "nothing", "the plate as it is"), lambda _: _of_pair(_plate))
     found: list[Way] = []
     task = fit.recipe.task.name
     found += _transforms() if task in _TRANSFORMS else _fills()
     if unet_steps:
         about = f"U-Net as TuNet trains it, {UNET_WIDTH} channels, {unet_steps} steps on a keyframe"
         found.append(Way(Method("per-shot U-Net", "keyframe", about), _unet(unet_steps)))
-    found = [nothing, *_named(found, names, task)]
+    found = [untouched(), *_named(found, names, task)]
     began = _began(fit)
     if began is not None:
         found.append(_of_model(BEGAN, "base", f"{began.path.name}, untrained on the show", began))
     if against is not None:
         found.append(_of_model(AGAINST, "against", against.path.name, against))
-    found.append(_of_model(FIT, "fit", fit.path.name, fit))
+    found.append(alone(fit))
     return found
 
 
