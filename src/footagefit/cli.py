@@ -175,6 +175,17 @@ VERBS = (
             "footagefit approve frame=out/shot_v001.1001.exr by=Kim show=film.yaml",
         ),
     ),
+    Verb(
+        "verify",
+        "say what made each frame of a folder, and whether anything changed since",
+        positional="folder",
+        examples=(
+            "footagefit verify renders/shot_match_v001",
+            "footagefit verify renders key=house.pub.pem as=json",
+            "footagefit verify renders/shot_match_v001/shot_match_v001.1001.exr",
+            "footagefit verify keygen=house.pem",
+        ),
+    ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),
 )
 
