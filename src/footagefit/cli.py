@@ -131,6 +131,15 @@ VERBS = (
         ),
     ),
     Verb(
+        "ui",
+        "light and match a shot by eye, on a page on this machine",
+        open="controls",
+        examples=(
+            "footagefit ui fit=film_work/fits/relight_v001 plate=shot.####.exr",
+            "footagefit ui fit=film_work/fits/match_v001 plate=shot.####.exr show=film.yaml",
+        ),
+    ),
+    Verb(
         "export",
         "hand a fit to Nuke, Flame, ONNX, a LUT or a CDL",
         examples=(

@@ -57,9 +57,14 @@ def seal(plan: Plan, key: Ed25519PrivateKey) -> Sealed:
     pattern = parse(plan.out)
     frames = [plan.out] if pattern is None else [pattern.path(n) for n in plan.frames]
     able = [p for p in [*frames, *looked_at] if p.suffix.lower() in credentials.SUFFIXES]
+    review = manifest_path(movie_path(plan))  # a movie has a record of its own
+    records = [manifest, *([review] if review.is_file() else [])]
     if able and credentials.there():
         _put(able, key, _said(plan.job, plan.clip.info.path))
-        hash_again(manifest)
+        for record in records:
+            hash_again(record)
+    for record in records[1:]:
+        signing.sign(record, key)
     path = signing.sign(manifest, key, beside=[plan.fields_path, *looked_at])
     has = credentials.there()
     name = signing.key_name(key.public_key())
