@@ -159,6 +159,14 @@ VERBS = (
         ),
     ),
     Verb(
+        "compare",
+        "several fits side by side on the same frames, as a page for any browser",
+        examples=(
+            "footagefit compare fits=[film_work/fits/match_v001,film_work/fits/match_v002] "
+            "show=film.yaml out=report",
+        ),
+    ),
+    Verb(
         "track",
         "list a show's runs and fits, from our own record",
         positional="show",
@@ -177,11 +185,12 @@ VERBS = (
     ),
     Verb(
         "approve",
-        "record that a person approved a fit, a clip or a rendered frame",
+        "record what a person approved, or what they decided in a report",
         examples=(
             "footagefit approve fit=film_work/fits/match_v001 by=Kim note=reel_3",
             "footagefit approve clip=A001C003* show=film.yaml by=legal note=release_112",
             "footagefit approve frame=out/shot_v001.1001.exr by=Kim show=film.yaml",
+            "footagefit approve from=decisions.json show=film.yaml",
         ),
     ),
     Verb(

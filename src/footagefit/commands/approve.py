@@ -1,4 +1,4 @@
-"""`footagefit approve`: a person approves a fit, a clip or a rendered frame."""
+"""`footagefit approve`: a person approves a fit, a clip, a frame, or what a report decided."""
 
 from __future__ import annotations
 
@@ -21,17 +21,22 @@ def approve(
     fit: Path | None,
     clip: str | None,
     frame: Path | None,
+    from_: Path | None,
     by: str,
     note: str,
     show: Path | None,
 ) -> int:
     """Record an approval in card and catalogue; see configs/approve.yaml for each key."""
-    if sum(one is not None for one in (fit, clip, frame)) != 1:
-        raise UsageError("approve one thing", hint="Say fit=, clip= or frame=: one of them")
+    if sum(one is not None for one in (fit, clip, frame, from_)) != 1:
+        raise UsageError("approve one thing", hint="Say fit=, clip=, frame= or from=: one of them")
+    if from_ is not None:
+        from footagefit.commands.reviewed import take
+
+        return take(from_, need(show, "from="), by=by)
     if not by.strip():
         raise UsageError("by is empty", hint="Say by=<who approves>")
     if fit is not None:
-        cards, given = [fit], [_given("fit", fit.resolve().name, _hash_of(fit), by, note)]
+        cards, given = [fit], [_given("fit", fit.resolve().name, hash_of(fit), by, note)]
     elif clip is not None:
         cards, given = _of_clip(clip, show, by, note)
     else:
@@ -51,7 +56,8 @@ def _given(what: str, name: str, content: str, by: str, note: str) -> Approval:
     return {"what": what, "name": name, "content": content, "by": by, "note": note, "at": at}
 
 
-def _hash_of(fit: Path) -> str:
+def hash_of(fit: Path) -> str:
+    """What identifies a fit: its weights' hash, by its card."""
     from footagefit.rendering.fits import WEIGHTS, read_card
 
     return str(read_card(fit)["files"][WEIGHTS])
@@ -62,7 +68,7 @@ def _of_clip(clip: str, show: Path | None, by: str, note: str) -> tuple[list[Pat
     from footagefit.commands.shots import chosen, mark
     from footagefit.dailies.database import Catalogue
 
-    production = _need(show, "clip=")
+    production = need(show, "clip=")
     with Catalogue(production.catalogue) as catalogue:
         picked = chosen(catalogue.shots(), clip=clip, scene=None, side=None)
         content = {m.path: m.content for m in catalogue.media()}
@@ -91,9 +97,9 @@ def _of_frame(
     given = [_given("frame", frame.name, digest, by, note)]
     near = [Path(str(made_by.get("path", "")))]
     if show is not None:
-        near += sorted(p.parent for p in (_need(show, "").work / "fits").glob("*/card.json"))
+        near += sorted(p.parent for p in (need(show, "").work / "fits").glob("*/card.json"))
     for path in near:
-        if (path / "card.json").is_file() and _hash_of(path) == made_by.get("hash"):
+        if (path / "card.json").is_file() and hash_of(path) == made_by.get("hash"):
             return [path], given
     raise UsageError(
         "the fit that made it was not found", path=frame,
@@ -134,7 +140,7 @@ def _onto_cards(cards: Iterable[Path], given: list[Approval]) -> None:
 def _catalogue(show: Path | None, cards: list[Path]) -> Path | None:
     """The show's catalogue: as said, or of the work folder that the fit lies in."""
     if show is not None:
-        return _need(show, "").catalogue
+        return need(show, "").catalogue
     for path in cards:
         near = path.resolve().parent.parent / "catalogue.sqlite"
         if near.is_file():
@@ -143,7 +149,8 @@ def _catalogue(show: Path | None, cards: list[Path]) -> Path | None:
     return None
 
 
-def _need(show: Path | None, what: str) -> Show:
+def need(show: Path | None, what: str) -> Show:
+    """The show, where it was said."""
     from footagefit.dailies.show import load_show
 
     if show is None:

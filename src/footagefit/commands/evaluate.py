@@ -48,9 +48,9 @@ def evaluate(
     ours = load_fit(fit)
     other = None if against is None else load_fit(against)
     asked = Asked(frames, draws, seed, unet_steps, long_side_px, production.view.exposure_ev)
-    dailies = _dailies(production, asked)
-    picked = _picked(production, dailies, shots)
-    checks = [_checked(one, picked, production) for one in (ours, other) if one is not None]
+    dailies = dailies_of(production, asked)
+    picked = picked_of(production, dailies, shots)
+    checks = [leak_checked(one, picked, production) for one in (ours, other) if one is not None]
     folder = out or production.work / "reports" / ours.path.resolve().name
     judge = _judge(ours, other, dailies, asked, folder)
     quiet = as_ == "json"
@@ -70,13 +70,14 @@ def evaluate(
     return 0
 
 
-def _dailies(production: Show, asked: Asked) -> Dailies:
+def dailies_of(production: Show, asked: Asked) -> Dailies:
+    """The show's dailies as fits are judged on them."""
     from footagefit.dailies.data import Dailies
 
     return Dailies(production, references=1, long_side_px=asked.long_side_px, workers=0)
 
 
-def _picked(production: Show, dailies: Dailies, pattern: str | None) -> list[Shot]:
+def picked_of(production: Show, dailies: Dailies, pattern: str | None) -> list[Shot]:
     """Held-out shots by default; of those named, any that may be used: leaks are found later."""
     from footagefit.commands.shots import chosen
     from footagefit.dailies.entries import TRAIN, VAL
@@ -92,7 +93,8 @@ def _picked(production: Show, dailies: Dailies, pattern: str | None) -> list[Sho
     return chosen(held_out + dailies.shots(TRAIN), clip=pattern, scene=None, side=None)
 
 
-def _checked(fit: Fit, picked: Sequence[Shot], production: Show) -> str:
+def leak_checked(fit: Fit, picked: Sequence[Shot], production: Show) -> str:
+    """One line of what was checked; raises where the fit was trained on what is picked."""
     from footagefit.dailies.database import Catalogue
     from footagefit.evaluation import leaks
 
@@ -116,7 +118,7 @@ def _judge(fit: Fit, other: Fit | None, dailies: Dailies, asked: Asked, folder: 
             f"{other.recipe.task.name}",
             hint="Set against= to a fit of the same task",
         )
-    lpips = _lpips()
+    lpips = perceptual()
     identity = {
         "fit": fit.hash,
         "against": "" if other is None else other.hash,
@@ -128,7 +130,7 @@ def _judge(fit: Fit, other: Fit | None, dailies: Dailies, asked: Asked, folder: 
     return Judge(dailies, judged_task(fit.recipe), methods, asked, folder, identity, lpips)
 
 
-def _lpips() -> Lpips | None:
+def perceptual() -> Lpips | None:
     """LPIPS with a real backbone, or none at all."""
     from footagefit.errors import MissingPart
     from footagefit.evaluation.perceptual import Lpips

@@ -16,7 +16,8 @@ def lineage(*, fit: Path, as_: As) -> int:
     card = read_card(fit)
     chain = chain_of(fit, card)
     if as_ == "json":
-        print(json.dumps({"chain": chain, "approvals": card.get("approvals", [])}, indent=1))
+        said = {key: card.get(key, []) for key in ("approvals", "remarks")}
+        print(json.dumps({"chain": chain, **said}, indent=1))
         return 0
     for depth, one in enumerate(chain):
         print(f"{'  ' * depth}{'from ' if depth else ''}{one['fit']}: {_said(one)}")
@@ -27,6 +28,9 @@ def lineage(*, fit: Path, as_: As) -> int:
     for one in card.get("approvals", []):
         note = f" ({one['note']})" if one.get("note") else ""
         print(f"approved: {one['what']} {one['name']} by {one['by']} on {one['at']}{note}")
+    for one in card.get("remarks", []):
+        note = f": {one['note']}" if one.get("note") else ""
+        print(f"{one['what']}: {one['shot']} {one['frame']} by {one['by']} on {one['at']}{note}")
     if not card.get("approvals"):
         print("nobody has approved it yet")
     return 0

@@ -139,4 +139,19 @@ _APPROVALS = [
     )""",
 ]
 
-MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS]
+# What people said of fits on a shot's frame in a report: picks and notes.
+_REMARKS = [
+    """CREATE TABLE remarks (
+        id INTEGER PRIMARY KEY,
+        what TEXT NOT NULL,
+        shot TEXT NOT NULL,
+        frame INTEGER NOT NULL,
+        fit TEXT NOT NULL,
+        content TEXT NOT NULL,
+        said_by TEXT NOT NULL,
+        note TEXT NOT NULL,
+        at TEXT NOT NULL
+    )""",
+]
+
+MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS, _REMARKS]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,30 @@ def take_evaluation(fit: Path, found: Evaluation, folder: Path) -> Path:
 
 def take_approval(fit: Path, approval: Mapping[str, str]) -> Path:
     """Add an approval to a fit's card; returns CARD.md."""
+    return _take(fit, approvals=[approval])
+
+
+def take_review(
+    fit: Path, *, approvals: Sequence[Mapping[str, Any]], remarks: Sequence[Mapping[str, Any]]
+) -> Path:
+    """Add what a report's review said to a fit's card, once each; returns CARD.md.
+
+    Args:
+        fit: The fit's folder.
+        approvals: Of the fit.
+        remarks: Picks and notes: `what shot frame by note at`.
+    """
     card = read_card(fit)
-    card["approvals"] = [*card.get("approvals", []), dict(approval)]
+    new = [a for a in approvals if dict(a) not in card.get("approvals", [])]
+    said = [r for r in remarks if dict(r) not in card.get("remarks", [])]
+    return _take(fit, approvals=new, remarks=said)
+
+
+def _take(fit: Path, **said: Sequence[Mapping[str, Any]]) -> Path:
+    card = read_card(fit)
+    for key, entries in said.items():
+        if entries:
+            card[key] = [*card.get(key, []), *map(dict, entries)]
     write_card(fit, card)
     return write_markdown(fit)
 
@@ -138,6 +160,7 @@ def _text(fit: Path, card: Mapping[str, Any], fits: Path) -> str:
         *_failing(card),
         "## Consent and approvals",
         *_approvals(card),
+        *_remarks(card),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -236,3 +259,13 @@ def _approvals(card: Mapping[str, Any]) -> list[str]:
     rows += [[a.get(k, "") for k in ("what", "name", "by", "at", "note")] for a in given]
     out.append(tables.markdown(rows) if given else "Nobody has approved the fit yet.")
     return out
+
+
+def _remarks(card: Mapping[str, Any]) -> list[str]:
+    said = card.get("remarks", [])
+    if not said:
+        return []
+    rows = [["what", "shot", "frame", "by", "on", "note"]]
+    keys = ("what", "shot", "frame", "by", "at", "note")
+    rows += [[str(r.get(k, "")).replace("|", "\\|") for k in keys] for r in said]
+    return ["## Picks and notes", tables.markdown(rows)]

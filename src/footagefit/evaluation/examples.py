@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # A judged example is always a mismatch of the whole frame, in the show's own grade.
 _JUDGED = {"match": {"keep": 0.0, "harmonise": 0.0, "worlds": 0.0}}
+# What a person looks at is whole, the right way round, and of the frames' own size.
+_WHOLE = {"match": {"size": None, "least": 1.0, "mirror": 0.0}}
 _STREAM = 3  # of draws; 0 trains, 1 reviews, 2 shows
 
 
@@ -42,6 +44,13 @@ def judged_task(recipe: Recipe) -> Task:
     part = recipe.task
     settings = {**part.settings, **_JUDGED.get(part.name, {})}
     return Recipe(Part(part.name, settings), recipe.model).build_task()
+
+
+def compared_task(recipe: Recipe) -> tuple[Task, Part]:
+    """The task that fits are compared on, the same for all: none of a fit's own settings."""
+    name = recipe.task.name
+    part = Part(name, {**_JUDGED.get(name, {}), **_WHOLE.get(name, {})})
+    return Recipe(part, recipe.model).build_task(), part
 
 
 def frames_of(shot: Shot, count: int, *, missing: Sequence[int] = ()) -> tuple[int, list[int]]:

@@ -30,14 +30,15 @@ def interval(values: Sequence[float], *, seed: int = 0) -> Interval:
 
 def groups(shots: Sequence[ShotResult]) -> list[Group]:
     """All shots together, then by scene, then by set-up."""
-    made = [_group("all", "all", shots)]
+    made = [group("all", "all", shots)]
     for kind in ("scene", "setup"):
         for name in sorted({getattr(s, kind) for s in shots}):
-            made.append(_group(kind, name, [s for s in shots if getattr(s, kind) == name]))
+            made.append(group(kind, name, [s for s in shots if getattr(s, kind) == name]))
     return made
 
 
-def _group(kind: str, name: str, shots: Sequence[ShotResult]) -> Group:
+def group(kind: str, name: str, shots: Sequence[ShotResult]) -> Group:
+    """Shots together: every method's metrics with their intervals."""
     table: dict[str, dict[str, list[float]]] = {}
     for shot in shots:
         for method, row in shot.metrics.items():

@@ -57,6 +57,10 @@ class Asked:
     exposure_ev: float = 0.0
 
 
+# Keeps pictures of a shot's first draw: the shot, its judged frames, what each method made of them.
+Keeps = Callable[["Shot", Sequence[Drawn], Mapping[str, Sequence["Tensor"]]], list[Picture]]
+
+
 @dataclass(frozen=True)
 class _Finished:
     """A finished shot on disk."""
@@ -77,6 +81,7 @@ class Judge:
         folder: Of the report.
         identity: Hashes of fits and code: another identity judges anew.
         lpips: The metric, or None.
+        keeps: Keeps other pictures than those of the middle frame and the worst.
     """
 
     dailies: Dailies
@@ -86,6 +91,7 @@ class Judge:
     folder: Path
     identity: Mapping[str, str]
     lpips: Callable[[Tensor, Tensor], Tensor] | None = None
+    keeps: Keeps | None = None
     kept: int = field(default=0, init=False)
 
     def shots(self, shots: Sequence[Shot]) -> Iterator[ShotResult]:
@@ -132,6 +138,9 @@ class Judge:
             scored = [self._scored(d, made, i) for i, d in enumerate(drawn)]
             examples += scored
             runs.append(_runs(drawn, made))
+            if self.keeps is not None:
+                pictures += self.keeps(shot, drawn, made) if draw == 0 else []
+                continue
             for index, (one, example) in enumerate(zip(drawn, scored, strict=True)):
                 gain = example.metrics[ways.FIT]["psnr"] - example.metrics[ways.NOTHING]["psnr"]
                 if worst is None or gain < worst[0]:

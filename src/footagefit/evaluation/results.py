@@ -66,7 +66,7 @@ class Picture:
     method: str
     frame: int
     draw: int
-    why: str  # middle, or worst: the frame the fit gained least on
+    why: str  # middle, worst (the frame the fit gained least on), or run: one of those played
     path: str
 
 

@@ -38,9 +38,19 @@ class Way:
     ready: Ready
 
 
+def untouched() -> Way:
+    """Doing nothing."""
+    return Way(Method(NOTHING, "nothing", "the plate as it is"), lambda key: _plate)
+
+
+def alone(fit: Fit) -> Way:
+    """A fit by itself."""
+    return _of_model(FIT, "fit", fit.path.name, fit)
+
+
 def ways_of(fit: Fit, *, against: Fit | None, unet_steps: int) -> list[Way]:
     """Every method for the fit's task, the fit itself last."""
-    found = [Way(Method(NOTHING, "nothing", "the plate as it is"), lambda key: _plate)]
+    found = [untouched()]
     task = fit.recipe.task.name
     found += _transforms() if task in _TRANSFORMS else _fills()
     if unet_steps:
@@ -51,7 +61,7 @@ def ways_of(fit: Fit, *, against: Fit | None, unet_steps: int) -> list[Way]:
         found.append(_of_model(BEGAN, "base", f"{began.path.name}, untrained on the show", began))
     if against is not None:
         found.append(_of_model(AGAINST, "against", against.path.name, against))
-    found.append(_of_model(FIT, "fit", fit.path.name, fit))
+    found.append(alone(fit))
     return found
 
 

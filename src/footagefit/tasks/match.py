@@ -50,7 +50,9 @@ class Match(Task):
     Args:
         families: Changes of light to train on, by name; all by default.
         codecs: What files do to pictures, by name; all by default.
-        size: Rows and columns of training pictures.
+        size: Rows and columns of training pictures; None leaves frames as they are, for judging.
+        least: Smallest share of a frame's sides that an example shows; 1 shows all of it.
+        mirror: How often left and right are exchanged.
         references: Frames an example sits beside.
         harmonise: How often only an element in the frame is changed.
         keep: How often the input needs nothing done: it teaches to do no harm.
@@ -63,17 +65,23 @@ class Match(Task):
         *,
         families: Sequence[str] | None = None,
         codecs: Sequence[str] | None = None,
-        size: Sequence[int] = (112, 192),
+        size: Sequence[int] | None = (112, 192),
+        least: float = 0.6,
+        mirror: float = 0.5,
         references: int = 1,
         harmonise: float = 0.1,
         keep: float = 0.04,
         worlds: float = 0.6,
     ) -> None:
-        if len(size) != 2 or min(size) < 16:
+        if size is not None and (len(size) != 2 or min(size) < 16):
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
+        if not 0.1 <= least <= 1.0:
+            raise WrongValue(f"least: expected a share from 0.1 to 1, got {least:g}")
         self.families = _chosen("family", families, degrade.FAMILIES)
         self.codecs = _chosen("codec", codecs, _codecs())
-        self.size = (int(size[0]), int(size[1]))
+        self.size = None if size is None else (int(size[0]), int(size[1]))
+        self.least = least
+        self.mirror = mirror
         self.harmonise = harmonise
         self.keep = keep
         self.worlds = worlds
@@ -95,7 +103,7 @@ class Match(Task):
         aspect = frames.shape[3] / frames.shape[2]
         references = self._references(window, target, rng)
         signature = window.signature
-        if chance(rng, 0.5):  # both: a camera on its stand finds things where they were
+        if chance(rng, self.mirror):  # both: a camera on its stand finds things where they were
             target, references, frame = target.flip(2), references.flip(3), _mirrored(frame)
         if chance(rng, self.worlds):
             target, references = _another_world(target, references, rng)
@@ -104,7 +112,7 @@ class Match(Task):
         plate = target if chance(rng, self.keep) else self.degraded(target, rng)
         mask = torch.ones_like(target[:1])
         if chance(rng, self.harmonise):
-            mask = _element(rng, self.size)
+            mask = _element(rng, (target.shape[1], target.shape[2]))
             plate = target + mask * (plate - target)
         plate = plate.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
         given = Given(
@@ -115,7 +123,7 @@ class Match(Task):
             mask=mask[None],
             reference=references[None],
             vector=vector_of(SIGNATURE, signature)[None],
-            noise=plate.new_zeros(1, 0, *self.size),
+            noise=plate.new_zeros(1, 0, *plate.shape[1:]),
         )
         return Pair(given, target[None], {}, _certainty(plate, target)[None])
 
@@ -169,7 +177,7 @@ class Match(Task):
             mask=torch.ones_like(plate[:1])[None],
             reference=self._references(window, target, rng)[None],
             vector=vector_of(SIGNATURE, window.signature)[None],
-            noise=plate.new_zeros(1, 0, *self.size),
+            noise=plate.new_zeros(1, 0, *plate.shape[1:]),
         )
         return Pair(given, target[None], {}, torch.ones_like(target[:1])[None])
 
@@ -177,7 +185,7 @@ class Match(Task):
         self, picture: Tensor, rng: torch.Generator
     ) -> tuple[Tensor, tuple[float, float, float, float]]:
         """Most or all of a frame at the training size, and which part it is."""
-        scale = 1.0 if chance(rng, 0.4) else uniform(rng, 0.6, 1.0)
+        scale = 1.0 if chance(rng, 0.4) else uniform(rng, self.least, 1.0)
         left, top = uniform(rng, 0.0, 1.0 - scale), uniform(rng, 0.0, 1.0 - scale)
         height, width = picture.shape[1:]
         rows = slice(int(top * height), max(int(top * height) + 8, int((top + scale) * height)))
@@ -195,7 +203,7 @@ class Match(Task):
                 chosen.append(self._cropped(target, rng)[0])
                 continue
             picture = there[choice(rng, there.shape[0])]
-            chosen.append(_fitted(picture, self.size))
+            chosen.append(_fitted(picture, self.size or (target.shape[1], target.shape[2])))
         return torch.stack(chosen) if chosen else target.new_zeros(0, *target.shape)
 
 
@@ -221,9 +229,9 @@ def _mirrored(
     return frame[2], frame[1], frame[0], frame[3]
 
 
-def _fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
+def _fitted(picture: Tensor, size: tuple[int, int] | None) -> Tensor:
     """A picture at the training size; where it shrinks, the mean of the light it covers."""
-    if tuple(picture.shape[1:]) == size:
+    if size is None or tuple(picture.shape[1:]) == size:
         return picture.clone()
     import cv2
 
