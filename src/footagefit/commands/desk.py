@@ -19,7 +19,13 @@ from typing import Any, Literal, cast
 from footagefit.commands.infer import flattened
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import Shot
-from footagefit.errors import FootagefitError, UnknownName, UsageError, WrongValue
+from footagefit.errors import (
+    FootagefitError,
+    FootagefitWarning,
+    UnknownName,
+    UsageError,
+    WrongValue,
+)
 from footagefit.footage.clip import Clip
 from footagefit.footage.opening import open_clip
 from footagefit.rendering.controls import Asked, animation
@@ -236,7 +242,7 @@ class Desk:
         except Exception as error:  # a thread's own end would say nothing to the page
             told.state = "failed"
             told.error = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-            warnings.warn(told.error, stacklevel=1)
+            warnings.warn(FootagefitWarning(told.error), stacklevel=1)
 
 
 def _telling(told: Progress) -> Callable[..., Iterator[int]]:

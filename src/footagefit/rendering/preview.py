@@ -12,13 +12,13 @@ Shapes: C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import io
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +30,7 @@ from footagefit.rendering.plan import Plan
 from footagefit.rendering.review import own_look, premultiplied
 from footagefit.rendering.shot import Loaded, Shot
 from footagefit.rendering.work import Work
+from footagefit.report import pictures
 from footagefit.signature import light as estimator
 
 What = Literal["result", "plate", "mask"]
@@ -78,7 +79,7 @@ class Preview:
         with self._lock:
             loaded = self._loaded(frame)
             if what == "mask":
-                return _jpeg(_mask(loaded))
+                return pictures.encoded(_mask(loaded), quality=_QUALITY)
             if what == "plate":
                 light = premultiplied(loaded)
             else:
@@ -86,7 +87,8 @@ class Preview:
                 light = own_look(held, loaded, self._work)
             light = light.nan_to_num(0.0, 65504.0, -1.0)
             rows_HWC = light.permute(1, 2, 0).contiguous().numpy()
-            return _jpeg(torch.from_numpy(colour.preview(rows_HWC, exposure_ev=exposure_ev)))
+            shown = colour.preview(rows_HWC, exposure_ev=exposure_ev)
+            return pictures.encoded(shown, quality=_QUALITY)
 
     def own_light(self, frame: int) -> dict[str, float]:
         """The plate's own light as the fit reads it, by control's name; empty where it does not."""
@@ -125,17 +127,9 @@ class Preview:
         return resampled(picture_CHW[None], self.size)[0].contiguous()
 
 
-def _mask(loaded: Loaded) -> Tensor:
+def _mask(loaded: Loaded) -> np.ndarray:
     """A mask as grey (H,W,3); white all over where there is none."""
     mask = loaded.mask_1HW
     mask = torch.ones_like(loaded.plate_CHW[:1]) if mask is None else mask
     grey = (mask.clamp(0.0, 1.0) * 255.0 + 0.5).to(torch.uint8)
-    return grey.permute(1, 2, 0).expand(-1, -1, 3).contiguous()
-
-
-def _jpeg(picture_HWC: Tensor) -> bytes:
-    from PIL import Image
-
-    stored = io.BytesIO()
-    Image.fromarray(picture_HWC.numpy()).save(stored, "JPEG", quality=_QUALITY, subsampling=0)
-    return stored.getvalue()
+    return grey.permute(1, 2, 0).expand(-1, -1, 3).numpy()
