@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from footagefit import cli, config
@@ -24,9 +23,8 @@ from footagefit.commands.desk import Desk
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import SHOT, Link, Medium, Part, Shot, Slate
 from footagefit.errors import FootagefitError
-from footagefit.rendering.fits import Part as RecipePart
-from footagefit.rendering.fits import Recipe, save_fit
 from footagefit.rendering.plan import Ask
+from night_fit import night_fit
 from rendering_helpers import fit, reference, shot, stored
 
 __all__ = ["fit", "reference", "shot"]
@@ -34,14 +32,7 @@ __all__ = ["fit", "reference", "shot"]
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory) -> Path:
-    """A relight fit whose trained part is nothing: physics alone moves the light."""
-    small = {"width": 8, "long_px": 48, "points": 64}
-    recipe = Recipe(RecipePart("relight", {"size": [32, 32]}), RecipePart("relight", small))
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = recipe.build_model(recipe.build_task().spec)
-    path = tmp_path_factory.mktemp("fits") / "night"
-    return save_fit(path, recipe=recipe, weights=model.state_dict(), card={"lineage": {}})
+    return night_fit(tmp_path_factory.mktemp("fits") / "night")
 
 
 @pytest.fixture

@@ -37,7 +37,6 @@ from footagefit.report.local import Answer, Given, Routes
 from footagefit.tasks.base import Control
 
 State = Literal["none", "running", "done", "stopped", "failed"]
-_MOST_SHOTS = 2000
 
 
 class _Stopped(Exception):
@@ -80,6 +79,7 @@ class Desk:
         self.catalogue = catalogue
         self.long_px = long_px
         self.progress = Progress()
+        self._known: dict[str, Shot] = {}
         self._thread: threading.Thread | None = None
         self._preview: Preview | None = None
         with closing(self._open_plate()) as clip:
@@ -158,12 +158,21 @@ class Desk:
         return Answer.plain({"values": values, "own": self.preview.own_light(frame)})
 
     def _shots(self, _: Given) -> Answer:
-        """The show's shots, for a reference to be picked from."""
+        """The show's shots as they are now, for a reference to be picked from."""
+        self._known = {}
+        if self.catalogue is not None:
+            with Catalogue(self.catalogue) as catalogue:
+                self._known = {shot.name: shot for shot in catalogue.shots()}
+        return Answer.plain({"shots": [_told(shot) for shot in self._known.values()]})
+
+    def _shot(self, name: str) -> Shot:
         if self.catalogue is None:
-            return Answer.plain({"shots": []})
-        with Catalogue(self.catalogue) as catalogue:
-            shots = catalogue.shots()[:_MOST_SHOTS]
-        return Answer.plain({"shots": [_told(shot) for shot in shots]})
+            raise UsageError("no show's catalogue is open", hint="Start with show=<YAML>")
+        if name not in self._known:
+            self._shots({})
+        if name not in self._known:
+            raise UnknownName("shot", name, self._known)
+        return self._known[name]
 
     def _thumbnail(self, given: Given) -> Answer:
         shot = self._shot(str(given.get("shot", "")))
@@ -176,15 +185,6 @@ class Desk:
         if not rows:
             raise UsageError(f"{shot.name} has no thumbnail")
         return Answer(bytes(rows[0]["jpeg"]), "image/jpeg")
-
-    def _shot(self, name: str) -> Shot:
-        if self.catalogue is None:
-            raise UsageError("no show's catalogue is open", hint="Start with show=<YAML>")
-        with Catalogue(self.catalogue) as catalogue:
-            shots = {shot.name: shot for shot in catalogue.shots()}
-        if name not in shots:
-            raise UnknownName("shot", name, shots)
-        return shots[name]
 
     # -- what is done --------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@
     $("shots").replaceChildren(...fits.slice(0, 120).map((shot) => {
       const address = `thumbnail?shot=${encodeURIComponent(shot.name)}`;
       const picture = element("img", { src: address, alt: "", loading: "lazy" });
-      return element("button", { role: "option", title: `${shot.name}, ${shot.frames} frames`,
+      return element("button", { title: `${shot.name}, ${shot.frames} frames`,
         onclick: () => picked(shot, address) }, picture, shot.slate || shot.name);
     }));
   }
