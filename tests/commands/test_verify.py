@@ -93,7 +93,8 @@ def test_a_signed_render_holds_until_something_is_touched(words, footagefit, tmp
     whole["job"]["controls"]["strength"] = 0.1  # the frames are as they were; what is said is not
     manifest.write_text(json.dumps(whole))
     code, out, _ = footagefit("verify", str(folder), f"key={public}")
-    assert code == 1 and "changed: m.manifest.json" in out
+    assert code == 1 and "changed: m.manifest.json" in out and "signature: bad" in out
+    assert asked(footagefit, str(folder / "m.1001.exr"))[0] == 1, "nor does a single frame hold"
     assert footagefit(*words, f"sign={house}", "existing=replace")[0] == 0
     assert asked(footagefit, str(folder), f"key={public}")[0] == 0
     (folder / "m.signature.json").unlink()

@@ -64,7 +64,10 @@ def ui(
         rate=None if rate is None else parse_rate(rate),
         device=device,
     )
-    desk = Desk(ask, catalogue=_catalogue(fit, show), long_px=size_px)
+    return _serve(Desk(ask, catalogue=_catalogue(fit, show), long_px=size_px), port)
+
+
+def _serve(desk: Desk, port: int) -> int:
     with Local(routes_of(desk), port=port) as local:
         print(f"{local.address}\nopen it in a browser on this machine; Ctrl-C ends it", flush=True)
         try:

@@ -111,6 +111,9 @@ def _signature(one: Checked, house: str | None) -> dict[str, Any]:
         return {"state": "none", "key": None, "holds": house is None}
     if not signed.good:
         return {"state": "bad", "key": signed.key, "holds": False, "why": signed.why}
+    if one.manifest.name in one.names("changed"):
+        why = "the manifest was changed after it was signed"
+        return {"state": "bad", "key": signed.key, "holds": False, "why": why}
     if signed.key == house:
         return {"state": "good", "key": signed.key, "holds": True}
     return {"state": "unknown key", "key": signed.key, "holds": house is None}

@@ -63,12 +63,6 @@ class Checked:
         """Files in a state."""
         return [file.name for file in self.files if file.state == state]
 
-    @property
-    def as_made(self) -> bool:
-        """Whether nothing changed since: every file, and the signature where there is one."""
-        whole = all(file.state == "as made" for file in self.files)
-        return whole and not self.unfinished and (self.signed is None or self.signed.good)
-
 
 def _quietly(files: Iterator[File], total: int) -> Iterable[File]:
     del total
