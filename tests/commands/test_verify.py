@@ -103,7 +103,7 @@ def test_a_signed_render_holds_until_something_is_touched(words, footagefit, tmp
 
 
 def test_chunks_are_signed_as_one(words, footagefit, tmp_path, house):
-    code, out, err = footagefit(*words, "chunk=2", f"sign={house}")
+    code, out, err = footagefit(*words, "chunk=3", f"sign={house}")
     assert code == 0, err
     assert "signed by" in out
     assert asked(footagefit, str(tmp_path / "o"), f"key={house}")[0] == 0

@@ -110,7 +110,7 @@ def held(manifest: Path, *, passing: Passing = _quietly) -> Checked:
     asked += [(name, None, None, digest) for name, digest in sorted(beside.items())]
     with ThreadPoolExecutor(4) as pool:
         states = pool.map(lambda one: _state(folder / one[0], one[3]), asked)
-        files = (File(*one[:3], state) for one, state in zip(asked, states, strict=True))
+        files = (File(one[0], one[1], one[2], s) for one, s in zip(asked, states, strict=True))
         every = list(passing(files, len(asked)))
     frames = [file for file in every if file.frame is not None]
     more = _extra(folder, str(whole["job"].get("out", "")), {file.name for file in frames})

@@ -26,7 +26,7 @@
 
   // -- references -----------------------------------------------------------------------------
 
-  let shots = [];
+  let shots = [], chosen = "";
 
   function listed() {
     const words = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -37,12 +37,14 @@
     $("shots").replaceChildren(...fits.slice(0, 120).map((shot) => {
       const address = `thumbnail?shot=${encodeURIComponent(shot.name)}`;
       const picture = element("img", { src: address, alt: "", loading: "lazy" });
-      return element("button", { title: `${shot.name}, ${shot.frames} frames`,
+      return element("button", { ariaPressed: shot.name === chosen, title: `${shot.name}, ${shot.frames} frames`,
         onclick: () => picked(shot, address) }, picture, shot.slate || shot.name);
     }));
   }
 
   function picked(shot, address) {
+    chosen = shot.name;
+    listed();
     $("reference-picture").src = address;
     $("reference-picture").hidden = false;
     settled("reference", { shot: shot.name });
@@ -56,6 +58,8 @@
     $("find").addEventListener("input", listed);
     $("reference-form").addEventListener("submit", (event) => {
       event.preventDefault();
+      chosen = "";
+      listed();
       $("reference-picture").hidden = true;
       settled("reference", { path: $("reference-path").value });
     });
