@@ -27,8 +27,8 @@ from footagefit.errors import FootagefitError, UsageError
 HOST = "127.0.0.1"
 # What a page may do in the browser: its own inline parts, and requests to where it came from.
 POLICY = (
-    "default-src 'none'; img-src 'self' blob: data:; connect-src 'self'; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; form-action 'none'"
 )
 _MOST_BYTES = 1 << 20  # of a request
 _HEADERS = {
