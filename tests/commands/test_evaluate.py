@@ -6,46 +6,24 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
-import OpenImageIO as oiio
 import pytest
 
 from footagefit.cli import main
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import TRAIN, VAL
 from footagefit.evaluation import results
+from small_film import unscanned_film
 
 SMALL = ["trainer.workers=0", "trainer.batch_size=2", "trainer.val_windows=2", "trainer.threads=1"]
 SMALL += ["task.size=[32,64]", "task.codecs=[grain]", "model.width=8", "model.long_px=64"]
 SMALL += ["model.points=64", "trainer.accelerator=cpu", "init_from=none", "trainer.max_steps=2"]
 
 
-def write_take(folder: Path, scene: int, take: int) -> None:
-    rng = np.random.default_rng((scene, take))
-    base = np.random.default_rng(scene).random((4, 8, 3)).repeat(9, 0).repeat(8, 1)
-    folder.mkdir(parents=True)
-    for frame in range(1001, 1011):
-        pixels = base * (0.5 + 0.3 * take) + 0.05 * rng.random((36, 64, 3))
-        spec = oiio.ImageSpec(64, 36, 3, "half")
-        path = str(folder / f"S{scene:02d}_T{take:02d}.{frame}.exr")
-        out = oiio.ImageOutput.create(path)
-        assert out.open(path, spec)
-        assert out.write_image(np.ascontiguousarray(pixels.astype(np.float16)))
-        out.close()
-
-
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
     """A show with two fits: the second began from the first."""
     folder = tmp_path_factory.mktemp("film")
-    for scene in (1, 2, 3, 4):
-        for take in (1, 2):
-            name = f"S{scene:02d}_T{take:02d}"
-            write_take(folder / "dailies" / name, scene, take)
-    show = folder / "film.yaml"
-    show.write_text(
-        "roots: [dailies]\nspace: ACEScg\nnames: ['S(?P<scene>\\d+)_T(?P<take>\\d+)']\n"
-    )
+    show = unscanned_film(folder)
     first = ["train", f"show={show}", *SMALL, "group=sweep-1"]
     assert main(first) == 0
     again = [w for w in SMALL if not w.startswith("init_from")]

@@ -40,6 +40,8 @@ def test_the_wheel_is_whole_and_small(installed: Path) -> None:
         names = archive.namelist()
     assert any(n.endswith("configs/train.yaml") for n in names)
     assert any(n.endswith(".safetensors") for n in names)
+    there = {n.rpartition("/")[2] for n in names if n.startswith("footagefit/report/assets/")}
+    assert there == {p.name for p in (ROOT / "src/footagefit/report/assets").iterdir()}
     assert not any(n.startswith(("tests/", "benchmarks/")) for n in names)
     assert wheel.stat().st_size < 40 * 2**20
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from footagefit.errors import AlreadyThere, FootagefitWarning, UsageError, WrongValue
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from footagefit.evaluation.judge import Asked, Judge
     from footagefit.evaluation.results import ShotResult
     from footagefit.rendering.fits import Fit
+    from footagefit.report.side_by_side import Size
 
 Pictures = Literal["jpeg", "png"]
 FIRST_VIEW_BYTES = 5_000_000
@@ -146,7 +147,7 @@ def _results(judges: dict[str, Judge], picked: Sequence[Shot]) -> dict[str, list
 
     found: dict[str, list[ShotResult]] = {key: [] for key in judges}
     total = len(picked) * len(judges)
-    for key, result in track(each(), total=total, label="compare", unit="shots"):
+    for key, result in track(each(), total=total, label="compare", unit="judgements"):
         found[key].append(result)
     kept = sum(judge.kept for judge in judges.values())
     if kept:
@@ -233,7 +234,7 @@ def _write(
     _say_sizes(index, side_by_side.size_of(shelf.folder, data))
 
 
-def _say_sizes(index: Path, size: Any) -> None:
+def _say_sizes(index: Path, size: Size) -> None:
     import warnings
 
     all_mb, first_mb = size.all_bytes / 1e6, size.first_bytes / 1e6

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from footagefit.errors import WrongValue
+from footagefit.report import pictures as pages
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 CELL_PX = 192
 _CAPTION_PX = 26
 _GAP_PX = 4
-_GROUND, _TEXT, _WARN = (24, 24, 24), (230, 230, 230), (255, 176, 64)
+_TEXT, _WARN = (230, 230, 230), (255, 176, 64)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def contact_sheet(
     row_px = tall + _CAPTION_PX + _GAP_PX
     rows = -(-len(cells) // columns)
     size = (columns * (cell_px + _GAP_PX) + _GAP_PX, rows * row_px + _GAP_PX)
-    sheet = Image.new("RGB", size, _GROUND)
+    sheet = Image.new("RGB", size, pages.GROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=11)
     for index, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
@@ -66,7 +67,7 @@ def save_sheet(
     sheet = contact_sheet(cells, columns=columns, cell_px=cell_px)
     path.parent.mkdir(parents=True, exist_ok=True)
     passing = path.with_name(f".part-{path.name}")
-    sheet.save(passing, quality=88)
+    sheet.save(passing, quality=88, icc_profile=pages.srgb_profile())
     passing.replace(path)
     return path
 

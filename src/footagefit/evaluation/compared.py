@@ -130,12 +130,16 @@ class Shelf:
         pixels = np.ascontiguousarray(light_CHW.permute(1, 2, 0).float().numpy())
         return preview(pixels, exposure_ev=self.exposure_ev)
 
-    def _still(self, shot: Shot, column: str, frame: int, shown: np.ndarray, judged: Path):
+    def _still(
+        self, shot: Shot, column: str, frame: int, shown: np.ndarray, judged: Path
+    ) -> Picture:
         name = f"{column}.{frame}{pictures.SUFFIX[self.form]}"
         path = pictures.save(shown, self.place(shot.name) / name, form=self.form)
         return Picture(column, frame, 0, "middle", _relative(path, judged))
 
-    def _played(self, shot: Shot, column: str, frame: int, shown: np.ndarray, judged: Path):
+    def _played(
+        self, shot: Shot, column: str, frame: int, shown: np.ndarray, judged: Path
+    ) -> Picture:
         path = self.place(shot.name) / "loop" / f"{column}.{frame}.jpg"
         small = pictures.shrunk(shown, self.loop_px)
         pictures.save(small, path, quality=_LOOP_QUALITY)

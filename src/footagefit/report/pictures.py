@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Form = Literal["jpeg", "png"]
 SUFFIX: dict[Form, str] = {"jpeg": ".jpg", "png": ".png"}
-_GROUND = (23, 23, 23)  # `--ground` of look.css
+GROUND = (23, 23, 23)  # `--ground` of look.css
 
 
 def save(pixels_HWC: np.ndarray, path: Path, *, form: Form = "jpeg", quality: int = 95) -> Path:
@@ -96,7 +96,7 @@ def strip(pictures: Sequence[np.ndarray | None], *, cell: tuple[int, int]) -> np
     from PIL import Image
 
     width, height = cell
-    row = Image.new("RGB", (width * len(pictures), height), _GROUND)
+    row = Image.new("RGB", (width * len(pictures), height), GROUND)
     for place, pixels in enumerate(pictures):
         if pixels is not None:
             small = _inside(Image.fromarray(pixels), cell)

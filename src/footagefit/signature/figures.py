@@ -26,27 +26,32 @@ from footagefit.signature.vignette import Vignette
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _FAINT, _RED, _GREEN, _BLUE = "#222222", "#b9b9b9", "#c8402f", "#3a8f4d", "#2f62c8"
+# On the ground of every page (`report/assets/look.css`).
+_GROUND, _INK, _FAINT = "#171717", "#dedede", "#6a6a6a"
+_RED, _GREEN, _BLUE = "#e57f6f", "#7fc48f", "#7aa6f0"
 _RGB = (_RED, _GREEN, _BLUE)
 _TWIN_CONTRAST = 12.0  # grain is shown this much stronger than it is
 
 
 def _drawn(draw: Callable[[Any], None], width: float, height: float, axes: int = 1) -> bytes:
     """A figure of one row of axes, drawn on without a display."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    made = [figure.add_subplot(1, axes, i + 1) for i in range(axes)]
-    for one in made:
-        one.tick_params(labelsize=8, colors=_INK)
-        for side in ("top", "right"):
-            one.spines[side].set_visible(False)
-    draw(made[0] if axes == 1 else made)
-    stored = io.BytesIO()
-    figure.savefig(stored, format="png", metadata={"Software": None})
-    return stored.getvalue()
+    inks = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    with rc_context(dict.fromkeys(inks, _INK) | {"axes.facecolor": _GROUND}):
+        figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor=_GROUND)
+        FigureCanvasAgg(figure)
+        made = [figure.add_subplot(1, axes, i + 1) for i in range(axes)]
+        for one in made:
+            one.tick_params(labelsize=8)
+            for side in ("top", "right"):
+                one.spines[side].set_visible(False)
+        draw(made[0] if axes == 1 else made)
+        stored = io.BytesIO()
+        figure.savefig(stored, format="png", metadata={"Software": None})
+        return stored.getvalue()
 
 
 def _titled(axes: Axes, title: str, x: str = "", y: str = "") -> None:

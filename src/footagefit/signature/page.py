@@ -5,8 +5,6 @@ Here: what stands where, in which words. Not here: the figures (`figures.py`).
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from footagefit.records import Light
+from footagefit.report.page import Page, write_file
+from footagefit.report.pictures import data_uri
 from footagefit.signature import figures, grade
 from footagefit.signature.record import Lens, MeasuredLight, SetupLook, Signature
 
@@ -53,23 +53,15 @@ def write(path: Path, signature: Signature, *, samples: Mapping[str, Sample],
         _setup(name, look, samples.get(name, Sample()), signature)
         for name, look in signature.setups.items()
     ]
-    page = Environment(autoescape=True).from_string(_PAGE)
-    text = page.render(show=signature.show, lenses=lenses, setups=setups,
+    body = Environment(autoescape=True).from_string(_PAGE)
+    text = body.render(show=signature.show, lenses=lenses, setups=setups,
                        whole=_grain_rows(signature), version=signature.version)  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-    return path
-
-
-def _data(png: bytes, kind: str = "png") -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(png).decode('ascii')}"
+    return write_file(Page(f"{signature.show}: signature", text), path)
 
 
 def _row(name: str, said: str, picture: bytes | None = None, *, plain: bool = False) -> Any:
     """One effect: its name, its numbers, its picture; without numbers, why there are none."""
-    source = None if picture is None else _data(picture)
+    source = None if picture is None else data_uri(picture)
     return {"name": name, "said": said or NOT, "missing": not said, "picture": source,
             "plain": plain}  # fmt: skip
 
@@ -168,7 +160,7 @@ def _setup(name: str, look: SetupLook, sample: Sample, signature: Signature) -> 
     rows.append(_light(look.light, signature.white_k))
     shown = None
     if sample.small_HWC is not None:
-        shown = _data(figures.frame(sample.small_HWC), "jpeg")
+        shown = data_uri(figures.frame(sample.small_HWC), "jpeg")
     return {"name": name, "lens": look.lens or "not named", "medium": look.medium,
             "frames": look.frames, "shots": ", ".join(look.shots), "picture": shown,
             "rows": rows}  # fmt: skip
@@ -213,36 +205,24 @@ def _named(light: Light) -> str:
     return ", ".join(parts)
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ show }}: signature</title>
-<style>
-body{font:14px/1.45 system-ui,sans-serif;color:#222;max-width:1180px;margin:24px auto;
- padding:0 16px}
-h1{font-size:22px;margin:0 0 4px}
-h2{font-size:17px;margin:34px 0 6px;border-top:1px solid #ddd;padding-top:14px}
-.row{display:grid;grid-template-columns:130px 1fr;gap:14px;margin:10px 0;align-items:start}
-.name{font-weight:600}.missing{color:#9a5b00}.faint{color:#777;font-size:12px}
-img{max-width:100%;display:block;margin-top:4px}
-img.plain{image-rendering:pixelated;max-width:none}
-</style></head><body>
+_PAGE = """<main class="text">
 <h1>{{ show }}</h1>
-<div class="faint">lenses, grain and grade as measured from its dailies; footagefit {{ version }}
-</div>
+<p class="faint">lenses, grain and grade as measured from its dailies; footagefit {{ version }}</p>
 {% macro rows(list) %}{% for row in list %}
 <div class="row"><div class="name">{{ row.name }}</div><div>
 <div class="{{ 'missing' if row.missing else '' }}">{{ row.said }}</div>
 {% if row.picture %}
-<img class="{{ 'plain' if row.plain else '' }}" alt="{{ row.name }}" src="{{ row.picture }}">
+<img class="{{ 'figure plain' if row.plain else 'figure' }}" alt="{{ row.name }}"
+ src="{{ row.picture }}">
 {% endif %}
 </div></div>{% endfor %}{% endmacro %}
 {% for lens in lenses %}<h2>Lens {{ lens.name }}</h2>
-<div class="faint">{{ lens.frames }} frames of {{ lens.medium }}</div>
+<p class="faint">{{ lens.frames }} frames of {{ lens.medium }}</p>
 {{ rows(lens.rows) }}{% endfor %}
 <h2>Grain</h2>{{ rows(whole) }}
 {% for setup in setups %}<h2>Set-up {{ setup.name }}</h2>
-<div class="faint">lens {{ setup.lens }}; {{ setup.frames }} frames of {{ setup.medium }};
-{{ setup.shots }}</div>
-{% if setup.picture %}<img alt="a frame" src="{{ setup.picture }}">{% endif %}
+<p class="faint">lens {{ setup.lens }}; {{ setup.frames }} frames of {{ setup.medium }};
+{{ setup.shots }}</p>
+{% if setup.picture %}<img class="figure" alt="a frame" src="{{ setup.picture }}">{% endif %}
 {{ rows(setup.rows) }}{% endfor %}
-</body></html>
-"""
+</main>"""
