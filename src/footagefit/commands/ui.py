@@ -93,7 +93,7 @@ def _page(desk: Desk) -> str:
     }
     name = f"{desk.facts['plate']['name']} through {desk.facts['fit']['name']}"
     page = Page(
-        name, asset("ball.html"), ["ball.css"], ["ball_view.js", "ball.js", "ball_work.js"], facts
+        name, asset("ball.html"), ["ball.css"], ["elements.js", "ball_view.js", "ball.js", "ball_work.js"], facts
     )
     return one_file(page, policy=POLICY)
 

@@ -4,6 +4,7 @@
 
 (() => {
   const { data, view } = window.footagefit;
+  const { make } = window.footagefit.elements;
   const $ = (id) => document.getElementById(id);
   const frames = data.plate.frames;
   const kept = `footagefit ui ${data.fit.hash} ${data.plate.path}`;
@@ -141,22 +142,12 @@
     changed();
   }
 
-  function element(kind, attributes, ...inside) {
-    const made = document.createElement(kind);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name in made && name !== "list") made[name] = value;
-      else made.setAttribute(name, value);
-    }
-    made.append(...inside);
-    return made;
-  }
-
   const drawers = [];
 
   function choice(control, row) {
-    const select = element("select", { ariaLabel: control.name, onchange: () =>
+    const select = make("select", { "aria-label": control.name, onchange: () =>
       set(control.name, Number(select.value)) }, ...control.choices.map((word, index) =>
-      element("option", { value: index }, word)));
+      make("option", { value: index }, word)));
     row.append(select);
     return () => { select.value = String(Math.round(standing(control.name))); };
   }
@@ -164,15 +155,15 @@
   function number(control, row) {
     const [onto, back] = view.scale(control);
     const name = control.name;
-    const range = element("input", { type: "range", min: onto(control.low), step: "any",
-      max: onto(control.high), ariaLabel: name,
+    const range = make("input", { type: "range", min: onto(control.low), step: "any",
+      max: onto(control.high), "aria-label": name,
       oninput: () => set(name, back(Number(range.value))) });
-    const exact = element("input", { type: "number", min: control.low, max: control.high,
-      step: view.step(control), ariaLabel: `${name}, exactly`, onchange: () => {
+    const exact = make("input", { type: "number", min: control.low, max: control.high,
+      step: view.step(control), "aria-label": `${name}, exactly`, onchange: () => {
         if (exact.value !== "") set(name, Number(exact.value));
       } });
-    const key = element("button", { className: "key", title: "a key here, or none",
-      ariaLabel: `key of ${name}`, onclick: () => keyed(name) }, "◆");
+    const key = make("button", { class: "key", title: "a key here, or none",
+      "aria-label": `key of ${name}`, onclick: () => keyed(name) }, "◆");
     row.append(range, exact, key);
     return () => {
       const value = standing(name);
@@ -185,12 +176,12 @@
   function row(control) {
     const range = control.choices.length ? "" :
       `${control.low} to ${control.high} ${control.unit}`.trim();
-    const made = element("div", { className: "control" }, element("label", { title: control.help },
-      element("span", {}, control.label.replace(/_(deg|ev|k)$/, "").replaceAll("_", " ")),
-      element("span", { className: "faint" }, range)));
+    const made = make("div", { class: "control" }, make("label", { title: control.help },
+      make("span", {}, control.label.replace(/_(deg|ev|k)$/, "").replaceAll("_", " ")),
+      make("span", { class: "faint" }, range)));
     const draw = (control.choices.length ? choice : number)(control, made);
-    const clear = element("button", { title: "as it is by default", onclick: () =>
-      unset(control.name), ariaLabel: `${control.name} as it is by default` }, "×");
+    const clear = make("button", { title: "as it is by default", onclick: () =>
+      unset(control.name), "aria-label": `${control.name} as it is by default` }, "×");
     made.append(clear);
     drawers.push(() => {
       const is = control.name in tracks;
@@ -208,8 +199,8 @@
     const groups = Map.groupBy ? Map.groupBy(data.controls, (c) => c.group) : grouped();
     for (const [group, members] of groups) {
       const open = group === "" || group === "light";
-      $("groups").append(element("details", { className: "panel", open },
-        element("summary", {}, GROUPS[group] ?? group), ...members.map(row)));
+      $("groups").append(make("details", { class: "panel", open },
+        make("summary", {}, GROUPS[group] ?? group), ...members.map(row)));
     }
   }
 
@@ -277,7 +268,7 @@
     const marks = new Set(Object.keys(tracks).filter(moves)
       .flatMap((name) => Object.keys(tracks[name]).map(Number)));
     const span = Math.max(1, frames[frames.length - 1] - frames[0]);
-    $("keys").replaceChildren(...[...marks].map((key) => element("i", {
+    $("keys").replaceChildren(...[...marks].map((key) => make("i", {
       style: `left: ${(100 * (key - frames[0])) / span}%` })));
     $("keys").dataset.frames = JSON.stringify([...marks].sort((a, b) => a - b));
     $("number").textContent = frame;
@@ -363,7 +354,7 @@
     document.addEventListener("keyup", (event) => { if (event.key === " ") flipped(false); });
   }
 
-  window.footagefit.desk = { $, ask, trying, element, data, showCommand, everything,
+  window.footagefit.desk = { $, ask, trying, data, showCommand, everything,
     asked: () => ({ controls: tracks, frames: $("frames").value }),
     state: () => state,
     take: (told) => { state = told; },

@@ -2,8 +2,9 @@
 "use strict";
 
 (() => {
-  const { $, ask, trying, element, data, showCommand, everything, asked, state, take, reset } =
+  const { $, ask, trying, data, showCommand, everything, asked, state, take, reset } =
     window.footagefit.desk;
+  const { make } = window.footagefit.elements;
 
   function shown() {
     const now = state();
@@ -36,9 +37,9 @@
     });
     $("shots").replaceChildren(...fits.slice(0, 120).map((shot) => {
       const address = `thumbnail?shot=${encodeURIComponent(shot.name)}`;
-      const picture = element("img", { src: address, alt: "", loading: "lazy" });
-      return element("button", { ariaPressed: shot.name === chosen, title: `${shot.name}, ${shot.frames} frames`,
-        onclick: () => picked(shot, address) }, picture, shot.slate || shot.name);
+      const picture = make("img", { src: address, alt: "", loading: "lazy" });
+      return make("button", { type: "button", title: `${shot.name}, ${shot.frames} frames`,
+        "aria-pressed": String(shot.name === chosen), onclick: () => picked(shot, address) }, picture, shot.slate || shot.name);
     }));
   }
 
