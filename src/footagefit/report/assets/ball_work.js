@@ -39,7 +39,8 @@
       const address = `thumbnail?shot=${encodeURIComponent(shot.name)}`;
       const picture = make("img", { src: address, alt: "", loading: "lazy" });
       return make("button", { type: "button", title: `${shot.name}, ${shot.frames} frames`,
-        "aria-pressed": String(shot.name === chosen), onclick: () => picked(shot, address) }, picture, shot.slate || shot.name);
+        "aria-pressed": String(shot.name === chosen), onclick: () => picked(shot, address),
+      }, picture, shot.slate || shot.name);
     }));
   }
 
