@@ -213,8 +213,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        self.wfile.write(answer.body)
+        try:
+            self.end_headers()
+            self.wfile.write(answer.body)
+        except ConnectionError:  # the page was closed, or reloaded, before it had its answer
+            self.close_connection = True
 
     @property
     def _local(self) -> Local:

@@ -173,11 +173,14 @@
     };
   }
 
+  const WORDS = [[/_deg$/, ""], [/_ev$/, " level"], [/_k$/, " colour"], [/_mired$/, " warmth"],
+    [/_tint_duv$/, " tint"], [/_/g, " "]];
+
   function row(control) {
     const range = control.choices.length ? "" :
       `${control.low} to ${control.high} ${control.unit}`.trim();
     const made = make("div", { class: "control" }, make("label", { title: control.help },
-      make("span", {}, control.label.replace(/_(deg|ev|k)$/, "").replaceAll("_", " ")),
+      make("span", {}, WORDS.reduce((text, [was, now]) => text.replace(was, now), control.label)),
       make("span", { class: "faint" }, range)));
     const draw = (control.choices.length ? choice : number)(control, made);
     const clear = make("button", { title: "as it is by default", onclick: () =>
@@ -222,7 +225,14 @@
       set: AZIMUTH in tracks || ELEVATION in tracks };
   }
 
+  /* A direction is one thing: where one of its two numbers has keys, both have. */
   function aim(azimuth, elevation) {
+    for (const [name, other] of [[AZIMUTH, ELEVATION], [ELEVATION, AZIMUTH]]) {
+      if (moves(other) && !moves(name)) {
+        const held = view.rounded(controls.get(name), standing(name));
+        tracks[name] = Object.fromEntries(Object.keys(tracks[other]).map((key) => [key, held]));
+      }
+    }
     values[AZIMUTH] = view.rounded(controls.get(AZIMUTH), azimuth);
     set(ELEVATION, elevation);
     set(AZIMUTH, azimuth);

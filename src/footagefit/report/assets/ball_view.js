@@ -4,7 +4,7 @@
 
 window.footagefit.view = (() => {
   const RAD = Math.PI / 180;
-  const BALL = 0.62; // radius of the ball, of the disc's: the ring about it is what lies behind
+  const BALL = 0.7; // radius of the ball, of the disc's: the ring about it is what lies behind
 
   function direction(azimuth, elevation) {
     const flat = Math.cos(elevation * RAD);
