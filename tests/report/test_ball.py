@@ -77,9 +77,9 @@ def shown(page: Any) -> np.ndarray:
 
 
 def settled(page: Any) -> dict[str, Any]:
-    """What is asked for, once the picture of it is shown."""
-    page.wait_for_timeout(400)
-    page.wait_for_load_state("networkidle")
+    """What is set, once the picture of it is shown and nothing more is asked for."""
+    desk = "footagefit.desk"
+    until(page, f"document.body.dataset.shown === {desk}.now() && !{desk}.busy()")
     return json.loads(page.evaluate("() => document.body.dataset.shown"))
 
 
@@ -197,7 +197,7 @@ def test_what_is_wrong_is_one_line_and_goes_away(lit):
     lit.fill("#mask-path", "/nowhere/roto.####.exr")
     lit.locator("#mask-form button").first.click()
     until(lit, "document.getElementById('line').textContent")
-    assert re.fullmatch(r"[^\n]*roto[^\n]*no files match[^\n]*", lit.inner_text("#line"))
+    assert re.fullmatch(r"/nowhere: [^\n]*cannot be read[^\n]*", lit.inner_text("#line"))
     lit.click("#later")
     settled(lit)
     assert lit.inner_text("#line") == ""

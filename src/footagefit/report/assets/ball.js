@@ -18,13 +18,23 @@
 
   // -- asking ---------------------------------------------------------------------------------
 
+  let asking = 0; // requests under way
+
   async function ask(name, body) {
     const asked = { method: "POST", headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body) };
-    const answer = await fetch(name, body === undefined ? {} : asked);
-    if (!answer.ok) throw new Error((await answer.json()).error);
-    return answer.headers.get("Content-Type") === "image/jpeg" ? answer.blob() : answer.json();
+    asking += 1;
+    try {
+      const answer = await fetch(name, body === undefined ? {} : asked);
+      if (!answer.ok) throw new Error((await answer.json()).error);
+      const picture = answer.headers.get("Content-Type") === "image/jpeg";
+      return await (picture ? answer.blob() : answer.json());
+    } finally {
+      asking -= 1;
+    }
   }
+
+  const now = () => JSON.stringify({ frame, tracks });
 
   const say = (line) => { $("line").textContent = line || ""; };
 
@@ -66,10 +76,10 @@
 
   const showResult = newest(async () => {
     if (!state.ready) return;
-    const begun = performance.now();
+    const begun = performance.now(), asked = now();
     await into($("result"), "result");
     $("timing").textContent = `${Math.round(performance.now() - begun)} ms`;
-    document.body.dataset.shown = JSON.stringify({ frame, tracks });
+    document.body.dataset.shown = asked;
   });
 
   const showPlate = newest(async () => {
@@ -80,7 +90,9 @@
 
   const showValues = newest(async () => {
     if (!state.ready) return;
-    ({ values, own } = await ask("at", { frame, controls: tracks }));
+    const asked = now(), told = await ask("at", { frame, controls: tracks });
+    if (asked !== now()) { showValues(); return; } // something was set in the meantime
+    ({ values, own } = told);
     drawn();
   });
 
@@ -199,20 +211,15 @@
     "light.plate": "The plate's own light, where it is known" };
 
   function build() {
-    const groups = Map.groupBy ? Map.groupBy(data.controls, (c) => c.group) : grouped();
+    const groups = new Map();
+    for (const control of data.controls) {
+      groups.set(control.group, [...(groups.get(control.group) ?? []), control]);
+    }
     for (const [group, members] of groups) {
       const open = group === "" || group === "light";
       $("groups").append(make("details", { class: "panel", open },
         make("summary", {}, GROUPS[group] ?? group), ...members.map(row)));
     }
-  }
-
-  function grouped() {
-    const groups = new Map();
-    for (const control of data.controls) {
-      groups.set(control.group, [...(groups.get(control.group) ?? []), control]);
-    }
-    return groups;
   }
 
   // -- the ball -------------------------------------------------------------------------------
@@ -259,21 +266,21 @@
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
       if (!(event.key in by)) return;
       event.preventDefault();
-      const far = event.shiftKey ? 10 : 2, [across, up] = by[event.key], now = light();
-      const turned = now.azimuth + across * far;
-      aim(((turned + 540) % 360) - 180, Math.max(-90, Math.min(90, now.elevation + up * far)));
+      const far = event.shiftKey ? 10 : 2, [across, up] = by[event.key], is = light();
+      const turned = is.azimuth + across * far;
+      aim(((turned + 540) % 360) - 180, Math.max(-90, Math.min(90, is.elevation + up * far)));
     });
   }
 
   function drawn() {
     drawers.forEach((draw) => draw());
     if (data.ball) {
-      const now = light(), there = AZIMUTH in own;
-      view.ball($("ball"), now, there && { azimuth: own[AZIMUTH], elevation: own[ELEVATION] });
-      const said = `key ${Math.round(now.azimuth)}° across, ${Math.round(now.elevation)}° up`;
+      const key = light(), there = AZIMUTH in own;
+      view.ball($("ball"), key, there && { azimuth: own[AZIMUTH], elevation: own[ELEVATION] });
+      const said = `key ${Math.round(key.azimuth)}° across, ${Math.round(key.elevation)}° up`;
       const read = there ? `the plate's own, as read: ${Math.round(own[AZIMUTH])}°, ` +
         `${Math.round(own[ELEVATION])}° (sure ${own.confidence.toFixed(1)} of 1)` : "";
-      $("ball-said").textContent = now.set ? `${said}\n${read}` : read;
+      $("ball-said").textContent = key.set ? `${said}\n${read}` : read;
     }
     const marks = new Set(Object.keys(tracks).filter(moves)
       .flatMap((name) => Object.keys(tracks[name]).map(Number)));
@@ -296,7 +303,8 @@
   }
 
   function goKey(side) {
-    const marks = JSON.parse($("keys").dataset.frames || "[]").filter((k) => side * (k - frame) > 0);
+    const all = JSON.parse($("keys").dataset.frames || "[]");
+    const marks = all.filter((key) => side * (key - frame) > 0);
     const next = side > 0 ? marks[0] : marks[marks.length - 1];
     if (next !== undefined && frames.includes(next)) go(frames.indexOf(next));
   }
@@ -351,8 +359,8 @@
   }
 
   function onKeys() {
-    const keys = { ",": () => go(frames.indexOf(frame) - 1), ".": () => go(frames.indexOf(frame) + 1),
-      "[": () => goKey(-1), "]": () => goKey(1), w: () => wholly(!whole),
+    const keys = { ",": () => go(frames.indexOf(frame) - 1),
+      ".": () => go(frames.indexOf(frame) + 1), "[": () => goKey(-1), "]": () => goKey(1), w: () => wholly(!whole),
       m: () => masked($("mask").hidden), " ": () => flipped(true) };
     const typing = (event) => /^(INPUT|TEXTAREA|SELECT|BUTTON|SUMMARY)$/.test(event.target.tagName)
       && event.target.type !== "range";
@@ -366,7 +374,7 @@
 
   window.footagefit.desk = { $, ask, trying, data, showCommand, everything,
     asked: () => ({ controls: tracks, frames: $("frames").value }),
-    state: () => state,
+    state: () => state, now, busy: () => asking > 0,
     take: (told) => { state = told; },
     reset: () => { tracks = {}; values = {}; everything(); } };
 

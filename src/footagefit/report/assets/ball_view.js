@@ -37,7 +37,7 @@ window.footagefit.view = (() => {
     return angles([(x / far) * flat, (y / far) * flat, Math.cos(turn)]);
   }
 
-  /* A light's colour for the screen, by kelvin beside the show's white: for eyes, not for pixels. */
+  /* A light's colour on the screen, by kelvin beside the show's white: for eyes alone. */
   function colour(kelvin, white) {
     const mired = 1e6 / kelvin - 1e6 / (white || 5600);
     const warm = Math.max(-1, Math.min(1, mired / 170));

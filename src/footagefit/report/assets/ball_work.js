@@ -83,7 +83,8 @@
     $("progress-said").textContent = { none: "", failed: told.error,
       running: `${told.label} ${told.done} of ${told.total} frames${left}`,
       done: `done: ${told.out}`,
-      stopped: `stopped; what is written is kept, and rendering again goes on: ${out}` }[told.state];
+      stopped: `stopped; what is written is kept, rendering again goes on: ${out}`,
+    }[told.state];
     if (running && !watching) watching = setInterval(watch, 500);
     if (!running && watching) { clearInterval(watching); watching = 0; }
   }
