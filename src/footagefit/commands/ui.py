@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from footagefit.commands.desk import Desk
 
 _LEAST_PX, _MOST_PX = 160, 2048
+_SCRIPTS = ("elements.js", "ball_view.js", "ball.js", "ball_work.js")  # in the order they run
 
 
 def ui(
@@ -92,9 +93,7 @@ def _page(desk: Desk) -> str:
         "state": desk.state(),
     }
     name = f"{desk.facts['plate']['name']} through {desk.facts['fit']['name']}"
-    page = Page(
-        name, asset("ball.html"), ["ball.css"], ["elements.js", "ball_view.js", "ball.js", "ball_work.js"], facts
-    )
+    page = Page(name, asset("ball.html"), ["ball.css"], _SCRIPTS, facts)
     return one_file(page, policy=POLICY)
 
 
