@@ -87,7 +87,7 @@ class Preview:
                 light = own_look(held, loaded, self._work)
             light = light.nan_to_num(0.0, 65504.0, -1.0)
             rows_HWC = light.permute(1, 2, 0).contiguous().numpy()
-            shown = colour.preview(rows_HWC, exposure_ev=exposure_ev)
+            shown = colour.preview(rows_HWC, exposure_ev=exposure_ev, quick=True)
             return pictures.encoded(shown, quality=_QUALITY)
 
     def own_light(self, frame: int) -> dict[str, float]:
