@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import stat
@@ -68,6 +69,20 @@ def test_a_statement_of_another_job_is_bad(manifest, key):
     assert not signed.good and "does not speak of b.manifest.json" in signed.why
 
 
+def test_a_statement_speaks_of_its_own_folder_alone(manifest, key, monkeypatch):
+    monkeypatch.setattr(signing, "sha256", lambda path: "0" * 64)
+    secret = manifest.with_name("secret")
+    secret.write_text("x")
+    path = signing.sign(manifest, signing.read_key(key), beside=[secret])
+    assert signing.check(manifest).good
+    whole = json.loads(path.read_text())
+    whole["statement"]["files"] = {"a.manifest.json": "0" * 64, "../secret": "0" * 64}
+    made = signing.read_key(key).sign(signing._canonical(whole["statement"]))
+    whole["signature"] = base64.b64encode(made).decode()
+    path.write_text(json.dumps(whole))
+    assert signing.check(manifest).why == "it speaks of other folders"
+
+
 def test_what_is_no_key_is_told(tmp_path, key, monkeypatch):
     with pytest.raises(UsageError, match="cannot be read"):
         signing.read_key(tmp_path / "none.pem")
@@ -104,8 +119,6 @@ def test_keys_with_a_password_and_of_other_kinds(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
 def test_openssl_agrees(tmp_path, manifest):
-    import base64
-
     key, public = tmp_path / "o.pem", tmp_path / "o.pub.pem"
     run = {"check": True, "capture_output": True}
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(key)], **run)

@@ -189,6 +189,8 @@ def check(manifest: Path) -> Signed | None:
         return Signed(False, name, {}, "the statement was changed after it was signed")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         return Signed(False, name, {}, "it cannot be read")
+    if any(Path(file).name != file for file in files):
+        return Signed(False, name, {}, "it speaks of other folders")
     if manifest.name not in files:
         return Signed(False, name, {}, f"it does not speak of {manifest.name}")
     return Signed(True, name, files)
