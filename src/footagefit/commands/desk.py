@@ -28,6 +28,7 @@ from footagefit.errors import (
 )
 from footagefit.footage.clip import Clip
 from footagefit.footage.opening import open_clip
+from footagefit.footage.view import View
 from footagefit.rendering.controls import Asked, animation
 from footagefit.rendering.fits import Fit, fit_of
 from footagefit.rendering.plan import Ask, Plan
@@ -67,17 +68,20 @@ class Desk:
     Args:
         ask: What was asked for when it was opened; the page changes controls, mask, reference.
         catalogue: The show's, to pick references from; None where there is none.
+        view: How the show is looked at; None where nobody said.
         long_px: Long side of previews.
 
     Raises:
         FootagefitError: Plate, fit or anything else asked for is not usable.
     """
 
-    def __init__(self, ask: Ask, *, catalogue: Path | None, long_px: int = 960) -> None:
+    def __init__(
+        self, ask: Ask, *, catalogue: Path | None, view: View | None = None, long_px: int = 960
+    ) -> None:
         self.fit: Fit = fit_of(ask.fit, signature=ask.signature)
         self.ask = replace(ask, fit=self.fit)
         self.catalogue = catalogue
-        self.long_px = long_px
+        self.view, self.long_px = view, long_px
         self.progress = Progress()
         self._known: dict[str, Shot] = {}
         self._thread: threading.Thread | None = None
@@ -112,7 +116,7 @@ class Desk:
 
     def _settle(self, ask: Ask) -> None:
         """Take what is asked for now, if it holds: nothing changes where it does not."""
-        preview = Preview(Plan(ask), long_px=self.long_px)
+        preview = Preview(Plan(ask), view=self.view, long_px=self.long_px)
         self.ask, self._preview = ask, preview
 
     @property

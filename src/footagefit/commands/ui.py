@@ -16,6 +16,7 @@ from footagefit.report.page import Page, asset, one_file
 
 if TYPE_CHECKING:
     from footagefit.commands.desk import Desk
+    from footagefit.footage.view import View
 
 _LEAST_PX, _MOST_PX = 160, 2048
 _SCRIPTS = ("elements.js", "ball_view.js", "ball.js", "ball_work.js")  # in the order they run
@@ -65,7 +66,8 @@ def ui(
         rate=None if rate is None else parse_rate(rate),
         device=device,
     )
-    return _serve(Desk(ask, catalogue=_catalogue(fit, show), long_px=size_px), port)
+    catalogue, view = _of_show(fit, show)
+    return _serve(Desk(ask, catalogue=catalogue, view=view, long_px=size_px), port)
 
 
 def _serve(desk: Desk, port: int) -> int:
@@ -97,11 +99,12 @@ def _page(desk: Desk) -> str:
     return one_file(page, policy=POLICY)
 
 
-def _catalogue(fit: Path, show: Path | None) -> Path | None:
-    """The show's, or that of the work folder the fit lies in."""
+def _of_show(fit: Path, show: Path | None) -> tuple[Path | None, View | None]:
+    """The show's catalogue and view; else the catalogue of the work folder the fit lies in."""
     if show is not None:
         from footagefit.dailies.show import load_show
 
-        return load_show(show).catalogue
+        production = load_show(show)
+        return production.catalogue, production.view
     near = fit.expanduser().resolve().parent.parent / "catalogue.sqlite"
-    return near if near.is_file() else None
+    return (near if near.is_file() else None), None

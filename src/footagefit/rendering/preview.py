@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from footagefit.footage import colour
+from footagefit.footage.view import View
 from footagefit.models.base import resampled
 from footagefit.models.relight import RelightModel
 from footagefit.rendering.controls import Animation, Asked, animation
@@ -43,11 +44,13 @@ class Preview:
 
     Args:
         plan: The render as it stands; its controls are taken anew with each picture.
+        view: How pictures are shown; as the plate's own space says by default.
         long_px: Long side of the pictures.
     """
 
-    def __init__(self, plan: Plan, *, long_px: int = 960) -> None:
+    def __init__(self, plan: Plan, *, view: View | None = None, long_px: int = 960) -> None:
         self.plan = plan
+        self.view = (view or View()).on(space=plan.clip.info.space)
         self.long_px = long_px
         self._shot: Shot = plan.shot()
         self._work: Work = plan.work()
@@ -87,7 +90,8 @@ class Preview:
                 light = own_look(held, loaded, self._work)
             light = light.nan_to_num(0.0, 65504.0, -1.0)
             rows_HWC = light.permute(1, 2, 0).contiguous().numpy()
-            shown = colour.preview(rows_HWC, exposure_ev=exposure_ev, quick=True)
+            view = replace(self.view, exposure_ev=self.view.exposure_ev + exposure_ev)
+            shown = colour.preview(rows_HWC, view, quick=True)
             return pictures.encoded(shown, quality=_QUALITY)
 
     def own_light(self, frame: int) -> dict[str, float]:
