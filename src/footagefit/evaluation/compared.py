@@ -27,6 +27,7 @@ from footagefit.evaluation.examples import Drawn
 from footagefit.evaluation.judge import Keeps, safe
 from footagefit.evaluation.results import Interval, Metric, Picture, ShotResult
 from footagefit.footage.colour import preview
+from footagefit.footage.view import View
 from footagefit.report import page, pictures
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Shelf:
         import numpy as np
 
         pixels = np.ascontiguousarray(light_CHW.permute(1, 2, 0).float().numpy())
-        return preview(pixels, exposure_ev=self.exposure_ev)
+        return preview(pixels, View(self.exposure_ev))
 
     def _still(
         self, shot: Shot, column: str, frame: int, shown: np.ndarray, judged: Path
