@@ -155,6 +155,15 @@ def test_the_command_is_what_renders_the_same(desk, tmp_path, footagefit, night,
     assert np.array_equal(stored(odd / "a b.1002.exr")[0], typed)
 
 
+def test_a_relight_takes_a_reference_or_none(desk, reference):
+    plain = seen(post(desk, "preview", frame=1001))
+    assert told(post(desk, "reference", path=str(reference)))["reference"] == str(reference)
+    beside = seen(post(desk, "preview", frame=1001))
+    assert np.abs(beside - plain).mean() > 0.2
+    assert told(post(desk, "reference", path=""))["reference"] is None
+    assert np.array_equal(seen(post(desk, "preview", frame=1001)), plain)
+
+
 def waited(desk, state):
     for _ in range(400):
         if desk.progress.state != "running":

@@ -53,8 +53,16 @@
   }
 
   async function references() {
-    $("reference-panel").hidden = !data.references && !data.catalogue;
+    if (!data.references) $("groups").after($("reference-panel")); // it may have one
+    $("reference-none").hidden = data.references > 0;
+    $("reference-none").onclick = () => {
+      $("reference-picture").hidden = true;
+      chosen = "";
+      listed();
+      settled("reference", { path: "" });
+    };
     $("find").parentElement.hidden = !data.catalogue;
+    $("shots").hidden = !data.catalogue;
     if (data.catalogue) ({ shots } = (await trying(() => ask("shots"))) ?? { shots: [] });
     listed();
     $("find").addEventListener("input", listed);
