@@ -72,8 +72,7 @@ def _plain(one: Checked, house: str | None, asked: Path) -> dict[str, Any]:
     from footagefit.rendering.controls import of_plain
 
     job = one.job
-    animation = of_plain(job.get("controls") or {})
-    strength = {} if "fit" not in job else {"strength": animation.strength_at}
+    tracks = of_plain(job.get("controls") or {}).tracks
     files = []
     for file in one.files:
         if asked.is_file() and file.name != asked.name:
@@ -81,9 +80,7 @@ def _plain(one: Checked, house: str | None, asked: Path) -> dict[str, Any]:
         plain: dict[str, Any] = {"file": file.name, "frame": file.frame, "state": file.state}
         if file.frame is not None and file.state != "extra":
             plain["source"] = file.source
-            plain["controls"] = animation.at(file.frame) | {
-                name: at(file.frame) for name, at in strength.items()
-            }
+            plain["controls"] = {name: track.at(file.frame) for name, track in tracks.items()}
         files.append(plain)
     signature = _signature(one, house)
     credentials = _credentials(one.manifest.parent, [f["file"] for f in files])
