@@ -166,3 +166,16 @@ def test_plate_and_references_are_mirrored_together():
         assert torch.sign(plate) == torch.sign(reference) == torch.sign(place)
         mirrored += int(plate < 0)
     assert 6 <= mirrored <= 18
+
+
+def test_what_is_judged_by_eye_is_whole_and_the_right_way_round():
+    window = PlainWindow(a_frame()[None], reference_RCHW=a_frame(24, 40)[None])
+    task = Match(size=None, least=1.0, mirror=0.0, keep=0.0, harmonise=0.0, worlds=0.0)
+    for seed in range(6):
+        pair = task.pair(window, generator(seed))
+        assert torch.equal(pair.target[0], a_frame())
+        assert pair.given.plate.shape == (1, 3, 48, 80)
+        assert pair.given.reference.shape == (1, 1, 3, 48, 80)
+        assert not torch.equal(pair.given.plate, pair.target)
+    with pytest.raises(WrongValue, match="least"):
+        Match(least=0.0)

@@ -59,7 +59,7 @@ def compare(
         print(f"leak check of {loaded[key].path.name}: {line}")
     if dry_run:
         return 0
-    shelf = Shelf(folder, production.view.exposure_ev, pictures, loop_px)
+    shelf = Shelf(folder, dailies.view, pictures, loop_px)
     judges = _judges(loaded, dailies, asked, shelf)
     results = _results(judges, picked)
     columns = _columns(loaded, results, production)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -70,19 +70,24 @@ class Column:
     remarks: Sequence[Mapping[str, Any]] = ()
 
 
+def _as_ever(shot: Shot) -> View:
+    """Scene-linear light through the ACES view."""
+    return View()
+
+
 @dataclass(frozen=True)
 class Shelf:
     """Where a report keeps its pictures, and how.
 
     Attributes:
         folder: The report's.
-        exposure_ev: Stops that all are shown at.
+        view: How a shot's pictures are shown: one way for all columns.
         form: Of pictures at 1:1; those to play are always JPEG.
         loop_px: Long side of pictures to play; 0 plays nothing.
     """
 
     folder: Path
-    exposure_ev: float = 0.0
+    view: Callable[[Shot], View] = _as_ever
     form: pictures.Form = "jpeg"
     loop_px: int = 640
 
@@ -97,6 +102,7 @@ class Shelf:
         def keeps(
             shot: Shot, drawn: Sequence[Drawn], made: Mapping[str, Sequence[Tensor]]
         ) -> list[Picture]:
+            view = self.view(shot)
             columns: dict[str, list[Tensor]] = {}
             if key == PLATE:
                 columns[PLATE] = [d.pair.given.plate[0] for d in drawn]
@@ -107,7 +113,7 @@ class Shelf:
             still = len(drawn) // 2
             for name, lights in columns.items():
                 for index, light in enumerate(lights):
-                    shown = self._shown(light)
+                    shown = _shown(light, view)
                     number = drawn[index].frame
                     if index == still:
                         found.append(self._still(shot, name, number, shown, judged))
@@ -115,7 +121,7 @@ class Shelf:
                         found.append(self._played(shot, name, number, shown, judged))
             beside = drawn[still].pair.given.reference
             if key == PLATE and beside.shape[1]:
-                shown = self._shown(beside[0, 0])
+                shown = _shown(beside[0, 0], view)
                 found.append(self._still(shot, REFERENCE, drawn[still].frame, shown, judged))
             return found
 
@@ -124,12 +130,6 @@ class Shelf:
     def place(self, shot: str) -> Path:
         """A shot's folder."""
         return self.folder / "shots" / safe(shot)
-
-    def _shown(self, light_CHW: Tensor) -> np.ndarray:
-        import numpy as np
-
-        pixels = np.ascontiguousarray(light_CHW.permute(1, 2, 0).float().numpy())
-        return preview(pixels, View(self.exposure_ev))
 
     def _still(
         self, shot: Shot, column: str, frame: int, shown: np.ndarray, judged: Path
@@ -145,6 +145,12 @@ class Shelf:
         small = pictures.shrunk(shown, self.loop_px)
         pictures.save(small, path, quality=_LOOP_QUALITY)
         return Picture(column, frame, 0, "run", _relative(path, judged))
+
+
+def _shown(light_CHW: Tensor, view: View) -> np.ndarray:
+    import numpy as np
+
+    return preview(np.ascontiguousarray(light_CHW.permute(1, 2, 0).float().numpy()), view)
 
 
 def _relative(path: Path, start: Path) -> str:

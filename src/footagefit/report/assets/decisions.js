@@ -173,9 +173,9 @@
       make("div", { class: "bar" }, make("label", {}, "Who decides", name)),
       files(said),
       said,
-      table("Approvals of whole fits", ["fit", "approved before by", "why", ""], approvalRows(refresh)),
+      table("Approvals of whole fits", ["fit", "approved before by", "why", "approval"], approvalRows(refresh)),
       table(`${picks.length} picks`, ["shot", "fit", "frame", "on"], picks),
-      table(`${notes.length} notes`, ["shot", "fit", "frame", "note", "on", ""], notes),
+      table(`${notes.length} notes`, ["shot", "fit", "frame", "note", "on", "no more"], notes),
     );
   }
 
