@@ -208,7 +208,7 @@ def test_a_match_shows_nothing_until_there_is_a_reference(opened, fit, shot, ref
     assert page.locator("#waits").inner_text() == "pick what the plate must sit beside"
     assert page.locator("#ball-panel").is_hidden()
     page.fill("#reference-path", str(reference))
-    page.locator("#reference-form button").click()
+    page.locator("#reference-form button").first.click()
     shown(page)
     assert page.locator("#waits").is_hidden()
     assert f"reference={reference}" in page.inner_text("#command")
