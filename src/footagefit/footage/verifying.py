@@ -106,11 +106,11 @@ def held(manifest: Path, *, passing: Passing = _quietly) -> Checked:
     folder = manifest.parent
     signed = signing.check(manifest)
     beside = {} if signed is None else signed.files
+    asked: list[tuple[str, int | None, str | None, str]]
     asked = [(e["file"], int(e["frame"]), e.get("source"), e["sha256"]) for e in whole["frames"]]
     asked += [(name, None, None, digest) for name, digest in sorted(beside.items())]
     with ThreadPoolExecutor(4) as pool:
-        states = pool.map(lambda one: _state(folder / one[0], one[3]), asked)
-        files = (File(one[0], one[1], one[2], s) for one, s in zip(asked, states, strict=True))
+        files = pool.map(lambda one: File(*one[:3], state=_state(folder / one[0], one[3])), asked)
         every = list(passing(files, len(asked)))
     frames = [file for file in every if file.frame is not None]
     more = _extra(folder, str(whole["job"].get("out", "")), {file.name for file in frames})
