@@ -46,7 +46,7 @@ def compare(
         raise WrongValue("frames and draws: expected 1 or more")
     if long_side_px < 64 or loop_px < 0:
         raise WrongValue("long_side_px: expected 64 or more, and loop_px 0 or more")
-    loaded = _loaded([Path(f).expanduser() for f in fits])
+    loaded = _loaded([Path(f).expanduser() for f in fits if f])
     production = load_show(show)
     folder = out or production.work / "reports" / "side_by_side"
     _check_folder(folder)

@@ -117,7 +117,7 @@
     });
   }
 
-  function files(said) {
+  function files(said, refresh) {
     const json = () => JSON.stringify(asJson(), null, 1) + "\n";
     const input = make("input", {
       type: "file",
@@ -125,7 +125,10 @@
       "aria-label": "Load decisions from JSON",
       onchange: async (event) => {
         const [file] = event.target.files;
-        if (file) said.textContent = load(await file.text()) || "Loaded.";
+        if (!file) return;
+        const wrong = load(await file.text());
+        if (wrong) said.textContent = wrong;
+        else refresh();
       },
     });
     const stem = `${data.show}_decisions`;
@@ -171,7 +174,7 @@
         make("code", {}, `footagefit approve from=<the JSON> show=<the show's YAML>`),
         " takes them into the fits' cards and the catalogue."),
       make("div", { class: "bar" }, make("label", {}, "Who decides", name)),
-      files(said),
+      files(said, refresh),
       said,
       table("Approvals of whole fits", ["fit", "approved before by", "why", "approval"], approvalRows(refresh)),
       table(`${picks.length} picks`, ["shot", "fit", "frame", "on"], picks),
