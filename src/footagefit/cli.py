@@ -138,6 +138,15 @@ VERBS = (
         ),
     ),
     Verb(
+        "ui",
+        "light and match a shot by eye, on a page on this machine",
+        open="controls",
+        examples=(
+            "footagefit ui fit=film_work/fits/relight_v001 plate=shot.####.exr",
+            "footagefit ui fit=film_work/fits/match_v001 plate=shot.####.exr show=film.yaml",
+        ),
+    ),
+    Verb(
         "export",
         "hand a fit to Nuke, Flame, ONNX, a LUT or a CDL",
         examples=(
@@ -189,6 +198,17 @@ VERBS = (
             "footagefit approve clip=A001C003* show=film.yaml by=legal note=release_112",
             "footagefit approve frame=out/shot_v001.1001.exr by=Kim show=film.yaml",
             "footagefit approve from=decisions.json show=film.yaml",
+        ),
+    ),
+    Verb(
+        "verify",
+        "say what made each frame of a folder, and whether anything changed since",
+        positional="folder",
+        examples=(
+            "footagefit verify renders/shot_match_v001",
+            "footagefit verify renders key=house.pub.pem as=json",
+            "footagefit verify renders/shot_match_v001/shot_match_v001.1001.exr",
+            "footagefit verify keygen=house.pem",
         ),
     ),
     Verb("doctor", "say what this machine can do, and how to get the rest"),

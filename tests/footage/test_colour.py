@@ -96,3 +96,15 @@ def test_previews_are_8_bit_and_leave_pixels_alone():
     assert 80 < shown[0, 0, 0] < 130  # ACES SDR puts 18% grey near 10 nits of 100
     assert shown[0, 1].min() > 240
     assert colour.preview(pixels, View(2.0))[0, 0, 0] > shown[0, 0, 0] + 40
+
+
+def test_a_quick_preview_is_the_view_to_a_code_or_two():
+    rng = np.random.default_rng(0)
+    light = np.exp2(rng.uniform(-9, 5, (200, 300, 1))) * rng.uniform(0.3, 1.0, (200, 300, 3))
+    light = light.astype(np.float32)
+    light[0, :4] = ((0, 0, 0), (-0.02, 0.1, 0.3), (5000, 5000, 5000), (np.nan, 0.2, 0.2))
+    exact = colour.preview(light, View(0.5)).astype(int)
+    quick = colour.preview(light, View(0.5), quick=True).astype(int)
+    off = np.abs(exact - quick)[1:]
+    assert np.median(off) == 0 and np.percentile(off, 99) <= 2 and off.max() <= 8
+    assert np.abs(exact - quick)[0, :3].max() <= 8

@@ -35,6 +35,14 @@ _OPTIONAL = {
     "decord": ("8-bit proxies are read through PyAV instead, slower", "pip install decord"),
     "lpips": ("no LPIPS", "pip install lpips"),
     "wandb": ("no W&B mirror; the run folder's own record is complete", "pip install wandb"),
+    "cryptography": (
+        "renders cannot be signed or their signatures checked",
+        "pip install cryptography",
+    ),
+    "c2pa-python": (
+        "signed review pictures and movies carry no content credentials",
+        'pip install "footagefit[provenance]"',
+    ),
     "onnxruntime": ("no export to Flame or ONNX", 'pip install "footagefit[onnx]"'),
     "tensorboard": ("no tracking=tensorboard", 'pip install "footagefit[tensorboard]"'),
     "hydra-optuna-sweeper": ("no train -m sweep=optuna", 'pip install "footagefit[sweep]"'),

@@ -17,6 +17,8 @@ from footagefit.footage.writing import Existing, OutputForm
 from footagefit.rendering.temporal import Temporal
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     from footagefit.rendering.plan import Plan
 
 Only = Literal["all", "fields", "chunk", "finish"]
@@ -28,6 +30,7 @@ def infer(
     plate: Path,
     out: Path | None,
     reference: Path | None,
+    reference_frames: str | None,
     mask: Path | None,
     frames: str | None,
     handles: int,
@@ -51,6 +54,7 @@ def infer(
     dry_run: bool,
     wedge: str | None,
     review: bool,
+    sign: Path | None,
     chunk: int | None,
     launcher: Literal["local", "submitit"],
     at_once: int,
@@ -69,6 +73,7 @@ def infer(
         fit=fit,
         out=None if sheet is not None else out,
         reference=reference,
+        reference_frames=reference_frames,
         mask=mask,
         frames=frames,
         handles=handles,
@@ -99,8 +104,9 @@ def infer(
     _describe(plan)
     if dry_run:
         return _dry_run(plan)
+    key = None if sign is None else _key(sign)
     if job is not None:
-        return _job_file(plan, job, chunk or 50)
+        return _job_file(plan, job, chunk or 50, sign)
     if only == "fields":
         return _fields(plan)
     if chunk is not None and only == "all":
@@ -111,6 +117,8 @@ def infer(
         _finish(plan)
     if review and only in ("all", "finish"):
         _review(plan)
+    if key is not None and only in ("all", "finish"):
+        _sign(plan, key)
     return 0
 
 
@@ -205,6 +213,24 @@ def _review(plan: Plan) -> None:
     print(f"review: {write_movie(plan, progress=track)}")
 
 
+def _key(path: Path) -> Ed25519PrivateKey:
+    from footagefit.footage.signing import read_key
+
+    return read_key(path)
+
+
+def _sign(plan: Plan, key: Ed25519PrivateKey) -> None:
+    from footagefit.rendering.sealing import seal
+
+    done = seal(plan, key)
+    print(f"signed by {done.key}: {done.path}")
+    if done.carrying:
+        print(f"content credentials in {len(done.carrying)} files")
+    if done.bare:
+        names = f"{done.bare[0].name}{' and others' if len(done.bare) > 1 else ''}"
+        print(f"no content credentials in {names}: pip install 'footagefit[provenance]'")
+
+
 def _wedge(plan: Plan, text: str, path: Path | None) -> int:
     from footagefit.rendering.review import write_wedge
 
@@ -236,6 +262,7 @@ def _words(plan: Plan) -> list[str]:
         ("plate", Path(ask.plate).expanduser().absolute()),
         ("out", plan.out.absolute()),
         ("reference", None if ask.reference is None else ask.reference.expanduser().absolute()),
+        ("reference_frames", ask.reference_frames),
         ("mask", None if ask.mask is None else ask.mask.expanduser().absolute()),
         ("shot", ask.shot),
         ("keyframes", None if ask.keyframes is None else ask.keyframes.expanduser().absolute()),
@@ -306,13 +333,14 @@ def _settings(text: str | None) -> dict[str, Any]:
     return settings
 
 
-def _job_file(plan: Plan, kind: Literal["openjd", "opencue"], chunk: int) -> int:
+def _job_file(plan: Plan, kind: Literal["openjd", "opencue"], chunk: int, sign: Path | None) -> int:
     from footagefit.rendering.farm import write_job
 
     stem = plan.fields_path.name.removesuffix(".fields.safetensors")
     suffix = "openjd.json" if kind == "openjd" else "opencue.xml"
     path = plan.fields_path.with_name(f"{stem}.{suffix}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_job(kind, path, _words(plan), plan.parts(chunk), name=stem)
+    last = [] if sign is None else [f"sign={sign.expanduser().absolute()}"]
+    write_job(kind, path, _words(plan), plan.parts(chunk), name=stem, last=last)
     print(f"job: {path}")
     return 0

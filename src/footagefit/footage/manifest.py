@@ -148,6 +148,20 @@ def continues(path: Path, job: Mapping[str, Any]) -> bool:
     return any(next(_lines(_journal_of(p)), {}).get("job") == job for p in [path, *_parts_of(path)])
 
 
+def unfinished(path: Path) -> bool:
+    """Whether a job was stopped there, or parts of it were not made one."""
+    return _journal_of(path).exists() or bool(_parts_of(path))
+
+
+def hash_again(path: Path) -> None:
+    """Take the hashes of the files that are listed as they are now: they were added to."""
+    kept = _read(path)
+    done = {entry["file"]: entry for entry in kept.get("frames", [])}
+    for name, entry in done.items():
+        entry["sha256"] = sha256(path.with_name(name))
+    _write(path, kept.get("job"), done)
+
+
 def _part_path(path: Path, part: str) -> Path:
     return path.with_name(f"{path.name.removesuffix('.manifest.json')}.{part}.part-manifest.json")
 

@@ -126,6 +126,11 @@ def animation(
     return Animation(tracks)
 
 
+def of_plain(plain: Mapping[str, Asked]) -> Animation:
+    """Controls as a manifest holds them, whatever task they were of."""
+    return Animation({name: _track(name, value) for name, value in plain.items()})
+
+
 def described(name: str, control: Control) -> str:
     """A control with its range, as lists show it."""
     if control.choices:

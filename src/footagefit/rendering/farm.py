@@ -118,6 +118,7 @@ def write_job(
     chunks: Sequence[Sequence[int]],
     *,
     name: str,
+    last: Sequence[str] = (),
 ) -> Path:
     """A job file that a farm splits: fields first, then chunks, then the records made one.
 
@@ -127,15 +128,19 @@ def write_job(
         words: Of `footagefit infer`, without frames.
         chunks: Frames of each.
         name: The job's.
+        last: Further words of the last step.
     """
-    text = _openjd(words, chunks, name) if kind == "openjd" else _opencue(words, chunks, name)
+    made = _openjd if kind == "openjd" else _opencue
+    text = made(words, chunks, name, last)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
     return path
 
 
-def _openjd(words: Sequence[str], chunks: Sequence[Sequence[int]], name: str) -> str:
+def _openjd(
+    words: Sequence[str], chunks: Sequence[Sequence[int]], name: str, last: Sequence[str]
+) -> str:
     def step(title: str, more: list[str], after: str | None) -> dict[str, Any]:
         arguments = [_unbraced(w) for w in command(words)[1:]] + more
         made: dict[str, Any] = {"name": title}
@@ -156,7 +161,7 @@ def _openjd(words: Sequence[str], chunks: Sequence[Sequence[int]], name: str) ->
         "steps": [
             step("fields", ["only=fields", frames_word(whole)], None),
             render,
-            step("finish", ["only=finish", frames_word(whole)], "render"),
+            step("finish", ["only=finish", frames_word(whole), *last], "render"),
         ],
     }
     return json.dumps(template, indent=1, ensure_ascii=False) + "\n"
@@ -167,7 +172,9 @@ def _unbraced(word: str) -> str:
     return word.replace("{", "").replace("}", "")
 
 
-def _opencue(words: Sequence[str], chunks: Sequence[Sequence[int]], name: str) -> str:
+def _opencue(
+    words: Sequence[str], chunks: Sequence[Sequence[int]], name: str, last: Sequence[str]
+) -> str:
     whole = [f for chunk in chunks for f in chunk]
     safe = "".join(c if c.isalnum() else "_" for c in name).lower()
     layers = [
@@ -178,7 +185,7 @@ def _opencue(words: Sequence[str], chunks: Sequence[Sequence[int]], name: str) -
             frames_word(whole).removeprefix("frames="),
             len(chunks[0]),
         ),
-        _cue_layer("finish", [*words, "only=finish", frames_word(whole)], "1", 1),
+        _cue_layer("finish", [*words, "only=finish", frames_word(whole), *last], "1", 1),
     ]
     depends = [_cue_depend(safe, "render", "fields"), _cue_depend(safe, "finish", "render")]
     return "\n".join(

@@ -18,13 +18,7 @@ from typing import Any
 
 import torch
 
-from footagefit.errors import (
-    DiskFull,
-    FootagefitWarning,
-    UnknownSpace,
-    UsageError,
-    WrongValue,
-)
+from footagefit.errors import DiskFull, FootagefitWarning, UnknownSpace, UsageError, WrongValue
 from footagefit.footage import colour
 from footagefit.footage.asked import refuse_own_input, wanted_frames, warn_of_layers
 from footagefit.footage.clip import Clip
@@ -57,6 +51,7 @@ class Ask:
         fit: A fit, or the folder of one.
         out: What to write; None for the next version.
         reference: A clip or frame to sit beside.
+        reference_frames: Frames of it that may be looked at; None for all.
         mask: A clip of mattes.
         frames: Frames to write; None for all.
         handles: Frames added at both ends of `frames`.
@@ -86,6 +81,7 @@ class Ask:
     fit: Fit | Path
     out: Path | None = None
     reference: Path | None = None
+    reference_frames: str | None = None
     mask: Path | None = None
     frames: str | None = None
     handles: int = 0
@@ -230,7 +226,9 @@ class Plan:
     @cached_property
     def reference_numbers(self) -> list[int]:
         """Frames of the reference that are looked at."""
-        return [] if self.reference is None else reference_frames(self.reference, most=REFERENCES)
+        if self.reference is None:
+            return []
+        return reference_frames(self.reference, most=REFERENCES, only=self.ask.reference_frames)
 
     @cached_property
     def key(self) -> str:

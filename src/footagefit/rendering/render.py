@@ -79,6 +79,7 @@ def render(
     fit: Fit | str | Path,
     out: str | Path | None = None,
     reference: str | Path | None = None,
+    reference_frames: str | None = None,
     mask: str | Path | None = None,
     frames: str | None = None,
     handles: int = 0,
@@ -105,6 +106,7 @@ def render(
         out: `matched.####.exr`, or a movie; the next `_v###` beside the show's work folder where
             it is left out.
         reference: A clip or frame to sit beside.
+        reference_frames: Frames of it that may be looked at; all by default.
         mask: A clip of mattes, by frame number: 1 where the picture may change.
         frames: Frames to write, as the file numbers them: `1001-1100x2`.
         handles: Frames added at both ends of `frames`.
@@ -131,6 +133,7 @@ def render(
         fit=fit if isinstance(fit, Fit) else Path(fit),
         out=_path(out),
         reference=_path(reference),
+        reference_frames=reference_frames,
         mask=_path(mask),
         frames=frames,
         handles=handles,

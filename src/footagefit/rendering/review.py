@@ -61,18 +61,18 @@ def write_wedge(plan: Plan, text: str, path: Path) -> Path:
     view = View(space=plan.clip.info.space)
     for number in _some(plan.frames, 3):
         loaded = shot.load(number)
-        plate = _premultiplied(loaded)
+        plate = premultiplied(loaded)
         cells.append(Cell(_shown(plate, cell_px, view), f"{number}  plate", "as it is"))
         for value in values:
             held = replace(shot, animation=plan.animation.replaced(name, value))
-            made = _own_look(held, loaded, work)
+            made = own_look(held, loaded, work)
             line = f"{name}={value:g} {unit}".strip()
             cells.append(Cell(_shown(made, cell_px, view), line, f"{number}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     return save_sheet(cells, path, columns=columns, cell_px=cell_px)
 
 
-def _own_look(shot: Shot, loaded: Loaded, work: Work) -> Tensor:
+def own_look(shot: Shot, loaded: Loaded, work: Work) -> Tensor:
     """A frame with the look that it alone asks for (3,H,W)."""
 
     def job(device: torch.device, model: Model) -> Tensor:
@@ -83,7 +83,8 @@ def _own_look(shot: Shot, loaded: Loaded, work: Work) -> Tensor:
     return work.run(job, frame=loaded.number)
 
 
-def _premultiplied(loaded: Loaded) -> Tensor:
+def premultiplied(loaded: Loaded) -> Tensor:
+    """A frame as it is stored: colour times its coverage."""
     a = loaded.alpha_1HW
     return loaded.plate_CHW if a is None else loaded.plate_CHW * a
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import FrameMismatch, MissingFrames, WrongValue
+from footagefit.footage.asked import wanted_frames
 from footagefit.footage.clip import Clip
 from footagefit.footage.pattern import ranges
 from footagefit.footage.sequence import SequenceClip
@@ -239,9 +240,9 @@ def small_reference(fit: Fit, clip: Clip, frames: Sequence[int]) -> Tensor:
     return torch.stack(pictures)
 
 
-def reference_frames(clip: Clip, *, most: int) -> list[int]:
-    """Which frames of a reference clip are looked at: a few, evenly over it."""
-    numbers = clip.numbers
+def reference_frames(clip: Clip, *, most: int, only: str | None = None) -> list[int]:
+    """Which frames of a reference clip are looked at: a few, evenly over it or over some of it."""
+    numbers = clip.numbers if only is None else wanted_frames(clip, only, "error")
     if len(numbers) <= most:
         return numbers
     step = len(numbers) / most

@@ -107,6 +107,7 @@ def _document(page: Page, head: Sequence[str], tail: Sequence[str], policy: str)
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="dark">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<link rel="icon" href="data:,">',  # a server would else be asked for one
         f"<title>{html.escape(page.title)}</title>",
         *head,
         "</head>",

@@ -16,6 +16,7 @@ from footagefit.report import page
 NAME = "side_by_side"
 # In the order they run: each hangs its part on `footagefit`, the last starts them.
 SCRIPTS = (
+    "elements.js",
     "parts.js",
     "keys.js",
     "saved.js",

@@ -1,21 +1,10 @@
-/* Small parts that every other script uses: elements, numbers, tables. */
+/* Small parts that the report's other scripts use: numbers, choices, tables. */
 "use strict";
 
 (function () {
-  /** An element with attributes and children; text is always text, never HTML. */
-  function make(name, attributes, ...children) {
-    const element = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes || {})) {
-      if (value === null || value === undefined || value === false) continue;
-      if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-      else if (key === "style") element.style.cssText = value;
-      else element.setAttribute(key, value === true ? "" : value);
-    }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
-    return element;
-  }
+  const { make } = footagefit.elements;
 
-  /** The same for SVG. */
+  /** An element of SVG. */
   function draw(name, attributes, ...children) {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes || {})) element.setAttribute(key, value);
