@@ -7,7 +7,7 @@ Not here: distortion, which all channels share.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,10 +16,14 @@ from torch import Tensor
 from footagefit.signature import coordinates
 from footagefit.signature.coordinates import HD_HALF_PX
 
-_BLOCK_PX = 24
+_BLOCK_PX = 16
 _SMOOTH_PX = 0.8
 _LEAST_BLOCKS = 60
-_LARGE_PX = 0.4
+_LEAST_STEP = 0.15  # deviation of a block over its light
+_UNLIKE = 0.03  # of a channel's variance that a block may leave unexplained
+_LOOKS = 4
+_SMALL_PX = 0.03  # of HD: what is left when no further look is taken
+_MOST_PX = 8.0
 WORST_PX = 0.6
 
 
@@ -62,19 +66,43 @@ def remove(frame_CHW: Tensor, lens: Chromatic) -> Tensor:
 
 
 def _scaled(frame_CHW: Tensor, lens: Chromatic, scales: Sequence[float]) -> Tensor:
-    x, y = coordinates.grid(
-        (int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])), squeeze=lens.squeeze
+    """Channels read at places a little nearer to or further from the centre.
+
+    Rows and columns apart, by a cubic that keeps straight slopes straight (Keys 1981, a = -1/2):
+    `grid_sample`'s (a = -3/4) moves what it reads by up to 0.05 px, as much as is measured here.
+    """
+    size = (int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1]))
+    half = coordinates.half_diagonal_px(size, squeeze=lens.squeeze)
+    middle = (
+        size[0] / 2 - 0.5 - lens.centre_y * half,
+        size[1] / 2 - 0.5 + lens.centre_x * half / lens.squeeze,
     )
-    x, y = np.broadcast_arrays(x, y)
     out = []
     for channel, scale in zip(frame_CHW, scales, strict=True):
-        if scale == 1.0:
-            out.append(channel[None])
-            continue
-        at_x = (x - lens.centre_x) * np.float32(scale) + lens.centre_x
-        at_y = (y - lens.centre_y) * np.float32(scale) + lens.centre_y
-        out.append(coordinates.read_at(channel[None], at_x, at_y, squeeze=lens.squeeze))
-    return torch.cat(out)
+        for axis in (0, 1) if scale != 1.0 else ():
+            at = (np.arange(size[axis]) - middle[axis]) * scale + middle[axis]
+            channel = _along(channel, at, axis)
+        out.append(channel)
+    return torch.stack(out)
+
+
+def _along(plane_HW: Tensor, at: np.ndarray, axis: int) -> Tensor:
+    """A plane read at positions of an axis, in pixels; its borders go on."""
+    first = np.floor(at)
+    t = at - first
+    weights = (
+        -0.5 * t**3 + t**2 - 0.5 * t,
+        1.5 * t**3 - 2.5 * t**2 + 1,
+        -1.5 * t**3 + 2 * t**2 + 0.5 * t,
+        0.5 * t**3 - 0.5 * t**2,
+    )
+    shape = (-1, 1) if axis == 0 else (1, -1)
+    out = torch.zeros_like(plane_HW)
+    for tap, weight in enumerate(weights):
+        index = np.clip(first.astype(np.int64) + tap - 1, 0, len(at) - 1)
+        read = plane_HW.index_select(axis, torch.from_numpy(index).to(plane_HW.device))
+        out.addcmul_(read, torch.from_numpy(weight).to(plane_HW).view(shape))
+    return out
 
 
 @dataclass(frozen=True)
@@ -108,36 +136,39 @@ class Shifts:
 def shifts(frame_HWC: np.ndarray, *, squeeze: float = 1.0) -> Shifts | None:
     """Red's and blue's shift against green in every block of a frame that has edges.
 
-    Large shifts are looked at twice: once as they are, and once with the first guess taken off,
-    since a slope speaks for a small step only.
+    A slope speaks for a small step only: what is found is taken off and looked for again, until
+    hardly anything is left.
     """
-    seen = _shifts(frame_HWC, squeeze=squeeze)
-    if seen is None or len(seen.at_N2) < _LEAST_BLOCKS // 2:
-        return seen
-    r = np.linalg.norm(seen.at_N2, axis=1)
-    guess = np.median(seen.outward_N2 / r[:, None], axis=0) * HD_HALF_PX
-    if np.abs(guess).max() < _LARGE_PX:
-        return seen
-    lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
+    guess = np.zeros(2)
     frame = torch.from_numpy(np.ascontiguousarray(frame_HWC)).permute(2, 0, 1)
-    again = _shifts(coordinates.channels_last(remove(frame, lens)), squeeze=squeeze)
-    if again is None:
-        return seen
-    r = np.linalg.norm(again.at_N2, axis=1)
-    outward = again.outward_N2 + r[:, None] * guess / HD_HALF_PX
-    return Shifts(again.at_N2, outward, again.weight_N2, again.group_N)
+    seen = _shifts(frame_HWC, squeeze=squeeze)
+    for _ in range(_LOOKS - 1):
+        if seen is None or len(seen.at_N2) < _LEAST_BLOCKS // 2:
+            return None
+        r = np.linalg.norm(seen.at_N2, axis=1)
+        step = [_robust_slope(r, seen.outward_N2[:, c], seen.weight_N2[:, c])[0] for c in (0, 1)]
+        step = np.array(step) * HD_HALF_PX
+        if np.abs(step).max() < _SMALL_PX:
+            break
+        guess = np.clip(guess + step, -_MOST_PX, _MOST_PX)
+        lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
+        seen = _shifts(coordinates.channels_last(remove(frame, lens)), squeeze=squeeze)
+    if seen is None:
+        return None
+    r = np.linalg.norm(seen.at_N2, axis=1)
+    return replace(seen, outward_N2=seen.outward_N2 + r[:, None] * guess / HD_HALF_PX)
 
 
 def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
     """Blocks' shifts in one look.
 
-    In a block, red is green times a colour, plus what a small shift along the radius changes:
-    one least-squares solution gives both (Lucas and Kanade 1981).
+    Where two colours meet, red is green times a factor and more, whatever the blur, plus what a
+    small shift along the radius changes: one least-squares solution gives all three (Lucas and
+    Kanade 1981).
     """
     import cv2
 
-    # Stops first: where two colours meet, they stay a colour times green; light's blur mixes them.
-    light = cv2.GaussianBlur(coordinates.stops(frame_HWC, toe=2.0**-7), (0, 0), _SMOOTH_PX)
+    light = cv2.GaussianBlur(frame_HWC.astype(np.float32), (0, 0), _SMOOTH_PX)
     size = (frame_HWC.shape[0], frame_HWC.shape[1])
     x, y = coordinates.grid(size, squeeze=squeeze)
     r = np.maximum(np.sqrt(x * x + y * y), 1e-6)
@@ -174,20 +205,24 @@ def _blocks(picture_HW: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 def _shift(one: np.ndarray, green: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Outward shift of each block, and its weight; 0 where the block says nothing."""
+    level = np.maximum(green.mean(1), 1e-3)
+    ratio = one.mean(1) / level  # of the two channels, about
     one, green, slope = (v - v.mean(1, keepdims=True) for v in (one, green, slope))
     gg, gs, ss = ((a * b).sum(1) for a, b in ((green, green), (green, slope), (slope, slope)))
     go, so, oo = ((a * b).sum(1) for a, b in ((green, one), (slope, one), (one, one)))
-    det = np.maximum(gg * ss - gs * gs, 1e-12)
+    det = np.maximum(gg * ss - gs * gs, 1e-20)
     colour = (go * ss - so * gs) / det
     move = (so * gg - go * gs) / det
-    left = np.maximum(oo - colour * go - move * so, 0) / green.shape[1]
-    strong = gg / green.shape[1] > 0.02  # variance in stops squared: an edge
-    alike = (colour > 0.5) & (colour < 1.6) & (left < 0.03 * gg / green.shape[1])
-    own = det / np.maximum(gg, 1e-12)  # what of the slope green itself does not explain
-    error = left / np.maximum(own, 1e-12) + (0.05 / HD_HALF_PX) ** 2
-    outward = -move / np.where(np.abs(colour) > 0.1, colour, 1.0)
-    near = np.abs(outward) < 8.0 / HD_HALF_PX
-    return outward, np.where(strong & alike & near & (own > 1e-3), 1.0 / error, 0.0)
+    left = np.maximum(oo - colour * go - move * so, 0)
+    strong = gg / green.shape[1] > (_LEAST_STEP * level) ** 2  # an edge
+    # The one edge may be stronger in one channel, but not another edge.
+    alike = (colour > 0.4 * ratio) & (colour < 2.0 * ratio) & (left < _UNLIKE * oo)
+    own = det / np.maximum(gg, 1e-20)  # what of the slope green itself does not explain
+    error = left / green.shape[1] / np.maximum(own, 1e-20) / np.maximum(colour, 1e-3) ** 2
+    outward = -move / np.maximum(colour, 0.05)
+    near = np.abs(outward) < _MOST_PX / HD_HALF_PX
+    weight = 1.0 / (error + (0.05 / HD_HALF_PX) ** 2)
+    return outward, np.where(strong & alike & near & (own > 1e-3 * ss), weight, 0.0)
 
 
 def fit(seen: Shifts, *, squeeze: float = 1.0) -> Chromatic | None:
@@ -211,7 +246,7 @@ def fit(seen: Shifts, *, squeeze: float = 1.0) -> Chromatic | None:
 
 
 def _robust_slope(r: np.ndarray, shift: np.ndarray, weight: np.ndarray,
-                  group: np.ndarray) -> tuple[float, float]:  # fmt: skip
+                  group: np.ndarray | None = None) -> tuple[float, float]:  # fmt: skip
     """Shift = value * r, with redescending weights; its error by the scatter between frames."""
     value = float(np.median(shift / r))
     firm = weight
@@ -221,6 +256,6 @@ def _robust_slope(r: np.ndarray, shift: np.ndarray, weight: np.ndarray,
         firm = np.minimum(weight, np.quantile(weight, 0.9)) / (1 + (rest / (2 * scale)) ** 2) ** 2
         value = float((firm * r * shift).sum() / (firm * r * r).sum())
     push = firm * r * (shift - value * r)
-    count = int(group.max()) + 1
+    count = 0 if group is None else int(group.max()) + 1
     each = np.bincount(group, push, minlength=count) if count >= 4 else push
     return value, float(np.sqrt((each**2).sum()) / (firm * r * r).sum())

@@ -18,7 +18,8 @@ from footagefit.signature import coordinates, grade
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.distortion import Distortion
 from footagefit.signature.grade import SHARES, Grade
-from footagefit.signature.grain import BLOCK_PX, Grain
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.sharpness import MTF50, Sharpness
 from footagefit.signature.vignette import Vignette

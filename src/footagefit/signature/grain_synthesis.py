@@ -6,7 +6,7 @@ and, where the seed is known, off again. Not here: measuring (`grain.py`), grain
 
 Two tiles of different length are laid over the frame from places drawn by (seed, frame) and added:
 together they repeat only after millions of pixels. That costs a fraction of drawing and filtering
-every pixel.
+every pixel. Uneven grain has one tile, its blocks on the frame's: sums are more even than parts.
 
 Shapes: C channels, H rows, W columns.
 """
@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.signature.grain import BLOCK_PX, Grain
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import BLOCK_PX
+from footagefit.signature.grain_uneven import BANDS, amplitudes
 
 TILES_PX = (1024, 1151)
+UNEVEN_PX = 1536
 _CODES = 4096  # of the table of deviations, evenly over the root of light
 _TOP = 64.0  # light at its end
 _BAND_ROWS = 64
@@ -39,6 +43,7 @@ class Synthesis:
 
     def __init__(self, grain: Grain, *, seed: int = 0) -> None:
         self.grain, self.seed = grain, seed
+        self._sides = TILES_PX if grain.uneven is None else (UNEVEN_PX,)
         self._wide: list[Tensor] = []
         self._table = _table(grain)
 
@@ -83,18 +88,20 @@ class Synthesis:
     def _bands(self, frame_CHW: Tensor, number: int):
         """Bands of rows that stay in the caches, and the grain of each, ready to be changed."""
         height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
-        if not self._wide or self._wide[0].shape[2] < width + TILES_PX[0]:
-            tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in TILES_PX]
-            self._wide = [_repeated(tile, width) for tile in tiles]
+        if not self._wide or self._wide[0].shape[2] < width + self._sides[0]:
+            tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in self._sides]
+            share = len(tiles) ** -0.5
+            self._wide = [_repeated(tile, width).mul_(share) for tile in tiles]
         drawn = hashlib.blake2b(f"{self.seed} {number}".encode(), digest_size=16).digest()
-        places = [int.from_bytes(drawn[i : i + 4], "little") for i in range(0, 16, 4)]
+        step = 1 if self.grain.uneven is None else BLOCK_PX
+        places = [int.from_bytes(drawn[i : i + 4], "little") * step for i in range(0, 16, 4)]
         top = 0
         while top < height:
             rows = min(_BAND_ROWS, height - top)
-            starts = [(top + places[2 * i]) % side for i, side in enumerate(TILES_PX)]
-            rows = min(rows, *(side - s for side, s in zip(TILES_PX, starts, strict=True)))
+            starts = [(top + places[2 * i]) % side for i, side in enumerate(self._sides)]
+            rows = min(rows, *(side - s for side, s in zip(self._sides, starts, strict=True)))
             noise = torch.zeros(3, rows, width)
-            for i, (wide, side) in enumerate(zip(self._wide, TILES_PX, strict=True)):
+            for i, (wide, side) in enumerate(zip(self._wide, self._sides, strict=True)):
                 left = places[2 * i + 1] % side
                 noise.add_(wide[:, starts[i] : starts[i] + rows, left : left + width])
             yield slice(top, top + rows), noise
@@ -114,20 +121,32 @@ def _table(grain: Grain) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _tile(grain: Grain, side: int, seed: int) -> Tensor:
-    """A field (3,side,side) of the measured spectrum and shared channels that joins itself.
-
-    Of variance a half: two of them make one.
-    """
+    """A field (3,side,side) of the measured spectrum and shared channels that joins itself."""
     rng = np.random.Generator(np.random.Philox(seed))
     white = rng.standard_normal((3, side, side), dtype=np.float32)
     mix = _root(np.array(grain.channels))
     mixed = np.einsum("ab,bhw->ahw", mix.astype(np.float32), white)
     made = []
+    parts = _parts(grain, side, rng)
     for channel in range(3):
-        gain = np.sqrt(power_at(grain, channel, side))
-        plane = np.fft.irfft2(np.fft.rfft2(mixed[channel]) * gain, s=(side, side))
-        made.append(plane * (0.5**0.5 / plane.std()))
+        waves = np.fft.rfft2(mixed[channel]) * np.sqrt(power_at(grain, channel, side))
+        plane = sum(
+            amplitude * np.fft.irfft2(waves * passed, s=(side, side)) for passed, amplitude in parts
+        )
+        made.append(plane / np.std(plane))
     return torch.from_numpy(np.stack(made).astype(np.float32))
+
+
+def _parts(grain: Grain, side: int, rng: np.random.Generator) -> list[tuple[Any, Any]]:
+    """Bands of frequency, each with its amplitude over the field; of even grain one."""
+    if grain.uneven is None:
+        return [(1.0, 1.0)]
+    count = side // BLOCK_PX
+    cells = amplitudes(grain.uneven, (count, count), rng)
+    down, across = np.abs(np.fft.fftfreq(side))[:, None], np.fft.rfftfreq(side)[None]
+    band = np.digitize(2 * np.hypot(down, across), BANDS[1:-1])
+    block = np.ones((BLOCK_PX, BLOCK_PX))
+    return [(band == b, np.kron(cells[b], block)) for b in range(len(cells))]
 
 
 def _root(correlation: np.ndarray) -> np.ndarray:

@@ -1,0 +1,136 @@
+"""Uneven grain: what a codec or noise reduction leaves of it, strong here and gone there.
+
+Here: whether grain is uneven, by how much in which band of frequency, and the fields that make
+made grain as uneven. Not here: even grain (`grain.py`), laying it on frames (`grain_synthesis.py`).
+
+Film's and sensors' own grain is even: its power in a block of pixels is the light's and chance's.
+A codec empties blocks that cost too much and keeps others. Where that has happened the calmest
+blocks are the emptied ones, and say nothing of the rest: blocks are then chosen by how flat they
+are seen soft, which a codec leaves alone, and the middle of them counts.
+
+Shapes: N blocks, B bands, C channels, u and v cosine terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from footagefit.signature.grain_patches import BODY, Soft
+
+BANDS = (0.0, 0.3, 0.55, 2.0)  # edges, as shares of the highest frequency along a side
+_SURE = 0.5  # deviation of the log power of blocks, low side, from which grain is called uneven
+_EVEN = 0.35  # that of differences of frames below which it is even, whatever textures say
+_LEAST = 40  # blocks of a level
+_MOST_LOG = 1.3  # deviation of log amplitude
+
+
+@dataclass(frozen=True)
+class Uneven:
+    """How uneven grain is.
+
+    Attributes:
+        spread: Covariance of the log amplitude of blocks, by band: coarse, middle, fine (3 x 3).
+        beside: How much of that blocks side by side share.
+    """
+
+    spread: tuple[tuple[float, ...], ...]
+    beside: float = 0.0
+
+
+def bands(side: int) -> np.ndarray:
+    """Which band each cosine term of a block is of (side,side)."""
+    v, u = np.mgrid[0:side, 0:side]
+    return np.digitize(np.hypot(u, v) / side, BANDS[1:-1])
+
+
+def is_uneven(seen: Soft, still_N: np.ndarray) -> bool:
+    """Whether the power of blocks runs on downward, where even grain has a floor.
+
+    Args:
+        seen: Blocks, flat when seen soft.
+        still_N: Log power, its light's taken off, of differences of frames; texture is not in it.
+    """
+    if len(still_N) >= 4 * _LEAST and _low_spread(still_N) < _EVEN:
+        return False
+    log = _log_power(seen.terms_NCuv[:, 1], BODY)
+    spreads = [_low_spread(log[mine]) for mine in _by_level(seen.level_NC[:, 1])]
+    return bool(spreads) and float(np.median(spreads)) > _SURE
+
+
+def _low_spread(log_N: np.ndarray) -> float:
+    """Deviation of the low side: between the 2nd and the 20th in a hundred lie 1.21 of it."""
+    low, high = np.quantile(log_N, (0.02, 0.2))
+    return float(high - low) / 1.212
+
+
+def _by_level(level_N: np.ndarray) -> list[np.ndarray]:
+    """Blocks of about one light, half a stop each."""
+    step = np.floor(2 * np.log2(np.maximum(level_N, 1e-6)))
+    groups = [np.nonzero(step == s)[0] for s in np.unique(step)]
+    return [g for g in groups if len(g) >= _LEAST]
+
+
+def _log_power(terms_Nuv: np.ndarray, which_uv: np.ndarray) -> np.ndarray:
+    return np.log((terms_Nuv[:, which_uv] ** 2).mean(1) + 1e-16)
+
+
+def fit(seen: Soft) -> Uneven:
+    """Spread between blocks of one light, by band, what chance makes of it taken off."""
+    which = bands(BODY.shape[0])
+    fields = [BODY & (which == b) for b in range(len(BANDS) - 1)]
+    logs, at = [], []
+    for mine in _by_level(seen.level_NC[:, 1]):
+        log = np.stack([_log_power(seen.terms_NCuv[mine, 1], f) for f in fields], 1) / 2
+        logs.append(log - np.median(log, axis=0))
+        at.append(seen.at_N3[mine])
+    log_NB, at_N3 = np.concatenate(logs), np.concatenate(at)
+    # The low side alone: texture adds to the high one.
+    deviation = -np.quantile(log_NB, 0.16, axis=0)
+    chance = np.array([0.5 / f.sum() for f in fields])
+    deviation = np.sqrt(np.clip(deviation**2 - chance, 0.0, _MOST_LOG**2))
+    clipped = np.clip(log_NB, -3 * _MOST_LOG, 3 * _MOST_LOG)
+    shared = np.corrcoef(clipped.T).clip(0.0, 1.0)
+    spread = shared * deviation[:, None] * deviation
+    return Uneven(
+        tuple(tuple(float(v) for v in row) for row in spread.round(4)),
+        round(_beside(clipped.mean(1), at_N3), 3),
+    )
+
+
+def _beside(log_N: np.ndarray, at_N3: np.ndarray) -> float:
+    """Correlation of blocks side by side, among those that were chosen."""
+    place = {tuple(at): i for i, at in enumerate(at_N3.tolist())}
+    pairs = [
+        (i, place[there])
+        for (f, y, x), i in place.items()
+        for there in ((f, y, x + 1), (f, y + 1, x))
+        if there in place
+    ]
+    if len(pairs) < _LEAST:
+        return 0.0
+    one, other = np.array(pairs).T
+    return float(np.clip(np.corrcoef(log_N[one], log_N[other])[0, 1], 0.0, 0.95))
+
+
+def mean_over_middle(found: Uneven, side: int) -> np.ndarray:
+    """Mean power over the middle one, by cosine term (side,side): powers are lognormal."""
+    return np.exp(2 * np.diag(np.array(found.spread)))[bands(side)]
+
+
+def amplitudes(found: Uneven, cells: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Amplitude of each block by band (B,rows,columns), mean square 1; it joins itself."""
+    spread = np.array(found.spread)
+    count = len(spread)
+    field = rng.standard_normal((count, *cells))
+    down, across = np.fft.fftfreq(cells[0])[:, None], np.fft.rfftfreq(cells[1])[None]
+    # An autoregressive field's power, separable: neighbours share `beside`.
+    keep = found.beside
+    power = 1.0
+    for turn in (down, across):
+        power = power * (1 - keep**2) / (1 - 2 * keep * np.cos(2 * np.pi * turn) + keep**2)
+    field = np.fft.irfft2(np.fft.rfft2(field) * np.sqrt(power), s=cells)
+    value, way = np.linalg.eigh(spread)
+    log = np.einsum("ab,bhw->ahw", way * np.sqrt(value.clip(0)), field)
+    return np.exp(log - np.diag(spread)[:, None, None])
