@@ -102,6 +102,14 @@ def test_frames_differ_and_a_frame_repeats():
     assert not torch.equal(one, Synthesis(grain(), seed=3).field((200, 300), number=5))
 
 
+def test_any_light_has_a_deviation():
+    light = torch.tensor([-0.0, 0.0, -3.0, 1e-9, 0.18, 7.0, 500.0, float("inf"), float("nan")])
+    true = grain(strength=0.04)
+    told = Synthesis(true).deviation(light.expand(3, 1, -1))[0, 0]
+    assert told[:7].numpy() == pytest.approx(true.at(light[:7].double().numpy(), 0), rel=2e-3)
+    assert torch.isfinite(told).all() and (told > 0).all()
+
+
 def test_grain_of_a_known_seed_comes_off():
     made = Synthesis(grain(strength=0.05), seed=4)
     clean = smooth(3)

@@ -24,6 +24,7 @@ _UNLIKE = 0.03  # of a channel's variance that a block may leave unexplained
 _LOOKS = 4
 _SMALL_PX = 0.03  # of HD: what is left when no further look is taken
 _MOST_PX = 8.0
+_FLOOR_PX = 0.03  # of HD: what charts are off by, however many edges they have
 WORST_PX = 0.6
 
 
@@ -237,7 +238,7 @@ def fit(seen: Shifts, *, squeeze: float = 1.0) -> Chromatic | None:
         )
         values.append(value * HD_HALF_PX)
         errors.append(error * HD_HALF_PX)
-    error_px = float(np.hypot(*errors))
+    error_px = float(np.linalg.norm([*errors, _FLOOR_PX]))
     if error_px > WORST_PX:
         return None
     return Chromatic(

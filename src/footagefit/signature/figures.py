@@ -118,7 +118,7 @@ def distortion_grid(lens: Distortion, size: tuple[int, int]) -> bytes:
 
 
 def chromatic_arrows(lens: Chromatic, size: tuple[int, int]) -> bytes:
-    """Where red and blue land beside green, a hundred times as far."""
+    """Where red and blue land beside green, sixty times as far."""
     half = coordinates.half_diagonal_px(size, squeeze=lens.squeeze)
     wide, tall = size[1] * lens.squeeze / 2 / half, size[0] / 2 / half
 

@@ -27,8 +27,8 @@ from footagefit.signature.grain_uneven import BANDS, amplitudes
 
 TILES_PX = (1024, 1151)
 UNEVEN_PX = 1536
-_CODES = 4096  # of the table of deviations, evenly over the root of light
-_TOP = 64.0  # light at its end
+_SHIFT = 15  # bits of a float that the table of deviations leaves out
+_TOP = 2.0**12  # light at its end
 _BAND_ROWS = 64
 _STEPS = 8
 
@@ -57,7 +57,7 @@ class Synthesis:
         out = torch.empty_like(frame_CHW, dtype=torch.float32)
         for rows, noise in self._bands(frame_CHW, number):
             part = frame_CHW[:, rows]
-            out[:, rows] = noise.mul_(self.deviation(part)).add_(part)
+            torch.addcmul(part.float(), noise, self.deviation(part), out=out[:, rows])
         return out
 
     def remove(self, frame_CHW: Tensor, *, number: int) -> Tensor:
@@ -80,13 +80,15 @@ class Synthesis:
 
     def deviation(self, light_CHW: Tensor) -> Tensor:
         """Standard deviation at every pixel, from its own channel's light."""
-        scale = (_CODES - 1) / _TOP**0.5
-        code = light_CHW.clamp(0.0, _TOP).sqrt_().mul_(scale).to(torch.int32)
-        planes = [self._table[c].index_select(0, code[c].flatten()) for c in range(3)]
-        return torch.stack(planes).view(light_CHW.shape)
+        code = light_CHW.to(torch.float32).clamp_min(0.0).view(torch.int32) >> _SHIFT
+        code.bitwise_and_(2 ** (31 - _SHIFT) - 1)  # a zero may have a sign
+        out = torch.empty(light_CHW.shape)
+        for table, which, plane in zip(self._table, code, out, strict=True):
+            torch.index_select(table, 0, which.flatten(), out=plane.view(-1))
+        return out
 
     def _bands(self, frame_CHW: Tensor, number: int):
-        """Bands of rows that stay in the caches, and the grain of each, ready to be changed."""
+        """Bands of rows that stay in the caches, and the grain of each."""
         height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
         if not self._wide or self._wide[0].shape[2] < width + self._sides[0]:
             tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in self._sides]
@@ -100,10 +102,11 @@ class Synthesis:
             rows = min(_BAND_ROWS, height - top)
             starts = [(top + places[2 * i]) % side for i, side in enumerate(self._sides)]
             rows = min(rows, *(side - s for side, s in zip(self._sides, starts, strict=True)))
-            noise = torch.zeros(3, rows, width)
+            parts = []
             for i, (wide, side) in enumerate(zip(self._wide, self._sides, strict=True)):
                 left = places[2 * i + 1] % side
-                noise.add_(wide[:, starts[i] : starts[i] + rows, left : left + width])
+                parts.append(wide[:, starts[i] : starts[i] + rows, left : left + width])
+            noise = parts[0] if len(parts) == 1 else torch.add(*parts)
             yield slice(top, top + rows), noise
             top += rows
 
@@ -115,7 +118,10 @@ def _repeated(tile_CHW: Tensor, width: int) -> Tensor:
 
 
 def _table(grain: Grain) -> Tensor:
-    light = (np.arange(_CODES) / (_CODES - 1)) ** 2 * _TOP
+    """Deviations by the leading bits of a float of light, 256 to a stop (3,K)."""
+    bits = (np.arange(2**31 >> _SHIFT, dtype=np.uint32) << _SHIFT) + (1 << (_SHIFT - 1))
+    light = bits.view(np.float32)
+    light = np.where(light < _TOP, light, _TOP).astype(np.float64)  # nan and infinity end there
     return torch.from_numpy(np.stack([grain.at(light, c) for c in range(3)]).astype(np.float32))
 
 

@@ -19,6 +19,7 @@ from footagefit.signature import figures, grade
 from footagefit.signature.bloom import Bloom
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.distortion import Distortion
+from footagefit.signature.grain import Grain
 from footagefit.signature.record import Lens, MeasuredLight, SetupLook, Signature
 from footagefit.signature.sharpness import Sharpness
 from footagefit.signature.vignette import Vignette
@@ -150,10 +151,23 @@ def _grain_rows(signature: Signature) -> list[Any]:
     if g.temporal is not None:
         said += f"; from frame to frame {g.temporal:+.2f}"
         said += " (0 is true grain: what stays is texture, noise reduction or a codec)"
+    said += _uneven(g)
     return [
         _row("Grain of the show", said, figures.grain_curves(g)),
         _row("Its spectrum", "fine grain reaches right and down", figures.spectrum(g)),
     ]
+
+
+def _uneven(g: Grain) -> str:
+    """What a codec or noise reduction has left of grain, where one was at it."""
+    if g.uneven is None:
+        return ""
+    times = float(np.exp(np.sqrt(np.mean(np.diag(g.uneven.spread)))))
+    return (
+        f"; uneven: two of three blocks lie within {times:.1f} times and a {times:.1f}th of the "
+        "middle one, as a codec or noise reduction leaves them: what the film itself had is not "
+        "measurable from this footage"
+    )
 
 
 def _all_remarks(signature: Signature) -> tuple[str, ...]:
@@ -167,6 +181,7 @@ def _setup(name: str, look: SetupLook, sample: Sample, signature: Signature) -> 
         rows.append(_missing("Grain", look.remarks))
     else:
         said = f"{100 * grain.share:.1f} % at 18 % grey, {grain.patches} patches"
+        said += "; uneven" if grain.uneven is not None else ""
         twins = None if sample.crop_HWC is None else figures.grain_twins(sample.crop_HWC, grain)
         said += "; left the frame, right its twin made anew, 1:1" if twins else ""
         rows.append(_row("Grain", said, twins, plain=True))
