@@ -13,7 +13,7 @@ from footagefit.signature import grain_table
 from footagefit.signature.grain_patches import Patches, patches
 from footagefit.signature.grain_removal import Removal
 from footagefit.signature.grain_synthesis import Synthesis
-from footagefit.signature.grain_uneven import Uneven
+from footagefit.signature.grain_uneven import BANDS, Uneven
 from signature_made import NO_SHRINK, array, grain, smooth, steps
 
 
@@ -47,13 +47,13 @@ def test_what_is_put_on_is_what_is_measured(strength, size, shared):
 @settings(max_examples=3, phases=NO_SHRINK)
 @given(amount=st.floats(0.6, 1.0), beside=st.floats(0.0, 0.7))
 def test_grain_that_a_codec_thinned_out_is_measured_as_uneven(amount, beside):
-    shared = amount**2 * (0.8 + 0.2 * np.eye(3))
+    shared = amount**2 * (0.8 + 0.2 * np.eye(BANDS))
     spread = tuple(tuple(float(v) for v in row) for row in shared)
     true = replace(grain(strength=0.03, size_px=0.5), uneven=Uneven(spread, beside))
     found = measured(true, steps((512, 768)), frames=5)
     assert found is not None and found.uneven is not None
     told = np.sqrt(np.diag(np.array(found.uneven.spread)))
-    assert told == pytest.approx([amount] * 3, rel=0.25)
+    assert told == pytest.approx([amount] * BANDS, rel=0.25)
     assert abs(found.uneven.beside - beside) < 0.25
     ratio = np.array(found.deviation[1]) / true.at(np.array(found.levels), 1)
     assert float(np.exp(np.log(ratio).mean())) == pytest.approx(1, abs=0.25)
@@ -61,7 +61,7 @@ def test_grain_that_a_codec_thinned_out_is_measured_as_uneven(amount, beside):
 
 
 def test_uneven_grain_keeps_its_strength_and_its_blocks():
-    spread = tuple(tuple(0.5 for _ in range(3)) for _ in range(3))
+    spread = ((0.5,) * BANDS,) * BANDS
     made = Synthesis(replace(grain(size_px=0.0), uneven=Uneven(spread)), seed=2)
     one, again = (made.field((512, 512), number=7).numpy() for _ in range(2))
     assert (one == again).all()

@@ -134,30 +134,34 @@ class Shifts:
         )
 
 
-def shifts(frame_HWC: np.ndarray, *, squeeze: float = 1.0) -> Shifts | None:
+def shifts(
+    frame_HWC: np.ndarray, *, squeeze: float = 1.0, start: Chromatic | None = None
+) -> Shifts | None:
     """Red's and blue's shift against green in every block of a frame that has edges.
 
     A slope speaks for a small step only: what is found is taken off and looked for again, until
     hardly anything is left.
+
+    Args:
+        frame_HWC: Scene-linear light, at the size it was recorded.
+        squeeze: Of the frame.
+        start: What other frames of the lens have shown: a good one saves looks.
     """
-    guess = np.zeros(2)
+    guess = np.zeros(2) if start is None else np.array([start.red_px, start.blue_px])
     frame = torch.from_numpy(np.ascontiguousarray(frame_HWC)).permute(2, 0, 1)
-    seen = _shifts(frame_HWC, squeeze=squeeze)
-    for _ in range(_LOOKS - 1):
+    for _ in range(_LOOKS):
+        lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
+        shown = coordinates.channels_last(remove(frame, lens)) if guess.any() else frame_HWC
+        seen = _shifts(shown, squeeze=squeeze)
         if seen is None or len(seen.at_N2) < _LEAST_BLOCKS // 2:
             return None
+        step = _slopes(seen)[0]
         r = np.linalg.norm(seen.at_N2, axis=1)
-        step = [_robust_slope(r, seen.outward_N2[:, c], seen.weight_N2[:, c])[0] for c in (0, 1)]
-        step = np.array(step) * HD_HALF_PX
+        seen = replace(seen, outward_N2=seen.outward_N2 + r[:, None] * guess / HD_HALF_PX)
         if np.abs(step).max() < _SMALL_PX:
-            break
+            return seen
         guess = np.clip(guess + step, -_MOST_PX, _MOST_PX)
-        lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
-        seen = _shifts(coordinates.channels_last(remove(frame, lens)), squeeze=squeeze)
-    if seen is None:
-        return None
-    r = np.linalg.norm(seen.at_N2, axis=1)
-    return replace(seen, outward_N2=seen.outward_N2 + r[:, None] * guess / HD_HALF_PX)
+    return seen
 
 
 def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
@@ -230,24 +234,28 @@ def fit(seen: Shifts, *, squeeze: float = 1.0) -> Chromatic | None:
     """Radial scales that explain the shifts, or None where these are too few or disagree."""
     if len(seen.at_N2) < _LEAST_BLOCKS:
         return None
-    r = np.linalg.norm(seen.at_N2, axis=1)
-    values, errors = [], []
-    for channel in range(2):
-        value, error = _robust_slope(
-            r, seen.outward_N2[:, channel], seen.weight_N2[:, channel], seen.group_N
-        )
-        values.append(value * HD_HALF_PX)
-        errors.append(error * HD_HALF_PX)
+    values, errors = _slopes(seen)
     error_px = float(np.linalg.norm([*errors, _FLOOR_PX]))
     if error_px > WORST_PX:
         return None
     return Chromatic(
-        values[0], values[1], squeeze=squeeze, error_px=round(error_px, 4), blocks=len(r)
-    )
+        float(values[0]), float(values[1]), squeeze=squeeze, error_px=round(error_px, 4),
+        blocks=len(seen.at_N2),
+    )  # fmt: skip
+
+
+def _slopes(seen: Shifts) -> tuple[np.ndarray, np.ndarray]:
+    """Red's and blue's shift at the corner of HD, and their errors."""
+    r = np.linalg.norm(seen.at_N2, axis=1)
+    told = [
+        _robust_slope(r, seen.outward_N2[:, c], seen.weight_N2[:, c], seen.group_N) for c in (0, 1)
+    ]
+    both = np.array(told) * HD_HALF_PX
+    return both[:, 0], both[:, 1]
 
 
 def _robust_slope(r: np.ndarray, shift: np.ndarray, weight: np.ndarray,
-                  group: np.ndarray | None = None) -> tuple[float, float]:  # fmt: skip
+                  group: np.ndarray) -> tuple[float, float]:  # fmt: skip
     """Shift = value * r, with redescending weights; its error by the scatter between frames."""
     value = float(np.median(shift / r))
     firm = weight
@@ -257,6 +265,6 @@ def _robust_slope(r: np.ndarray, shift: np.ndarray, weight: np.ndarray,
         firm = np.minimum(weight, np.quantile(weight, 0.9)) / (1 + (rest / (2 * scale)) ** 2) ** 2
         value = float((firm * r * shift).sum() / (firm * r * r).sum())
     push = firm * r * (shift - value * r)
-    count = 0 if group is None else int(group.max()) + 1
+    count = int(group.max()) + 1
     each = np.bincount(group, push, minlength=count) if count >= 4 else push
     return value, float(np.sqrt((each**2).sum()) / (firm * r * r).sum())

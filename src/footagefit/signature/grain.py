@@ -103,24 +103,24 @@ def fit(seen: Patches) -> Grain | None:
             return None
         spectrum = _spectrum(seen, curve, count, spectrum)
     white = _whitened(seen, curve, count, spectrum)
-    return _made(seen, curve, count, spectrum, white)
+    return _made(seen, curve, count, spectrum, _shared(white))
 
 
 def _made(
-    seen: Patches, curve: np.ndarray, count: np.ndarray, spectrum: np.ndarray, white: np.ndarray,
+    seen: Patches, curve: np.ndarray, count: np.ndarray, spectrum: np.ndarray, shared: np.ndarray,
     uneven: Uneven | None = None,
 ) -> Grain:  # fmt: skip
     """The record."""
     there = count > 0
     error = float(np.median(1.3 / np.sqrt(np.maximum(count[there], 1) * 60)))
     if uneven is not None:  # a block is one draw of what differs between blocks
-        spread = float(np.sqrt(np.trace(np.array(uneven.spread)) / 3))
+        spread = float(np.sqrt(np.mean(np.diag(np.array(uneven.spread)))))
         error = float(np.median(1.3 * spread / np.sqrt(count[there])))
     return Grain(
         tuple(float(v) for v in LEVELS[there]),
         tuple(tuple(float(v) for v in np.sqrt(row[there])) for row in curve),
         tuple(tuple(tuple(float(v) for v in row) for row in plane) for plane in spectrum.round(5)),
-        tuple(tuple(float(v) for v in row) for row in _shared(white).round(4)),
+        tuple(tuple(float(v) for v in row) for row in shared.round(5)),
         _temporal(seen),
         round(error, 4),
         len(seen.level_NC),
@@ -141,7 +141,7 @@ def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
     The record holds means of power, as for even grain; what lies between is `uneven`.
     """
     found = grain_uneven.fit(soft)
-    lift = grain_uneven.mean_over_middle(found, BLOCK_PX)
+    lift = grain_uneven.mean_over_middle(found)
     place = np.log2(np.maximum(soft.level_NC, 1e-6))
     curve, count = np.zeros((3, len(LEVELS))), np.zeros(len(LEVELS), int)
     for k, middle in enumerate(np.log2(LEVELS)):
@@ -156,9 +156,8 @@ def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
     scaled = soft.terms_NCuv / np.sqrt(np.maximum(variance, 1e-16))[..., None, None]
     power = np.median(scaled**2, axis=0) / _CHI_MEDIAN * lift
     power = np.stack([_smooth(_run_on(np.maximum(p, 1e-5))) for p in power])
-    return _made(
-        seen, curve, count, power / power.mean((1, 2), keepdims=True), scaled[..., BODY], found
-    )
+    shared = _shared_within(scaled[..., BODY])
+    return _made(seen, curve, count, power / power.mean((1, 2), keepdims=True), shared, found)
 
 
 def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -266,6 +265,12 @@ def _shared(white_NCu: np.ndarray) -> np.ndarray:
     """Correlation between channels (3,3)."""
     flat = white_NCu.transpose(1, 0, 2).reshape(3, -1)
     return np.corrcoef(flat)
+
+
+def _shared_within(white_NCu: np.ndarray) -> np.ndarray:
+    """The same as blocks have it, the middle one: where blocks differ, a few strong ones decide."""
+    unit = white_NCu / np.maximum(np.linalg.norm(white_NCu, axis=2, keepdims=True), 1e-12)
+    return np.median(unit @ unit.transpose(0, 2, 1), axis=0)
 
 
 def _temporal(seen: Patches) -> float | None:

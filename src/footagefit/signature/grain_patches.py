@@ -22,7 +22,7 @@ LOW_TERMS = 3  # u + v below this may hold the light's drift
 BODY = np.add.outer(np.arange(BLOCK_PX), np.arange(BLOCK_PX)) >= LOW_TERMS  # without it
 LEAST_BLOCKS = 24  # of a level
 _CALM_SHARE = 0.3  # of the patches of a level, the calmest
-_DRIFT = 0.3  # of the light, a drift's cosine term: about a seventh from side to side
+_DRIFT = 0.2  # of the light, a drift's cosine term: about a tenth from side to side
 _MOST_BLOCKS = 300  # of a frame, spread over its levels
 _LEAST_POWER = 1e-14  # less is no picture: a letterbox's bars
 

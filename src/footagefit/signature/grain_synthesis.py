@@ -23,7 +23,7 @@ from torch import Tensor
 
 from footagefit.signature.grain import Grain
 from footagefit.signature.grain_patches import BLOCK_PX
-from footagefit.signature.grain_uneven import BANDS, amplitudes
+from footagefit.signature.grain_uneven import amplitudes, bands
 
 TILES_PX = (1024, 1151)
 UNEVEN_PX = 1536
@@ -150,7 +150,7 @@ def _parts(grain: Grain, side: int, rng: np.random.Generator) -> list[tuple[Any,
     count = side // BLOCK_PX
     cells = amplitudes(grain.uneven, (count, count), rng)
     down, across = np.abs(np.fft.fftfreq(side))[:, None], np.fft.rfftfreq(side)[None]
-    band = np.digitize(2 * np.hypot(down, across), BANDS[1:-1])
+    band = bands(2 * down, 2 * across)
     block = np.ones((BLOCK_PX, BLOCK_PX))
     return [(band == b, np.kron(cells[b], block)) for b in range(len(cells))]
 

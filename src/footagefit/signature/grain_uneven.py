@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.signature.grain_patches import BODY, Soft
+from footagefit.signature.grain_patches import BLOCK_PX, BODY, Soft
 
-BANDS = (0.0, 0.3, 0.55, 2.0)  # edges, as shares of the highest frequency along a side
+_RINGS = (0.25, 0.45, 0.75)  # between bands, as shares of the highest frequency along a side
+BANDS = 2 * len(_RINGS) + 1
 _SURE = 0.5  # deviation of the log power of blocks, low side, from which grain is called uneven
 _EVEN = 0.35  # that of differences of frames below which it is even, whatever textures say
 _LEAST = 40  # blocks of a level
@@ -31,7 +32,8 @@ class Uneven:
     """How uneven grain is.
 
     Attributes:
-        spread: Covariance of the log amplitude of blocks, by band: coarse, middle, fine (3 x 3).
+        spread: Covariance of the log amplitude of blocks between bands (7 x 7): the coarse one,
+            then three finer ones, each for what runs down before what runs across.
         beside: How much of that blocks side by side share.
     """
 
@@ -39,10 +41,16 @@ class Uneven:
     beside: float = 0.0
 
 
-def bands(side: int) -> np.ndarray:
-    """Which band each cosine term of a block is of (side,side)."""
-    v, u = np.mgrid[0:side, 0:side]
-    return np.digitize(np.hypot(u, v) / side, BANDS[1:-1])
+def bands(down: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """Which band frequencies are of, given as shares of the highest along a side."""
+    ring = np.digitize(np.hypot(down, across), _RINGS)
+    return np.where(ring > 0, 2 * ring - 1 + (across > down), 0)
+
+
+def _of_terms() -> np.ndarray:
+    """The band of each cosine term (16,16)."""
+    share = np.arange(BLOCK_PX) / BLOCK_PX
+    return bands(share[:, None], share[None])
 
 
 def is_uneven(seen: Soft, still_N: np.ndarray) -> bool:
@@ -78,16 +86,16 @@ def _log_power(terms_Nuv: np.ndarray, which_uv: np.ndarray) -> np.ndarray:
 
 def fit(seen: Soft) -> Uneven:
     """Spread between blocks of one light, by band, what chance makes of it taken off."""
-    which = bands(BODY.shape[0])
-    fields = [BODY & (which == b) for b in range(len(BANDS) - 1)]
+    fields = [BODY & (_of_terms() == b) for b in range(BANDS)]
     logs, at = [], []
     for mine in _by_level(seen.level_NC[:, 1]):
         log = np.stack([_log_power(seen.terms_NCuv[mine, 1], f) for f in fields], 1) / 2
         logs.append(log - np.median(log, axis=0))
         at.append(seen.at_N3[mine])
     log_NB, at_N3 = np.concatenate(logs), np.concatenate(at)
-    # The low side alone: texture adds to the high one.
-    deviation = -np.quantile(log_NB, 0.16, axis=0)
+    # The narrower side: texture adds to the high one, blocks emptied to the last run off the low.
+    low, high = np.abs(np.quantile(log_NB, (0.16, 0.84), axis=0))
+    deviation = np.minimum(low, high)
     chance = np.array([0.5 / f.sum() for f in fields])
     deviation = np.sqrt(np.clip(deviation**2 - chance, 0.0, _MOST_LOG**2))
     clipped = np.clip(log_NB, -3 * _MOST_LOG, 3 * _MOST_LOG)
@@ -114,9 +122,9 @@ def _beside(log_N: np.ndarray, at_N3: np.ndarray) -> float:
     return float(np.clip(np.corrcoef(log_N[one], log_N[other])[0, 1], 0.0, 0.95))
 
 
-def mean_over_middle(found: Uneven, side: int) -> np.ndarray:
-    """Mean power over the middle one, by cosine term (side,side): powers are lognormal."""
-    return np.exp(2 * np.diag(np.array(found.spread)))[bands(side)]
+def mean_over_middle(found: Uneven) -> np.ndarray:
+    """Mean power over the middle one, by cosine term (16,16): powers are lognormal."""
+    return np.exp(2 * np.diag(np.array(found.spread)))[_of_terms()]
 
 
 def amplitudes(found: Uneven, cells: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

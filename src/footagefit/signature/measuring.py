@@ -75,6 +75,7 @@ class LensSeen:
     line_shots: list[int] = field(default_factory=list)
     shots: int = 0
     shifts: list[chromatic.Shifts] = field(default_factory=list)
+    fringe: chromatic.Chromatic | None = None
     spreads: list[sharpness.Spreads] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
 
@@ -102,8 +103,10 @@ class LensSeen:
             self.lines += edges.lines(found, size, squeeze=self.squeeze)
             self.line_shots += [self.shots] * (len(self.lines) - len(self.line_shots))
         if len(self.shifts) < _MOST_PARTS:
-            shift = chromatic.shifts(frame_HWC, squeeze=self.squeeze)
-            self.shifts += [] if shift is None else [shift]
+            shift = chromatic.shifts(frame_HWC, squeeze=self.squeeze, start=self.fringe)
+            if shift is not None:
+                self.shifts.append(shift)
+                self.fringe = chromatic.fit(shift, squeeze=self.squeeze) or self.fringe
         fine = self.medium in FINE and size == self.size
         if fine and len(self.spreads) < _MOST_PARTS:
             spread = sharpness.spreads(luma, found.at_N2, found.way_N2, squeeze=self.squeeze)
