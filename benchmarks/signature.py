@@ -104,10 +104,10 @@ def from_takes(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
     """One lens over all takes, and every take by itself."""
     whole, grains, alone = LensSeen(kit.lens.name, size), SetupSeen(), []
     for run in takes.runs(paths, kit, size=size):
-        whole.add(run)
-        grains.add(run, shot=str(len(alone)))
-        one = LensSeen(kit.lens.name, size)
+        one = LensSeen(kit.lens.name, size, fringe=whole.fringe)
         one.add(run)
+        take_in(whole, one)
+        grains.add(run, shot=str(len(alone)))
         alone.append(errors_of(one.lens(), kit))
     lens, look = whole.lens(), grains.look()
     print(f"{kit.lens.name}: {lens}")
@@ -126,6 +126,14 @@ def from_takes(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
                         f"<= {target}" if target else "",
                         value <= target if target else None))  # fmt: skip
     return rows + error_rows(name, lens, ours) + grain_rows(name, look, kit)
+
+
+def take_in(whole: LensSeen, one: LensSeen) -> None:
+    """What was seen of one take is not looked at twice."""
+    for kept in ("pairs", "shades", "lines", "shifts", "spreads", "shares"):
+        getattr(whole, kept).extend(getattr(one, kept))
+    whole.line_shots += [whole.shots] * len(one.line_shots)
+    whole.shots, whole.frames, whole.fringe = whole.shots + 1, whole.frames + one.frames, one.fringe
 
 
 def error_rows(name: str, lens: Lens, ours: Errors) -> list[Row]:
