@@ -60,7 +60,7 @@ def measuring(clean_CHW: torch.Tensor, *, quick: bool) -> list[Row]:
         clean_CHW: Light on the sensor: a picture with edges, at the size to be timed.
         quick: A few frames only.
     """
-    count = 4 if quick else 24
+    count = 4 if quick else 12
     size = (int(clean_CHW.shape[1]), int(clean_CHW.shape[2]))
     frames = [
         coordinates.channels_last(expose(clean_CHW, SensorSpec(), seed=1, frame=k))

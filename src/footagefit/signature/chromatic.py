@@ -205,7 +205,7 @@ def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
 def _blocks(picture_HW: np.ndarray, rows: int, columns: int) -> np.ndarray:
     cut = picture_HW[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
     cut = cut.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).swapaxes(1, 2)
-    return cut.reshape(rows * columns, -1).astype(np.float64)
+    return cut.reshape(rows * columns, -1).astype(np.float32)
 
 
 def _shift(one: np.ndarray, green: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

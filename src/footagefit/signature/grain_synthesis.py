@@ -26,7 +26,7 @@ from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_uneven import amplitudes, bands
 
 TILES_PX = (1024, 1151)
-UNEVEN_PX = 1536
+UNEVEN_PX = 1024
 _SHIFT = 15  # bits of a float that the table of deviations leaves out
 _TOP = 2.0**12  # light at its end
 _BAND_ROWS = 64
