@@ -50,14 +50,8 @@ KITS = (
 HD_PX = coordinates.HD_HALF_PX
 PIXEL_PX = 12**-0.5  # sigma of an even pixel
 RECORDED_PX = 960  # width of the takes
-PARTS = (
-    *(f"takes{kit.lens.focal_mm:.0f}" for kit in KITS),
-    "between",
-    "charts",
-    "grain",
-    "film",
-    "speed",
-)
+TAKES = tuple(f"takes{kit.lens.focal_mm:.0f}" for kit in KITS)
+PARTS = (*TAKES, "between", "charts", "grain", "film", "speed")
 
 
 @dataclass
