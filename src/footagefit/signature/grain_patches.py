@@ -154,7 +154,7 @@ def _soft(level_NC: np.ndarray, terms_NCuv: np.ndarray, *, columns: int) -> Soft
     flat = _alive(level_NC, terms_NCuv) & (rough < (_DRIFT * level_NC[:, 1]) ** 2)
     step = np.digitize(level_NC[:, 1], LEVELS)
     groups = [np.nonzero(flat & (step == s))[0] for s in np.unique(step[flat])]
-    most = _MOST_BLOCKS // 12
+    most = _MOST_BLOCKS // 8
     kept = [g[:: -(-len(g) // most)] for g in groups]
     index = np.sort(np.concatenate([*kept, np.zeros(0, int)]))
     at = np.stack([np.zeros_like(index), index // columns, index % columns], 1)

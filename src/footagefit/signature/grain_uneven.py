@@ -21,7 +21,7 @@ from footagefit.signature.grain_patches import BLOCK_PX, BODY, Soft
 
 _RINGS = (0.25, 0.45, 0.75)  # between bands, as shares of the highest frequency along a side
 BANDS = 2 * len(_RINGS) + 1
-_SURE = 0.5  # deviation of the log power of blocks, low side, from which grain is called uneven
+_SURE = 0.35  # deviation of the log power of blocks, low side, from which grain is called uneven
 _EVEN = 0.35  # that of differences of frames below which it is even, whatever textures say
 _LEAST = 40  # blocks of a level
 _MOST_LOG = 1.3  # deviation of log amplitude
