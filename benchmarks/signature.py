@@ -2,34 +2,38 @@
 
     python benchmarks/signature.py
     python benchmarks/signature.py --quick --json signature.json
-    python benchmarks/signature.py --sets FOLDER --film scan.mp4
+    python benchmarks/signature.py --only takes32,charts --sets FOLDER
+    python benchmarks/signature.py --only film --film scan.mp4
 
-Ordinary takes through two lenses (see `takes.py`), no charts; then charts; then grain made anew
-against real grain; then speed. Baselines: assuming that there is no effect, and fitting each take
-by itself. `--sets` keeps the rendered sets, which take most of the time; `--film` is any clip of
-film grain, `--space` its colour space.
+Ordinary takes through two lenses (see `takes.py`), no charts; takes beside one another; charts;
+grain made anew against real grain, on the stage and on a clip of film; speed. Baselines: assuming
+that there is no effect, and fitting each take by itself. `--sets` keeps the rendered sets, which
+take most of the time; `--film` is any clip of film grain, `--space` its colour space.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import tempfile
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import signature_speed
 import takes
 import torch
-from rows import Row, arguments, medians, show
+from rows import Row, arguments, show
 from takes import Kit
-from two_ways import odds
+from two_ways import Told, Twins, told
 
 from footagefit.footage.opening import open_clip
 from footagefit.signature import charts, coordinates, distortion, edges, grade, grain, vignette
-from footagefit.signature.grain import Grain, Patches
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import Patches, patches
+from footagefit.signature.grain_removal import Removal
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.measuring import LensSeen, Run, SetupSeen
 from footagefit.signature.record import Lens, SetupLook
@@ -44,36 +48,59 @@ KITS = (
     Kit(LENSES[2], SensorSpec(grain=0.045, grain_size_px=0.9, grain_chroma=0.4)),
 )
 HD_PX = coordinates.HD_HALF_PX
+PIXEL_PX = 12**-0.5  # sigma of an even pixel
+RECORDED_PX = 960  # width of the takes
+TAKES = tuple(f"takes{kit.lens.focal_mm:.0f}" for kit in KITS)
+PARTS = (*TAKES, "between", "charts", "grain", "film", "speed")
 
 
 @dataclass
 class Errors:
-    """How far a measure is from the truth; what was not measured counts as none assumed."""
+    """How far a measure is from the truth; what was not measured counts as none assumed.
+
+    Sharpness is the edge spread in pixels of HD, the worse of middle and corner; bloom the share.
+    """
 
     vignette: float
     distortion: float
     chromatic: float
+    sharpness: float
+    bloom: float
 
 
 def main() -> None:
     options = arguments(__doc__ or "", more=_more)
     size = (270, 480) if options.quick else (540, 960)
+    every = PARTS if not options.quick else tuple(p for p in PARTS if p not in TAKES[1:])
+    only = tuple(options.only.split(",")) if options.only else every
+    unknown = sorted(set(only) - set(PARTS))
+    if unknown:
+        raise SystemExit(f"--only {unknown[0]}: there are {', '.join(PARTS)}")
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.sets or Path(scratch)
-        paths = takes.sets(folder, size=size, seed=SEED, most=2 if options.quick else 8)
-        rows: list[Row] = []
-        for kit in KITS[:1] if options.quick else KITS:
-            rows += from_takes(paths, kit, size)
-        rows += between_takes(paths, size)
-        rows += from_charts(KITS[0], size)
-        rows += [*made_grain(paths, KITS[1], size)]
-        if options.film is not None:
-            rows += film_grain(options.film, options.space)
-        rows += speed(quick=options.quick)
-    show("Signature: measured against the truth", rows, options.json)
+        staged = set(only) - {"charts", "film", "speed"}
+        most = 2 if options.quick else 8
+        paths = takes.sets(folder, size=size, seed=SEED, most=most) if staged else []
+        parts: dict[str, Callable[[], list[Row]]] = {
+            "between": lambda: between_takes(paths, size),
+            "charts": lambda: from_charts(KITS[0], size),
+            "grain": lambda: made_grain(paths, size),
+            "film": lambda: film_grain(options.film, options.space) if options.film else [],
+            "speed": lambda: speed(quick=options.quick),
+        }  # fmt: skip
+        for kit, name in zip(KITS, TAKES, strict=True):
+            parts[name] = partial(from_takes, paths, kit, size)
+        for name in only:
+            found = parts[name]()
+            show(f"Signature, {name}", found)  # at once: a run that is stopped has said something
+            rows += found
+    if options.json:
+        show("Signature: all that was measured", rows, options.json)
 
 
 def _more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--only", help=f"some parts, by comma: {','.join(PARTS)}")
     parser.add_argument("--sets", type=Path, help="keep rendered sets here")
     parser.add_argument("--film", type=Path, help="a clip of film grain")
     parser.add_argument("--space", default="g24_rec709", help="its colour space")
@@ -83,10 +110,10 @@ def from_takes(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
     """One lens over all takes, and every take by itself."""
     whole, grains, alone = LensSeen(kit.lens.name, size), SetupSeen(), []
     for run in takes.runs(paths, kit, size=size):
-        whole.add(run)
-        grains.add(run, shot=str(len(alone)))
-        one = LensSeen(kit.lens.name, size)
+        one = LensSeen(kit.lens.name, size, fringe=whole.fringe)
         one.add(run)
+        take_in(whole, one)
+        grains.add(run, shot=str(len(alone)))
         alone.append(errors_of(one.lens(), kit))
     lens, look = whole.lens(), grains.look()
     print(f"{kit.lens.name}: {lens}")
@@ -96,13 +123,36 @@ def from_takes(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
     rows = []
     for metric, unit, target in (
         ("vignette", "gain RMS", 0.02), ("distortion", "px at an HD corner", 0.7),
-        ("chromatic", "px at an HD corner", 0.15),
+        ("chromatic", "px at an HD corner", 0.15), ("sharpness", "px of HD", None),
+        ("bloom", "share of the light", None),
     ):  # fmt: skip
         value = getattr(ours, metric)
         baselines = {"none": getattr(none, metric), "per take": each[metric]}
-        rows.append(Row(f"{name}: {metric}", unit, value, baselines, f"<= {target}",
-                        value <= target))  # fmt: skip
-    return rows + grain_rows(name, look, kit)
+        rows.append(Row(f"{name}: {metric}", unit, value, baselines,
+                        f"<= {target}" if target else "",
+                        value <= target if target else None))  # fmt: skip
+    return rows + error_rows(name, lens, ours) + grain_rows(name, look, kit)
+
+
+def take_in(whole: LensSeen, one: LensSeen) -> None:
+    """What was seen of one take is not looked at twice."""
+    for kept in ("pairs", "shades", "lines", "shifts", "spreads", "shares"):
+        getattr(whole, kept).extend(getattr(one, kept))
+    whole.line_shots += [whole.shots] * len(one.line_shots)
+    whole.shots, whole.frames, whole.fringe = whole.shots + 1, whole.frames + one.frames, one.fringe
+
+
+def error_rows(name: str, lens: Lens, ours: Errors) -> list[Row]:
+    """Errors over the standard errors that were told: beyond 3 these were too small."""
+    told_px = {
+        "distortion": lens.distortion.error_px if lens.distortion else None,
+        "chromatic": lens.chromatic.error_px if lens.chromatic else None,
+    }
+    return [
+        Row(f"{name}: {k} error over its error bar", "x", getattr(ours, k) / px, {}, "<= 3",
+            getattr(ours, k) / px <= 3)
+        for k, px in told_px.items() if px
+    ]  # fmt: skip
 
 
 def errors_of(lens: Lens, kit: Kit) -> Errors:
@@ -115,10 +165,19 @@ def errors_of(lens: Lens, kit: Kit) -> Errors:
     if lens.chromatic is not None:
         red, blue = lens.chromatic.red_px, lens.chromatic.blue_px
     fringe = kit.lens.fringe_px
+    spread = (0.0, 0.0)
+    if lens.sharpness is not None:
+        seen = lens.sharpness
+        spread = (seen.centre_px, 0.5 * (seen.radial_px + seen.around_px))
+    width = RECORDED_PX if lens.sharpness is None else lens.sharpness.width_px
+    pixel = PIXEL_PX * 1920 / width
+    soft = [np.hypot(b, pixel) for b in (kit.lens.blur_centre_px, kit.lens.blur_corner_px)]
     return Errors(
         float((ratio / ratio.mean()).std()),
         abs(bent - kit.lens.k1 - kit.lens.k2) * HD_PX,
         max(abs(red - fringe), abs(blue + fringe)),
+        max(abs(s - (t or pixel)) for s, t in zip(soft, spread, strict=True)),
+        abs(kit.lens.bloom - (0.0 if lens.bloom is None else lens.bloom.share)),
     )
 
 
@@ -220,110 +279,77 @@ def white_of_chart() -> list[Row]:
                 value <= 8)]  # fmt: skip
 
 
-def two_way_rows(name: str, told: tuple[float, float]) -> list[Row]:
+def two_way_rows(name: str, found: Told) -> list[Row]:
     """A classifier that tells white noise, and should not tell ours."""
-    white, ours = told
+    white, ours = found.white, found.ours
     return [
         Row(f"{name}: real from white noise", "told right", white, {}, ">= 0.9", white >= 0.9),
         Row(f"{name}: real from ours", "told right", ours, {"chance": 0.5}, "< 0.6", ours < 0.6),
     ]
 
 
-def made_grain(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
-    """Measured on half of the takes, judged on the other half."""
-    seen, held = SetupSeen(), []
-    for index, run in enumerate(takes.runs(paths, kit, size=size, frames=2)):
-        if index % 2:
-            held += [(a, b) for a, b in zip(run.frames, run.after, strict=True) if b is not None]
-        else:
+def made_grain(paths: list[Path], size: tuple[int, int]) -> list[Row]:
+    """Measured on half of the takes, judged on the other half, where the clean frame is known."""
+    rows: list[Row] = []
+    for kit in KITS:
+        seen = SetupSeen()
+        for index, run in enumerate(takes.runs(paths[::2], kit, size=size, frames=2)):
             seen.add(run, shot=str(index))
-    found = seen.look().grain
-    return [] if found is None else two_way_rows("soundstage grain", odds(held, found))
+        found = seen.look().grain
+        if found is not None:
+            judged = told(stage_twins(paths[1::2], kit, size, found), found)
+            rows += two_way_rows(f"stage grain, {kit.sensor.grain:g}", judged)
+    return rows
+
+
+def stage_twins(
+    paths: list[Path], kit: Kit, size: tuple[int, int], found: Grain
+) -> Iterator[Twins]:
+    """Frames as the stage's sensor grains them, and as we do."""
+    made, clear = Synthesis(found, seed=5), replace(kit.sensor, grain=0.0, read_noise=0.0)
+    for place, shot in enumerate(takes.shots(paths, kit, size=size)):
+        for number, light in enumerate(shot):
+            at = 100 * place + number
+            clean = expose(light, clear, seed=1, frame=at)
+            real = expose(light, kit.sensor, seed=1, frame=at)
+            twin = made.apply(clean, number=at).clamp_max(kit.sensor.clip)
+            yield Twins(*(coordinates.channels_last(f) for f in (real, twin, clean)))
 
 
 def film_grain(path: Path, space: str) -> list[Row]:
-    """Measured on the first frames of a clip, judged on later ones."""
+    """Measured on the first half of a clip, judged on the second: grain taken off, ours put on."""
     clip = open_clip(path, space=space)
     numbers = clip.numbers
-    taught = numbers[: len(numbers) // 2 : max(1, len(numbers) // 24)][:10]
-    judged = numbers[len(numbers) // 2 : -1 : max(1, len(numbers) // 24)][:10]
+    half, step = len(numbers) // 2, max(1, len(numbers) // 40)
 
     def two(number: int) -> tuple[np.ndarray, np.ndarray]:
         read = clip.read([number, number + 1]).rgb_TCHW
         return coordinates.channels_last(read[0]), coordinates.channels_last(read[1])
 
-    found = grain.fit(Patches.joined([grain.patches(*two(n)) for n in taught]))
+    found = grain.fit(Patches.joined([patches(*two(n)) for n in numbers[:half:step]]))
     if found is None:
         return [Row(f"{path.name}: grain", "measured", 0.0, {}, "1", False)]
     print(
         f"{path.name}: {found.share:.3f} at grey, {found.correlation()[:3, :3].round(2).tolist()}"
     )
-    return two_way_rows(path.name, odds([two(n) for n in judged], found))
+    off, made = Removal(found), Synthesis(found, seed=5)
+
+    def twins(number: int) -> Twins:
+        chooser, real = two(number)
+        clean = off.remove(torch.from_numpy(real).permute(2, 0, 1))
+        twin = coordinates.channels_last(made.apply(clean, number=number))
+        return Twins(real, twin, chooser_HWC=chooser)
+
+    return two_way_rows(path.name, told((twins(n) for n in numbers[half:-1:step]), found))
 
 
 def speed(*, quick: bool) -> list[Row]:
-    """Regrain of UHD; measuring of HD; and how much memory that takes on the way."""
-    size = (540, 960) if quick else (2160, 3840)
-    frame = torch.rand(3, *size) * 0.5
-    made = Synthesis(some_grain(), seed=1)
-    made.apply(frame, number=0)
-    turn = iter(range(1, 1000))
-
-    def drawn() -> None:
-        draw = torch.Generator().manual_seed(next(turn))
-        noise = torch.randn(frame.shape, generator=draw)
-        kernel = torch.tensor([0.25, 1.0, 0.25]) / 1.06
-        pad = torch.nn.functional.pad(noise[None], (1, 1, 1, 1), mode="circular")
-        row = torch.nn.functional.conv2d(pad, kernel.expand(3, 1, 1, 3), groups=3)
-        soft = torch.nn.functional.conv2d(row, kernel[:, None].expand(3, 1, 3, 1), groups=3)[0]
-        torch.add(frame, soft * made.deviation(frame))
-
-    spent = medians({"ours": lambda: made.apply(frame, number=next(turn)), "drawn": drawn},
-                    rounds=3 if quick else 7)  # fmt: skip
-    name = "regrain, small" if quick else "regrain, UHD"
-    others = {"drawn and filtered": spent["drawn"]}
-    rows = [Row(name, "s a frame", spent["ours"], others, "<= 0.3", spent["ours"] <= 0.3)]
-    return rows + measuring_speed(quick=quick)
-
-
-def measuring_speed(*, quick: bool) -> list[Row]:
-    """CPU seconds of an HD frame looked at, and memory from the tenth frame to the last."""
-    size, count = ((270, 480), 4) if quick else ((1080, 1920), 24)
-    clean = squares(size, cell_px=size[1] / 11) * (0.5 + torch.rand(1, 9, 16).repeat_interleave(
-        size[0] // 9, 1).repeat_interleave(size[1] // 16, 2)[:, : size[0], : size[1]])  # fmt: skip
-    seen, look, held, begun = LensSeen("speed", size), SetupSeen(), 0, time.process_time()
-    for number in range(0, count, 2):
-        first, after = (
-            np.ascontiguousarray(
-                expose(clean, SensorSpec(), seed=1, frame=number + k).permute(1, 2, 0).numpy()
-            )
-            for k in (0, 1)
-        )
-        if number == 2:
-            held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            begun = time.process_time()
-        seen.add(Run([first], [after]))
-        look.add(Run([first], [after]), shot="speed")
-    each = (time.process_time() - begun) / (count - 2) * 1.0
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - held) / 1024
-    minutes = each * 1000 / 2 / 60
-    return [
-        Row(
-            "1,000 HD frames, two cores", "minutes of CPU / 2", minutes, {}, "<= 10", minutes <= 10
-        ),
-        Row("memory grown while measuring", "MiB", grown),
-    ]
-
-
-def some_grain() -> Grain:
-    """A grain to time."""
-    levels = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())
-    deviation = tuple((0.03 * np.sqrt(0.18 * np.array(levels))).tolist())
-    angle = np.pi * np.arange(grain.BLOCK_PX) / grain.BLOCK_PX
-    power = np.exp(-((0.7 * angle) ** 2))
-    plane = tuple(tuple(row) for row in np.outer(power, power).tolist())
-    mixed = tuple(tuple(row) for row in (0.4 + 0.6 * np.eye(3)).tolist())
-    return replace(Grain(levels, (deviation,) * 3, (plane,) * 3, mixed))
+    """Grain on UHD; measuring of HD."""
+    size = (270, 480) if quick else (1080, 1920)
+    shade = 0.5 + torch.rand(3, size[0] // 9 + 1, size[1] // 16 + 1)
+    shade = torch.nn.functional.interpolate(shade[None], size=size, mode="bilinear")[0]
+    clean = squares(size, cell_px=size[1] / 11) * shade
+    return signature_speed.regrain(quick=quick) + signature_speed.measuring(clean, quick=quick)
 
 
 if __name__ == "__main__":

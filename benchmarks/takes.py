@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.signature import coordinates
 from footagefit.signature.measuring import Run
 from footagefit.soundstage import lens as glass
 from footagefit.soundstage.filming import film
@@ -54,17 +55,24 @@ def sets(folder: Path, *, size: tuple[int, int], seed: int, most: int) -> list[P
     return paths
 
 
-def runs(paths: list[Path], kit: Kit, *, size: tuple[int, int], frames: int = 4) -> Iterator[Run]:
-    """One take of each set: every other camera pans, the others drift a little."""
+def shots(
+    paths: list[Path], kit: Kit, *, size: tuple[int, int], frames: int = 4
+) -> Iterator[list[Tensor]]:
+    """One take of each set as light on the sensor: every other camera pans, the others drift."""
     for place, path in enumerate(paths):
         world = torch.from_numpy(np.load(path).astype(np.float32))
         steps = [i / max(1, frames - 1) for i in range(frames)]
-        shots = [_shot(world, kit, size, place, step) for step in steps]
+        yield [_shot(world, kit, size, place, step) for step in steps]
+
+
+def runs(paths: list[Path], kit: Kit, *, size: tuple[int, int], frames: int = 4) -> Iterator[Run]:
+    """The same as the camera records them, each frame with the one after it."""
+    for place, taken in enumerate(shots(paths, kit, size=size, frames=frames)):
         first, after = [], []
-        for number, clean in enumerate(shots):
+        for number, clean in enumerate(taken):
             for kept, follows in ((first, 0), (after, 1)):
                 seen = expose(clean, kit.sensor, seed=place, frame=10 * number + follows)
-                kept.append(np.ascontiguousarray(seen.permute(1, 2, 0).numpy()))
+                kept.append(coordinates.channels_last(seen))
         yield Run(first, after)
 
 

@@ -10,7 +10,8 @@ from hypothesis import Phase
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.signature.grain import BLOCK_PX, Grain
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import BLOCK_PX
 
 SIZE = (270, 480)
 NO_SHRINK = (Phase.explicit, Phase.generate)  # pictures are dear: the first that fails will do

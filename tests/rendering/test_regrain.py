@@ -13,7 +13,8 @@ from footagefit.rendering.plan import Ask, Plan
 from footagefit.rendering.regrain import Regrain
 from footagefit.rendering.render import run
 from footagefit.signature import record
-from footagefit.signature.grain import BLOCK_PX, Grain
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Signature
 from rendering_helpers import make_fit, stored

@@ -24,11 +24,13 @@ def test_edges_tell_the_shift_at_the_corner(red, blue):
     assert seen is not None
     found = chromatic.fit(Shifts.joined([seen]))
     assert found is not None
-    assert abs(found.red_px - red) < 0.15 and abs(found.blue_px - blue) < 0.15
+    assert abs(found.red_px - red) < 0.1 and abs(found.blue_px - blue) < 0.1
 
 
-def test_taking_off_what_was_put_on_gives_a_smooth_frame_back():
-    lens = Chromatic(red_px=2.0, blue_px=-1.5, centre_x=0.01)
+@settings(max_examples=5, phases=NO_SHRINK)
+@given(red=st.floats(-3, 3), blue=st.floats(-3, 3), centre=st.floats(-0.02, 0.02))
+def test_taking_off_what_was_put_on_gives_a_smooth_frame_back(red, blue, centre):
+    lens = Chromatic(red_px=red, blue_px=blue, centre_x=centre)
     frame = smooth(6)
     back = chromatic.remove(chromatic.apply(frame, lens), lens)
     assert (back - frame)[:, 8:-8, 8:-8].abs().max() < 1e-3

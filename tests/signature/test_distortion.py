@@ -66,6 +66,27 @@ def test_curved_things_among_the_lines_do_not_bend_the_answer():
     assert found is not None and abs(corner_px(found) - corner_px(lens)) < 0.7
 
 
+def test_shots_that_err_together_widen_the_error():
+    """Edges that are bent alike all through a shot: how far shots are apart is the error."""
+    rng = np.random.default_rng(2)
+    run = np.linspace(0, 1, 60)[:, None]
+    lines, shots = [], []
+    for shot in range(8):
+        lens = Distortion(k1=-0.05 + 0.004 * rng.normal())
+        for _ in range(30):
+            ends = rng.uniform(-0.85, 0.85, (2, 2)) * [1, 0.56]
+            line = ends[0] + run * (ends[1] - ends[0])
+            bent = np.stack(lens.distorted(*line.T), 1) + rng.normal(0, 1e-4, line.shape)
+            lines.append(bent)
+            shots.append(shot)
+    alone, told = distortion.fit_lines(lines), distortion.fit_lines(lines, shots=shots)
+    assert alone is not None and told is not None
+    assert alone.error_px is not None and told.error_px is not None
+    expected = 0.004 / 8**0.5 * coordinates.HD_HALF_PX
+    assert 0.4 * expected < told.error_px < 2.5 * expected
+    assert told.error_px > 1.5 * alone.error_px
+
+
 def test_no_lines_no_answer():
     assert distortion.fit_lines([]) is None
     arcs = [np.stack([np.cos(t), np.sin(t)], 1) * r for r, t in

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,16 +10,17 @@ from hypothesis import strategies as st
 
 from footagefit.signature import grain as measuring
 from footagefit.signature import grain_table
-from footagefit.signature.grain import Patches
+from footagefit.signature.grain_patches import Patches, patches
 from footagefit.signature.grain_removal import Removal
 from footagefit.signature.grain_synthesis import Synthesis
+from footagefit.signature.grain_uneven import BANDS, Uneven
 from signature_made import NO_SHRINK, array, grain, smooth, steps
 
 
 def measured(true, clean: torch.Tensor, frames: int = 3):
     made = Synthesis(true, seed=3)
     parts = [
-        measuring.patches(
+        patches(
             array(made.apply(clean, number=10 * i)), array(made.apply(clean, number=10 * i + 1))
         )
         for i in range(frames)
@@ -38,6 +41,37 @@ def test_what_is_put_on_is_what_is_measured(strength, size, shared):
     assert abs(found.correlation()[1, 0] - true.correlation()[1, 0]) < 0.05
     assert abs(found.channels[0][1] - shared) < 0.06
     assert found.temporal is not None and abs(found.temporal) < 0.1
+    assert found.uneven is None
+
+
+@settings(max_examples=2, phases=NO_SHRINK)
+@given(amount=st.floats(0.6, 0.85), beside=st.floats(0.0, 0.7))
+def test_grain_that_a_codec_thinned_out_is_measured_as_uneven(amount, beside):
+    shared = amount**2 * (0.8 + 0.2 * np.eye(BANDS))
+    spread = tuple(tuple(float(v) for v in row) for row in shared)
+    true = replace(grain(strength=0.03, size_px=0.5), uneven=Uneven(spread, beside))
+    found = measured(true, steps((512, 768)), frames=4)
+    assert found is not None and found.uneven is not None
+    told = np.sqrt(np.diag(np.array(found.uneven.spread)))
+    assert told == pytest.approx([amount] * BANDS, rel=0.25)
+    assert abs(found.uneven.beside - beside) < 0.25
+    ratio = np.array(found.deviation[1]) / true.at(np.array(found.levels), 1)
+    assert float(np.exp(np.log(ratio).mean())) == pytest.approx(1, abs=0.25)
+    assert abs(found.correlation()[0, 1] - true.correlation()[0, 1]) < 0.08
+
+
+def test_uneven_grain_keeps_its_strength_and_its_blocks():
+    spread = ((0.5,) * BANDS,) * BANDS
+    made = Synthesis(replace(grain(strength=0.01, size_px=0.0), uneven=Uneven(spread)), seed=2)
+    one, again = (made.field((512, 512), number=7).numpy() for _ in range(2))
+    assert (one == again).all()
+    assert one.std() == pytest.approx(1, rel=0.25)
+    power = np.log((one[1].reshape(32, 16, 32, 16) ** 2).mean((1, 3)))
+    assert power.std() == pytest.approx(2 * 0.5**0.5, rel=0.15)
+    shifted = np.log((one[1][8:-8, 8:-8].reshape(31, 16, 31, 16) ** 2).mean((1, 3)))
+    assert shifted.std() < 0.85 * power.std()
+    clean = smooth(3)
+    assert (made.remove(made.apply(clean, number=9), number=9) - clean).abs().max() < 1e-3
 
 
 def test_texture_does_not_pass_for_grain_where_the_camera_stands():
@@ -48,6 +82,7 @@ def test_texture_does_not_pass_for_grain_where_the_camera_stands():
     ratio = (np.array(found.deviation[1]) / true.at(np.array(found.levels), 1)) ** 2
     assert np.median(ratio) == pytest.approx(1, abs=0.1)
     assert found.temporal is not None and found.temporal > 0.3
+    assert found.uneven is None
 
 
 def test_synthesis_has_the_spectrum_asked_for():
@@ -65,6 +100,14 @@ def test_frames_differ_and_a_frame_repeats():
     assert torch.equal(one, again)
     assert abs(float(np.corrcoef(one.flatten(), other.flatten())[0, 1])) < 0.05
     assert not torch.equal(one, Synthesis(grain(), seed=3).field((200, 300), number=5))
+
+
+def test_any_light_has_a_deviation():
+    light = torch.tensor([-0.0, 0.0, -3.0, 1e-9, 0.18, 7.0, 500.0, float("inf"), float("nan")])
+    true = grain(strength=0.04)
+    told = Synthesis(true).deviation(light.expand(3, 1, -1))[0, 0]
+    assert told[:7].numpy() == pytest.approx(true.at(light[:7].double().numpy(), 0), rel=2e-3)
+    assert torch.isfinite(told).all() and (told > 0).all()
 
 
 def test_grain_of_a_known_seed_comes_off():
@@ -87,7 +130,7 @@ def test_grain_of_unknown_seed_mostly_goes_and_edges_stay():
 
 
 def test_without_flat_patches_there_is_no_answer():
-    empty = measuring.patches(np.zeros((64, 64, 3), np.float32))
+    empty = patches(np.zeros((64, 64, 3), np.float32))
     assert measuring.fit(empty) is None
 
 

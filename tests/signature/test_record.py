@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from footagefit.signature import record
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.distortion import Distortion
 from footagefit.signature.grade import SHARES, Grade
+from footagefit.signature.grain_uneven import Uneven
 from footagefit.signature.record import Lens, MeasuredLight, SetupLook, Signature
 from footagefit.signature.sharpness import Sharpness
 from footagefit.signature.vignette import Vignette
@@ -28,9 +30,11 @@ def signature() -> Signature:
     grade = Grade((0.1, 0.0, -0.2), tuple((1.0, 0.5, 0.4) for _ in range(3)),
                   tuple(float(i) for i in range(len(SHARES))), 3)  # fmt: skip
     light = MeasuredLight(Light(azimuth_deg=30.0, key_ev=0.5), 0.7)
+    uneven = Uneven(((0.4, 0.1, 0.0), (0.1, 0.5, 0.1), (0.0, 0.1, 0.6)), 0.3)
+    thinned = replace(grain(), uneven=uneven)
     return Signature(
         "film", 5600.0, {"32 mm": lens, "65 mm": other},
-        {"12": SetupLook("65 mm", grade, grain(), light, "plate", 3, ("12A_t1",))},
+        {"12": SetupLook("65 mm", grade, thinned, light, "plate", 3, ("12A_t1",))},
         grain(), grade, "0.1.0",
     )  # fmt: skip
 

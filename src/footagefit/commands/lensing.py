@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,69 +29,83 @@ Way = Literal["apply", "remove"]
 
 
 @dataclass(frozen=True)
-class Job:
-    """One clip through a signature; each entry is a key of configs/apply.yaml."""
+class Asked:
+    """Which of a signature's effects a clip is to go through, and which way."""
 
     way: Way
-    in_: Path
-    out: Path
     signature: Path
     effects: list[str] | None
     lens: str | None
     setup: str | None
     seed: int | None
-    space: str
-    frames: str | None
-    layer: str
-    existing: Existing
-    threads: int | None
-    dry_run: bool
-    output: OutputForm
 
 
-def run(job: Job) -> int:
-    """Do it; returns the exit code."""
-    from footagefit.signature import record
+def verb(way: Way) -> Callable[..., int]:
+    """What a person runs: `apply` or `remove`; their keys are the same."""
 
-    measured = record.read(job.signature)
-    clip = open_clip(job.in_, space=job.space, layer=job.layer)
-    refuse_own_input(clip, job.out, job.in_)
-    wanted = wanted_frames(clip, job.frames, "error")
-    form = job.output.resolved(clip.info, job.out)
-    chain = chain_of(measured, job)
-    _check(clip, chain)
-    _describe(clip, job, form, wanted, chain)
-    warn_of_layers(clip, job.out, form)
-    if job.dry_run:
+    def lensed(
+        *,
+        in_: Path,
+        out: Path,
+        signature: Path,
+        effects: list[str] | None,
+        lens: str | None,
+        setup: str | None,
+        seed: int | None,
+        space: str,
+        frames: str | None,
+        layer: str,
+        existing: Existing,
+        threads: int | None,
+        dry_run: bool,
+        output: OutputForm,
+    ) -> int:
+        """Read `in_` frame by frame and write `out`; the verb's config tells each key."""
+        from footagefit.signature import record
+
+        asked = Asked(way, signature, effects, lens, setup, seed)
+        measured = record.read(signature)
+        clip = open_clip(in_, space=space, layer=layer)
+        refuse_own_input(clip, out, in_)
+        wanted = wanted_frames(clip, frames, "error")
+        form = output.resolved(clip.info, out)
+        chain = chain_of(measured, asked)
+        _check(clip, chain)
+        _describe(clip, out, form, wanted)
+        print(f"{way}: {', '.join(chain.effects)}")
+        warn_of_layers(clip, out, form)
+        if dry_run:
+            return 0
+        out.expanduser().parent.mkdir(parents=True, exist_ok=True)
+        with open_writer(
+            out, info=clip.info, form=form, existing=existing, source=clip.info.path,
+            threads=threads, job=_identity(measured, asked, chain),
+        ) as writer:  # fmt: skip
+            kept = _through(clip, writer, wanted, chain, way)
+        if kept:
+            print(f"{kept} frames were there already")
+        print(f"{len(wanted) - kept} frames written to {out}")
         return 0
-    job.out.expanduser().parent.mkdir(parents=True, exist_ok=True)
-    with open_writer(
-        job.out, info=clip.info, form=form, existing=job.existing, source=clip.info.path,
-        threads=job.threads, job=_identity(measured, job, chain),
-    ) as writer:  # fmt: skip
-        kept = _through(clip, writer, wanted, chain, job.way)
-    if kept:
-        print(f"{kept} frames were there already")
-    print(f"{len(wanted) - kept} frames written to {job.out}")
-    return 0
+
+    return lensed
 
 
-def chain_of(measured: Signature, job: Job) -> Chain:
+def chain_of(measured: Signature, asked: Asked) -> Chain:
     """The effects asked for, of the lens and set-up asked for."""
     from footagefit.signature.applying import REMOVABLE, Chain
 
-    look = None if job.setup is None else measured.setup(job.setup)
-    name = job.lens if job.lens is not None else (look.lens or None if look else None)
+    look = None if asked.setup is None else measured.setup(asked.setup)
+    name = asked.lens if asked.lens is not None else (look.lens or None if look else None)
     grain = look.grain if look is not None and look.grain is not None else measured.grain
     lens = measured.lens(name)
-    effects = job.effects
-    if effects is None and job.way == "remove":
+    effects = asked.effects
+    if effects is None and asked.way == "remove":
         there = [e for e in REMOVABLE if getattr(lens, e, None) is not None]
         effects = there + ([] if grain is None else ["grain"])
-    chain = Chain(lens, grain, effects=effects, seed=job.seed)
+    chain = Chain(lens, grain, effects=effects, seed=asked.seed)
     if not chain.effects:
         raise WrongValue(
-            "nothing was measured that could be used", path=job.signature,
+            "nothing was measured that could be used", path=asked.signature,
             hint="Measure with more frames, or choose another lens= or setup=",
         )  # fmt: skip
     return chain
@@ -119,15 +134,15 @@ def _check(clip: Clip, chain: Chain) -> None:
             )
 
 
-def _identity(measured: Signature, job: Job, chain: Chain) -> dict[str, object]:
+def _identity(measured: Signature, asked: Asked, chain: Chain) -> dict[str, object]:
     """What makes this job what it is, so that a stopped one goes on as itself."""
     raw = json.dumps(asdict(measured), sort_keys=True)
     return {
-        "verb": job.way,
+        "verb": asked.way,
         "effects": list(chain.effects),
-        "lens": job.lens,
-        "setup": job.setup,
-        "seed": job.seed,
+        "lens": asked.lens,
+        "setup": asked.setup,
+        "seed": asked.seed,
         "signature": hashlib.blake2b(raw.encode(), digest_size=16).hexdigest(),
     }
 
@@ -154,12 +169,11 @@ def _through(clip: Clip, writer: Writer, wanted: list[int], chain: Chain, way: W
     return kept
 
 
-def _describe(clip: Clip, job: Job, form: OutputForm, wanted: list[int], chain: Chain) -> None:
+def _describe(clip: Clip, out: Path, form: OutputForm, wanted: list[int]) -> None:
     info = clip.info
     print(
         f"{info.path}: {info.width}x{info.height} {info.sample} {info.codec}, "
         f"{info.space}, frames {ranges(wanted)}"
     )
-    print(f"{job.way}: {', '.join(chain.effects)}")
-    how = form.codec if job.out.suffix.lower() in MOVIES else f"{form.depth}, {form.compression}"
-    print(f"{job.out}: {how}, {form.space}")
+    how = form.codec if out.suffix.lower() in MOVIES else f"{form.depth}, {form.compression}"
+    print(f"{out}: {how}, {form.space}")

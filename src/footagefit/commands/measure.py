@@ -271,15 +271,16 @@ def _calm_crop(frame_HWC: np.ndarray) -> np.ndarray | None:
 def _signature(show: Show, seen: Seen) -> Signature:
     from footagefit import __version__
     from footagefit.signature import grade, grain
+    from footagefit.signature.grain_patches import Patches
     from footagefit.signature.record import Signature
 
-    kept = [p for p in seen.patches if isinstance(p, grain.Patches)]
+    kept = [p for p in seen.patches if isinstance(p, Patches)]
     return Signature(
         show=show.name,
         white_k=show.white_k,
         lenses={name: lens.lens() for name, lens in sorted(seen.lenses.items())},
         setups=dict(sorted(seen.setups.items())),
-        grain=grain.fit(grain.Patches.joined(kept)) if kept else None,
+        grain=grain.fit(Patches.joined(kept)) if kept else None,
         grade=grade.fit(seen.colours),
         version=__version__,
     )

@@ -11,6 +11,7 @@ bicubic filter leaves it, and not beyond its borders. Sharpness does not come of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,12 @@ from footagefit.signature.grain_removal import Removal
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Lens
 
-EFFECTS = ("distortion", "chromatic", "sharpness", "bloom", "vignette", "grain")
+# Any, for each module's functions take its own record.
+_GLASS: dict[str, Any] = {
+    "distortion": distortion, "chromatic": chromatic, "sharpness": sharpness, "bloom": bloom,
+    "vignette": vignette,
+}  # fmt: skip
+EFFECTS = (*_GLASS, "grain")
 REMOVABLE = tuple(e for e in EFFECTS if e != "sharpness")
 
 
@@ -50,7 +56,7 @@ class Chain:
         seed: int | None = 0,
     ) -> None:
         self.lens, self.seed = lens, seed
-        there = [e for e in EFFECTS[:-1] if getattr(lens, e) is not None]
+        there = [e for e in _GLASS if getattr(lens, e) is not None]
         there += [] if grain is None else ["grain"]
         for name in effects or ():
             if name not in EFFECTS:
@@ -72,18 +78,10 @@ class Chain:
             frame_CHW: Scene-linear ACEScg.
             number: The frame's number: grain differs by it.
         """
-        lens, out = self.lens, frame_CHW
+        out = frame_CHW
         for name in self.effects:
-            if name == "distortion" and lens.distortion is not None:
-                out = distortion.apply(out, lens.distortion)
-            elif name == "chromatic" and lens.chromatic is not None:
-                out = chromatic.apply(out, lens.chromatic)
-            elif name == "sharpness" and lens.sharpness is not None:
-                out = sharpness.apply(out, lens.sharpness)
-            elif name == "bloom" and lens.bloom is not None:
-                out = bloom.apply(out, lens.bloom)
-            elif name == "vignette" and lens.vignette is not None:
-                out = vignette.apply(out, lens.vignette)
+            if name != "grain":
+                out = _GLASS[name].apply(out, getattr(self.lens, name))
             elif self._made is not None:
                 out = self._made.apply(out, number=number)
         return out
@@ -94,21 +92,15 @@ class Chain:
         Raises:
             WrongValue: Sharpness is among them.
         """
-        lens, out = self.lens, frame_CHW
+        out = frame_CHW
         for name in reversed(self.effects):
             if name == "sharpness":
                 raise WrongValue(
                     "sharpness cannot be taken off: what is blurred away is gone",
                     hint=f"Say effects={','.join(e for e in self.effects if e in REMOVABLE)}",
                 )
-            if name == "distortion" and lens.distortion is not None:
-                out = distortion.remove(out, lens.distortion)
-            elif name == "chromatic" and lens.chromatic is not None:
-                out = chromatic.remove(out, lens.chromatic)
-            elif name == "bloom" and lens.bloom is not None:
-                out = bloom.remove(out, lens.bloom)
-            elif name == "vignette" and lens.vignette is not None:
-                out = vignette.remove(out, lens.vignette)
+            if name != "grain":
+                out = _GLASS[name].remove(out, getattr(self.lens, name))
             elif self._made is not None:
                 out = self._made.remove(out, number=number)
             elif self._off is not None:

@@ -7,7 +7,7 @@ Not here: distortion, which all channels share.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,10 +16,15 @@ from torch import Tensor
 from footagefit.signature import coordinates
 from footagefit.signature.coordinates import HD_HALF_PX
 
-_BLOCK_PX = 24
+_BLOCK_PX = 16
 _SMOOTH_PX = 0.8
 _LEAST_BLOCKS = 60
-_LARGE_PX = 0.4
+_LEAST_STEP = 0.15  # deviation of a block over its light
+_UNLIKE = 0.03  # of a channel's variance that a block may leave unexplained
+_LOOKS = 4
+_SMALL_PX = 0.03  # of HD: what is left when no further look is taken
+_MOST_PX = 8.0
+_FLOOR_PX = 0.03  # of HD: what charts are off by, however many edges they have
 WORST_PX = 0.6
 
 
@@ -62,19 +67,43 @@ def remove(frame_CHW: Tensor, lens: Chromatic) -> Tensor:
 
 
 def _scaled(frame_CHW: Tensor, lens: Chromatic, scales: Sequence[float]) -> Tensor:
-    x, y = coordinates.grid(
-        (int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])), squeeze=lens.squeeze
+    """Channels read at places a little nearer to or further from the centre.
+
+    Rows and columns apart, by a cubic that keeps straight slopes straight (Keys 1981, a = -1/2):
+    `grid_sample`'s (a = -3/4) moves what it reads by up to 0.05 px, as much as is measured here.
+    """
+    size = (int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1]))
+    half = coordinates.half_diagonal_px(size, squeeze=lens.squeeze)
+    middle = (
+        size[0] / 2 - 0.5 - lens.centre_y * half,
+        size[1] / 2 - 0.5 + lens.centre_x * half / lens.squeeze,
     )
-    x, y = np.broadcast_arrays(x, y)
     out = []
     for channel, scale in zip(frame_CHW, scales, strict=True):
-        if scale == 1.0:
-            out.append(channel[None])
-            continue
-        at_x = (x - lens.centre_x) * np.float32(scale) + lens.centre_x
-        at_y = (y - lens.centre_y) * np.float32(scale) + lens.centre_y
-        out.append(coordinates.read_at(channel[None], at_x, at_y, squeeze=lens.squeeze))
-    return torch.cat(out)
+        for axis in (0, 1) if scale != 1.0 else ():
+            at = (np.arange(size[axis]) - middle[axis]) * scale + middle[axis]
+            channel = _along(channel, at, axis)
+        out.append(channel)
+    return torch.stack(out)
+
+
+def _along(plane_HW: Tensor, at: np.ndarray, axis: int) -> Tensor:
+    """A plane read at positions of an axis, in pixels; its borders go on."""
+    first = np.floor(at)
+    t = at - first
+    weights = (
+        -0.5 * t**3 + t**2 - 0.5 * t,
+        1.5 * t**3 - 2.5 * t**2 + 1,
+        -1.5 * t**3 + 2 * t**2 + 0.5 * t,
+        0.5 * t**3 - 0.5 * t**2,
+    )
+    shape = (-1, 1) if axis == 0 else (1, -1)
+    out = torch.zeros_like(plane_HW)
+    for tap, weight in enumerate(weights):
+        index = np.clip(first.astype(np.int64) + tap - 1, 0, len(at) - 1)
+        read = plane_HW.index_select(axis, torch.from_numpy(index).to(plane_HW.device))
+        out.addcmul_(read, torch.from_numpy(weight).to(plane_HW).view(shape))
+    return out
 
 
 @dataclass(frozen=True)
@@ -105,39 +134,46 @@ class Shifts:
         )
 
 
-def shifts(frame_HWC: np.ndarray, *, squeeze: float = 1.0) -> Shifts | None:
+def shifts(
+    frame_HWC: np.ndarray, *, squeeze: float = 1.0, start: Chromatic | None = None
+) -> Shifts | None:
     """Red's and blue's shift against green in every block of a frame that has edges.
 
-    Large shifts are looked at twice: once as they are, and once with the first guess taken off,
-    since a slope speaks for a small step only.
+    A slope speaks for a small step only: what is found is taken off and looked for again, until
+    hardly anything is left.
+
+    Args:
+        frame_HWC: Scene-linear light, at the size it was recorded.
+        squeeze: Of the frame.
+        start: What other frames of the lens have shown: a good one saves looks.
     """
-    seen = _shifts(frame_HWC, squeeze=squeeze)
-    if seen is None or len(seen.at_N2) < _LEAST_BLOCKS // 2:
-        return seen
-    r = np.linalg.norm(seen.at_N2, axis=1)
-    guess = np.median(seen.outward_N2 / r[:, None], axis=0) * HD_HALF_PX
-    if np.abs(guess).max() < _LARGE_PX:
-        return seen
-    lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
+    guess = np.zeros(2) if start is None else np.array([start.red_px, start.blue_px])
     frame = torch.from_numpy(np.ascontiguousarray(frame_HWC)).permute(2, 0, 1)
-    again = _shifts(coordinates.channels_last(remove(frame, lens)), squeeze=squeeze)
-    if again is None:
-        return seen
-    r = np.linalg.norm(again.at_N2, axis=1)
-    outward = again.outward_N2 + r[:, None] * guess / HD_HALF_PX
-    return Shifts(again.at_N2, outward, again.weight_N2, again.group_N)
+    for _ in range(_LOOKS):
+        lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
+        shown = coordinates.channels_last(remove(frame, lens)) if guess.any() else frame_HWC
+        seen = _shifts(shown, squeeze=squeeze)
+        if seen is None or len(seen.at_N2) < _LEAST_BLOCKS // 2:
+            return None
+        step = _slopes(seen)[0]
+        r = np.linalg.norm(seen.at_N2, axis=1)
+        seen = replace(seen, outward_N2=seen.outward_N2 + r[:, None] * guess / HD_HALF_PX)
+        if np.abs(step).max() < _SMALL_PX:
+            return seen
+        guess = np.clip(guess + step, -_MOST_PX, _MOST_PX)
+    return seen
 
 
 def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
     """Blocks' shifts in one look.
 
-    In a block, red is green times a colour, plus what a small shift along the radius changes:
-    one least-squares solution gives both (Lucas and Kanade 1981).
+    Where two colours meet, red is green times a factor and more, whatever the blur, plus what a
+    small shift along the radius changes: one least-squares solution gives all three (Lucas and
+    Kanade 1981).
     """
     import cv2
 
-    # Stops first: where two colours meet, they stay a colour times green; light's blur mixes them.
-    light = cv2.GaussianBlur(coordinates.stops(frame_HWC, toe=2.0**-7), (0, 0), _SMOOTH_PX)
+    light = cv2.GaussianBlur(frame_HWC.astype(np.float32), (0, 0), _SMOOTH_PX)
     size = (frame_HWC.shape[0], frame_HWC.shape[1])
     x, y = coordinates.grid(size, squeeze=squeeze)
     r = np.maximum(np.sqrt(x * x + y * y), 1e-6)
@@ -169,45 +205,53 @@ def _shifts(frame_HWC: np.ndarray, *, squeeze: float) -> Shifts | None:
 def _blocks(picture_HW: np.ndarray, rows: int, columns: int) -> np.ndarray:
     cut = picture_HW[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
     cut = cut.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).swapaxes(1, 2)
-    return cut.reshape(rows * columns, -1).astype(np.float64)
+    return cut.reshape(rows * columns, -1).astype(np.float32)
 
 
 def _shift(one: np.ndarray, green: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Outward shift of each block, and its weight; 0 where the block says nothing."""
+    level = np.maximum(green.mean(1), 1e-3)
+    ratio = one.mean(1) / level  # of the two channels, about
     one, green, slope = (v - v.mean(1, keepdims=True) for v in (one, green, slope))
     gg, gs, ss = ((a * b).sum(1) for a, b in ((green, green), (green, slope), (slope, slope)))
     go, so, oo = ((a * b).sum(1) for a, b in ((green, one), (slope, one), (one, one)))
-    det = np.maximum(gg * ss - gs * gs, 1e-12)
+    det = np.maximum(gg * ss - gs * gs, 1e-20)
     colour = (go * ss - so * gs) / det
     move = (so * gg - go * gs) / det
-    left = np.maximum(oo - colour * go - move * so, 0) / green.shape[1]
-    strong = gg / green.shape[1] > 0.02  # variance in stops squared: an edge
-    alike = (colour > 0.5) & (colour < 1.6) & (left < 0.03 * gg / green.shape[1])
-    own = det / np.maximum(gg, 1e-12)  # what of the slope green itself does not explain
-    error = left / np.maximum(own, 1e-12) + (0.05 / HD_HALF_PX) ** 2
-    outward = -move / np.where(np.abs(colour) > 0.1, colour, 1.0)
-    near = np.abs(outward) < 8.0 / HD_HALF_PX
-    return outward, np.where(strong & alike & near & (own > 1e-3), 1.0 / error, 0.0)
+    left = np.maximum(oo - colour * go - move * so, 0)
+    strong = gg / green.shape[1] > (_LEAST_STEP * level) ** 2  # an edge
+    # The one edge may be stronger in one channel, but not another edge.
+    alike = (colour > 0.4 * ratio) & (colour < 2.0 * ratio) & (left < _UNLIKE * oo)
+    own = det / np.maximum(gg, 1e-20)  # what of the slope green itself does not explain
+    error = left / green.shape[1] / np.maximum(own, 1e-20) / np.maximum(colour, 1e-3) ** 2
+    outward = -move / np.maximum(colour, 0.05)
+    near = np.abs(outward) < _MOST_PX / HD_HALF_PX
+    weight = 1.0 / (error + (0.05 / HD_HALF_PX) ** 2)
+    return outward, np.where(strong & alike & near & (own > 1e-3 * ss), weight, 0.0)
 
 
 def fit(seen: Shifts, *, squeeze: float = 1.0) -> Chromatic | None:
     """Radial scales that explain the shifts, or None where these are too few or disagree."""
     if len(seen.at_N2) < _LEAST_BLOCKS:
         return None
-    r = np.linalg.norm(seen.at_N2, axis=1)
-    values, errors = [], []
-    for channel in range(2):
-        value, error = _robust_slope(
-            r, seen.outward_N2[:, channel], seen.weight_N2[:, channel], seen.group_N
-        )
-        values.append(value * HD_HALF_PX)
-        errors.append(error * HD_HALF_PX)
-    error_px = float(np.hypot(*errors))
+    values, errors = _slopes(seen)
+    error_px = float(np.linalg.norm([*errors, _FLOOR_PX]))
     if error_px > WORST_PX:
         return None
     return Chromatic(
-        values[0], values[1], squeeze=squeeze, error_px=round(error_px, 4), blocks=len(r)
-    )
+        float(values[0]), float(values[1]), squeeze=squeeze, error_px=round(error_px, 4),
+        blocks=len(seen.at_N2),
+    )  # fmt: skip
+
+
+def _slopes(seen: Shifts) -> tuple[np.ndarray, np.ndarray]:
+    """Red's and blue's shift at the corner of HD, and their errors."""
+    r = np.linalg.norm(seen.at_N2, axis=1)
+    told = [
+        _robust_slope(r, seen.outward_N2[:, c], seen.weight_N2[:, c], seen.group_N) for c in (0, 1)
+    ]
+    both = np.array(told) * HD_HALF_PX
+    return both[:, 0], both[:, 1]
 
 
 def _robust_slope(r: np.ndarray, shift: np.ndarray, weight: np.ndarray,

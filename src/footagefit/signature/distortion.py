@@ -84,26 +84,34 @@ def _size(frame_CHW: Tensor) -> tuple[int, int]:
 
 
 def fit_lines(
-    lines: Sequence[np.ndarray], *, squeeze: float = 1.0, centre: bool = True
-) -> Distortion | None:
+    lines: Sequence[np.ndarray], *, shots: Sequence[int] | None = None, squeeze: float = 1.0,
+    centre: bool = True,
+) -> Distortion | None:  # fmt: skip
     """The distortion that makes the most edges straight, or None where too few say anything.
 
     Args:
         lines: Points (N,2) along each edge, in lens coordinates.
+        shots: Which shot each is from: with four and more, what they disagree by is the error.
         squeeze: Of the frames the lines come from.
         centre: Whether to look for the centre too, where the lines allow it.
     """
     if len(lines) < LEAST_LINES:
         return None
     even = np.stack([_evenly(line) for line in lines])
+    shot_L = np.zeros(len(even), int) if shots is None else np.array(shots)
+    long = np.linalg.norm(even[:, -1] - even[:, 0], axis=1) > _LONG
+    if long.sum() >= 4 * LEAST_LINES:
+        even, shot_L = even[long], shot_L[long]
     share = _shares(even)
     bends = np.stack([_bend(even, np.array([k1, 0.0, 0.0, 0.0])) for k1 in _K1_SPAN])
-    noise = float(np.clip(1.7 * np.quantile(bends.min(0), 0.12), *_NOISE))
+    noise = float(np.clip(np.quantile(bends.min(0), 0.12), *_NOISE))
     votes = (np.minimum((bends / noise) ** 2, 2.0) * share).sum(1)
     start = np.array([_K1_SPAN[int(np.argmin(votes))], 0.0, 0.0, 0.0])
     found, _, _ = _refined(even, share, start, (0, 1), noise)
     free = (0, 1, 2, 3) if centre else (0, 1)
     found, error, count = _refined(even, share, found, free, noise)
+    if len(np.unique(shot_L)) >= _LEAST_SHOTS:
+        error = max(error, _apart(even, share, found, free, noise, shot_L))
     error_px = error * HD_HALF_PX
     if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
         return None
@@ -120,8 +128,11 @@ _NOISE = (0.05 / HD_HALF_PX, 0.3 / HD_HALF_PX)
 _SAME_PLACE = 0.03
 _OTHER = 0.04  # in k1
 _LEAST_AGREE = 3.5
+_LONG = 0.2  # of the half-diagonal: what is shorter bends by itself more than by the lens
+_LEAST_SHOTS = 4
+_MOST_PARTS = 10  # that are left out in turn
 _ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
-_PRIOR = np.array([0.3, 0.02, 0.006, 0.006])  # how far from 0 parameters lie before a look
+_PRIOR = np.array([0.3, 0.06, 0.006, 0.006])  # how far from 0 parameters lie before a look
 
 
 def _evenly(line: np.ndarray) -> np.ndarray:
@@ -174,9 +185,27 @@ def _shares(lines_LP2: np.ndarray) -> np.ndarray:
     return 1.0 / near
 
 
+def _apart(
+    lines_LP2: np.ndarray, share: np.ndarray, found: np.ndarray, free: tuple[int, ...],
+    noise: float, shot_L: np.ndarray,
+) -> float:  # fmt: skip
+    """The error in r at the corner by leaving out shots in turn (Tukey's jackknife).
+
+    What passes for straight in a set is in all frames of it: edges of one shot err together.
+    """
+    part = np.unique(shot_L, return_inverse=True)[1] % _MOST_PARTS
+    told = []
+    for one in np.unique(part):
+        kept = part != one
+        other = _refined(lines_LP2[kept], share[kept], found, free, noise, turns=5)[0]
+        told.append(other[0] + other[1])
+    count = len(told)
+    return float(np.sqrt((count - 1) * np.var(told)))
+
+
 def _refined(
     lines_LP2: np.ndarray, share: np.ndarray, start: np.ndarray, free: tuple[int, ...],
-    noise: float,
+    noise: float, *, turns: int = 14,
 ) -> tuple[np.ndarray, float, int]:  # fmt: skip
     """Gauss and Newton, lines that stay bent counting less and less.
 
@@ -188,9 +217,9 @@ def _refined(
     step_of = np.array([1e-4, 1e-4, 1e-4, 1e-4])
     lean = np.zeros((*lines_LP2.shape[:2], len(free)))
     weight, off, inverse = share, _offsets(lines_LP2, found), np.eye(len(free))
-    for turn in range(14):
+    for turn in range(turns):
         off = _offsets(lines_LP2, found)
-        wide = noise * max(1.0, 2.5 - 0.3 * turn)
+        wide = noise * max(1.0, 2.5 - 0.3 * (turn + 14 - turns))
         weight = share / (1 + (off**2).mean(1) / wide**2) ** 2
         for k, i in enumerate(index):
             moved = found.copy()

@@ -18,7 +18,7 @@ _MOST_BEND = 0.06  # sagitta over length: what bends more is no line behind any 
 _SMOOTH_PX = 1.1
 _STRONG = 0.06  # of `coordinates.tones`, a pixel
 _LEAST_PIECE = 0.04  # of the half-diagonal: shorter pieces are not even joined
-_MOST_PIECES = 250  # of a frame: leaves make thousands, and none of them is a line
+_MOST_PIECES = 120  # of a frame: leaves make thousands, and none of them is a line
 _LEAST_COVER = 0.4  # of a joined edge's length that points lie on
 _OFF_PX = 0.25  # scatter of a run's points about a smooth curve
 

@@ -18,7 +18,8 @@ from footagefit.signature import coordinates, grade
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.distortion import Distortion
 from footagefit.signature.grade import SHARES, Grade
-from footagefit.signature.grain import BLOCK_PX, Grain
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.sharpness import MTF50, Sharpness
 from footagefit.signature.vignette import Vignette
@@ -122,7 +123,7 @@ def distortion_grid(lens: Distortion, size: tuple[int, int]) -> bytes:
 
 
 def chromatic_arrows(lens: Chromatic, size: tuple[int, int]) -> bytes:
-    """Where red and blue land beside green, a hundred times as far."""
+    """Where red and blue land beside green, sixty times as far."""
     half = coordinates.half_diagonal_px(size, squeeze=lens.squeeze)
     wide, tall = size[1] * lens.squeeze / 2 / half, size[0] / 2 / half
 

@@ -1,28 +1,32 @@
 """Grain: how strong at which light, how coarse, how much the channels share.
 
-Here: the record, and its measure from flat patches of frames. Not here: making grain
-(`grain_synthesis.py`), taking it off (`grain_removal.py`), exchange (`grain_table.py`).
-
-Patches are looked at as cosine transforms (DCT-II, orthonormal): light that only drifts lives in
-the lowest few terms, grain in all of them. A patch is chosen as flat by one half of its terms and
-measured by the other, so that choosing the calmest does not make the grain look finer than it is.
+Here: the record, and its measure from patches of frames. Not here: which patches
+(`grain_patches.py`), making grain (`grain_synthesis.py`), taking it off (`grain_removal.py`),
+exchange (`grain_table.py`).
 
 Shapes: N patches, C channels, K levels, u and v cosine terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK_PX = 16
-LEVELS = 2.0 ** np.arange(-10.0, 4.51, 0.5)  # scene-linear, half a stop apart
-_LOW_TERMS = 3  # u + v below this may hold the light's drift
-_CALM_SHARE = 0.3  # of the patches of a level, the calmest
-_MOST_BLOCKS = 300  # of a frame, spread over its levels
-_LEAST_BLOCKS = 24  # of a level
+from footagefit.signature import grain_uneven
+from footagefit.signature.grain_patches import (
+    BLOCK_PX,
+    BODY,
+    LEAST_BLOCKS,
+    LEVELS,
+    LOW_TERMS,
+    Patches,
+    Soft,
+    cosines,
+    halves,
+)
+from footagefit.signature.grain_uneven import Uneven
+
 _LEAST_POWER = 0.05  # of the mean term
 _CHI_MEDIAN = 0.4549  # median of a squared normal variable
 
@@ -39,6 +43,8 @@ class Grain:
         temporal: Correlation of a patch with the same patch a frame on: 0 for true grain.
         error: Standard error of the deviations, as a share.
         patches: How many it was measured on.
+        uneven: How much it differs from block to block, where a codec or noise reduction was at
+            it; None where it is even, as grain by itself is.
     """
 
     levels: tuple[float, ...]
@@ -48,6 +54,7 @@ class Grain:
     temporal: float | None = None
     error: float | None = None
     patches: int = 0
+    uneven: Uneven | None = None
 
     def at(self, light: np.ndarray, channel: int) -> np.ndarray:
         """Standard deviation at levels of light; variance runs straight between those measured.
@@ -68,7 +75,7 @@ class Grain:
 
     def correlation(self, channel: int = 1, *, reach: int = 4) -> np.ndarray:
         """Spatial correlation (reach, reach) by steps down and across; 1 at no step."""
-        wave = _cosines().astype(np.float64)
+        wave = cosines().astype(np.float64)
         beside = np.stack(
             [(wave[:, : BLOCK_PX - j] * wave[:, j:]).mean(1) for j in range(reach)]
         )  # how much of a term's power pixels j steps apart share
@@ -81,118 +88,12 @@ class Grain:
         return float(self.at(np.array(0.18), 1)) / 0.18
 
 
-@dataclass
-class Patches:
-    """Calm patches of some frames.
-
-    Attributes:
-        level_NC: Mean light.
-        terms_NCuv: Cosine terms, those of the drift included.
-        after_NCuv: The same patches a frame on, or None.
-        single_N: True where from a frame, False where from half the difference of two.
-        even_N: True where chosen by the even terms, so that the odd ones may measure.
-    """
-
-    level_NC: np.ndarray
-    terms_NCuv: np.ndarray
-    after_NCuv: np.ndarray | None
-    single_N: np.ndarray
-    even_N: np.ndarray
-
-    @staticmethod
-    def joined(parts: Sequence[Patches]) -> Patches:
-        """All of them; what follows is kept only where all have it."""
-        follows = all(p.after_NCuv is not None for p in parts)
-        after = [p.after_NCuv for p in parts if p.after_NCuv is not None]
-        return Patches(
-            np.concatenate([p.level_NC for p in parts]),
-            np.concatenate([p.terms_NCuv for p in parts]),
-            np.concatenate(after) if follows else None,
-            np.concatenate([p.single_N for p in parts]),
-            np.concatenate([p.even_N for p in parts]),
-        )
-
-
-def patches(frame_HWC: np.ndarray, after_HWC: np.ndarray | None = None) -> Patches:
-    """The calmest patches of a frame at each level; with the next frame, those of both.
-
-    Args:
-        frame_HWC: Scene-linear light, at the size it was recorded.
-        after_HWC: The frame after it: where the camera stands, the difference of both is grain
-            alone, whatever the texture.
-    """
-    first = _blocks(frame_HWC)
-    if after_HWC is None:
-        return _calm(*_transformed(first), None, single=True)
-    second = _blocks(after_HWC)
-    level, terms = _transformed(first)
-    after_level, after_terms = _transformed(second)
-    alone = _calm(level, terms, after_terms, single=True)
-    drift = np.abs(level - after_level) < 0.05 * np.maximum(level, 0.002)
-    half = (terms - after_terms) * np.float32(0.5**0.5)
-    still = drift.all(1)
-    if still.sum() < _LEAST_BLOCKS:
-        return alone
-    apart = _calm(level[still], half[still], half[still], single=False)
-    return Patches.joined([alone, apart])
-
-
-def _blocks(frame_HWC: np.ndarray) -> np.ndarray:
-    """(N,C,16,16)."""
-    n = BLOCK_PX
-    rows, columns = frame_HWC.shape[0] // n, frame_HWC.shape[1] // n
-    cut = frame_HWC[: rows * n, : columns * n].reshape(rows, n, columns, n, 3)
-    return np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3)).reshape(-1, 3, n, n)
-
-
-def _transformed(blocks_NCHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    wave = _cosines()
-    return blocks_NCHW.mean((2, 3)), wave @ blocks_NCHW @ wave.T
-
-
-def _cosines() -> np.ndarray:
-    from scipy.fft import dct
-
-    return np.asarray(dct(np.eye(BLOCK_PX, dtype=np.float32), axis=0, norm="ortho"))
-
-
-def _halves() -> tuple[np.ndarray, np.ndarray]:
-    """Two halves (16,16) of the terms, as the squares of a chessboard; drift in neither."""
-    u, v = np.mgrid[0:BLOCK_PX, 0:BLOCK_PX]
-    body = u + v >= _LOW_TERMS
-    even = (u + v) % 2 == 0
-    return body & even, body & ~even
-
-
-def _calm(
-    level_NC: np.ndarray, terms_NCuv: np.ndarray, after_NCuv: np.ndarray | None, *, single: bool
-) -> Patches:
-    """The patches least textured at each level of green, chosen by one half of their terms."""
-    alive = (level_NC > LEVELS[0]).all(1) & np.isfinite(terms_NCuv).all((1, 2, 3))
-    alive &= (terms_NCuv[:, :, 1:, 1:] ** 2).mean((2, 3)).min(1) > 1e-14
-    which = np.digitize(level_NC[:, 1], LEVELS)
-    used = [b for b in np.unique(which[alive])]
-    kept: list[np.ndarray] = []
-    even: list[np.ndarray] = []
-    for half, is_even in zip(_halves(), (True, False), strict=True):
-        energy = (terms_NCuv[:, :, half] ** 2).mean(2)
-        relative = (energy / np.maximum(level_NC, 1e-4)).mean(1)
-        for b in used:
-            mine = np.nonzero(alive & (which == b))[0]
-            count = max(min(len(mine), 4), int(0.5 * _CALM_SHARE * len(mine)))
-            count = min(count, max(4, _MOST_BLOCKS // (2 * len(used))))
-            kept.append(mine[np.argsort(relative[mine], kind="stable")[:count]])
-            even.append(np.full(len(kept[-1]), is_even))
-    index = np.concatenate(kept) if kept else np.zeros(0, int)
-    chosen = np.concatenate(even) if even else np.zeros(0, bool)
-    after = None if after_NCuv is None else after_NCuv[index]
-    return Patches(level_NC[index], terms_NCuv[index], after, np.full(len(index), single), chosen)
-
-
 def fit(seen: Patches) -> Grain | None:
     """The grain that the calmest patches agree on, or None where there are too few."""
-    if len(seen.level_NC) < 4 * _LEAST_BLOCKS:
+    if len(seen.level_NC) < 4 * LEAST_BLOCKS:
         return None
+    if seen.soft is not None and grain_uneven.is_uneven(seen.soft, _still_power(seen)):
+        return _fit_uneven(seen, seen.soft)
     flat = np.ones((3, BLOCK_PX, BLOCK_PX))
     spectrum, curve = flat, np.zeros((3, len(LEVELS)))
     count = np.zeros(len(LEVELS), int)
@@ -201,18 +102,62 @@ def fit(seen: Patches) -> Grain | None:
         if (count > 0).sum() < 2:
             return None
         spectrum = _spectrum(seen, curve, count, spectrum)
-    there = count > 0
     white = _whitened(seen, curve, count, spectrum)
+    return _made(seen, curve, count, spectrum, _shared(white))
+
+
+def _made(
+    seen: Patches, curve: np.ndarray, count: np.ndarray, spectrum: np.ndarray, shared: np.ndarray,
+    uneven: Uneven | None = None,
+) -> Grain:  # fmt: skip
+    """The record."""
+    there = count > 0
     error = float(np.median(1.3 / np.sqrt(np.maximum(count[there], 1) * 60)))
+    if uneven is not None:  # a block is one draw of what differs between blocks
+        spread = float(np.sqrt(np.mean(np.diag(np.array(uneven.spread)))))
+        error = float(np.median(1.3 * spread / np.sqrt(count[there])))
     return Grain(
         tuple(float(v) for v in LEVELS[there]),
         tuple(tuple(float(v) for v in np.sqrt(row[there])) for row in curve),
         tuple(tuple(tuple(float(v) for v in row) for row in plane) for plane in spectrum.round(5)),
-        tuple(tuple(float(v) for v in row) for row in _shared(white).round(4)),
+        tuple(tuple(float(v) for v in row) for row in shared.round(5)),
         _temporal(seen),
         round(error, 4),
         len(seen.level_NC),
+        uneven,
     )
+
+
+def _still_power(seen: Patches) -> np.ndarray:
+    """Log power of differences of frames over their light, green."""
+    mine = ~seen.single_N
+    power = (seen.terms_NCuv[mine, 1][:, BODY] ** 2).mean(1)
+    return np.log(power / np.maximum(seen.level_NC[mine, 1], 1e-6) + 1e-16)
+
+
+def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
+    """Grain whose blocks differ: the middle of those that are flat when seen soft, and its spread.
+
+    The record holds means of power, as for even grain; what lies between is `uneven`.
+    """
+    found = grain_uneven.fit(soft)
+    lift = grain_uneven.mean_over_middle(found)
+    place = np.log2(np.maximum(soft.level_NC, 1e-6))
+    curve, count = np.zeros((3, len(LEVELS))), np.zeros(len(LEVELS), int)
+    for k, middle in enumerate(np.log2(LEVELS)):
+        near = np.abs(place[:, 1] - middle) < 0.3
+        if near.sum() >= LEAST_BLOCKS:
+            squares = np.median(soft.terms_NCuv[near] ** 2, axis=0) / _CHI_MEDIAN
+            curve[:, k] = (squares * lift)[:, BODY].mean(1)
+            count[k] = near.sum()
+    if (count > 0).sum() < 2 or curve[:, count > 0].min() <= 0:
+        return None
+    variance = np.stack([_at_level(curve[c], count, soft.level_NC[:, c]) for c in range(3)], 1)
+    scaled = soft.terms_NCuv / np.sqrt(np.maximum(variance, 1e-16))[..., None, None]
+    power = np.median(scaled**2, axis=0) / _CHI_MEDIAN * lift
+    power = np.stack([_smooth(_run_on(np.maximum(p, 1e-5))) for p in power])
+    shared = _shared_within(scaled[..., BODY])
+    return _made(seen, curve, count, power / power.mean((1, 2), keepdims=True), shared, found)
 
 
 def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -231,7 +176,7 @@ def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]
             mine = seen.single_N == single
             for k, middle in enumerate(log):
                 near = mine & (np.abs(place - middle) < 0.3)
-                if near.sum() < _LEAST_BLOCKS:
+                if near.sum() < LEAST_BLOCKS:
                     continue
                 # To the very level: variance runs with light, about.
                 value = _lower_middle(energy[near] * 2.0 ** (middle - place[near]))
@@ -248,7 +193,7 @@ def _energy(seen: Patches, spectrum: np.ndarray, channel: int, *, chooser: bool)
     """
     power = spectrum[channel]
     sums = []
-    for half in _halves():
+    for half in halves():
         good = half & (power > _LEAST_POWER)
         sums.append((seen.terms_NCuv[:, channel][:, good] ** 2 / power[good]).mean(1))
     return np.where(seen.even_N == chooser, *sums)
@@ -269,16 +214,14 @@ def _at_level(curve: np.ndarray, count: np.ndarray, level: np.ndarray) -> np.nda
 def _whitened(seen: Patches, curve: np.ndarray, count: np.ndarray,
               spectrum: np.ndarray) -> np.ndarray:  # fmt: skip
     """Terms over the deviation expected of them, of patches that fit it (N,3,uv)."""
-    u, v = np.mgrid[0:BLOCK_PX, 0:BLOCK_PX]
-    body = u + v >= _LOW_TERMS
     white = []
     for channel in range(3):
         variance = _at_level(curve[channel], count, seen.level_NC[:, channel])
-        expected = np.sqrt(np.maximum(variance, 1e-16))[:, None] * np.sqrt(spectrum[channel][body])
-        white.append(seen.terms_NCuv[:, channel][:, body] / expected)
+        expected = np.sqrt(np.maximum(variance, 1e-16))[:, None] * np.sqrt(spectrum[channel][BODY])
+        white.append(seen.terms_NCuv[:, channel][:, BODY] / expected)
     made = np.stack(white, 1)
     fits = (made**2).mean(2).max(1) < 1.6
-    return made[fits] if fits.sum() >= _LEAST_BLOCKS else made
+    return made[fits] if fits.sum() >= LEAST_BLOCKS else made
 
 
 def _spectrum(
@@ -286,15 +229,14 @@ def _spectrum(
 ) -> np.ndarray:
     """Power by term (3,16,16), mean 1; the drift's terms as their neighbours run on."""
     out = []
-    halves = _halves()
     for channel in range(3):
         variance = _at_level(curve[channel], count, seen.level_NC[:, channel])
         safe = np.maximum(variance, 1e-16)
         fits = _energy(seen, before, channel, chooser=True) < 1.5 * safe
-        fits = fits if fits.sum() >= 4 * _LEAST_BLOCKS else np.ones_like(fits)
+        fits = fits if fits.sum() >= 4 * LEAST_BLOCKS else np.ones_like(fits)
         squares = seen.terms_NCuv[:, channel] ** 2 / safe[:, None, None]
         power = np.ones((BLOCK_PX, BLOCK_PX))
-        for half, chose in zip(halves, (False, True), strict=True):
+        for half, chose in zip(halves(), (False, True), strict=True):
             mine = fits & (seen.even_N == chose)
             power[half] = np.median(squares[mine][:, half], axis=0) / _CHI_MEDIAN
         power = _smooth(_run_on(np.maximum(power, 1e-5)))
@@ -305,11 +247,11 @@ def _spectrum(
 def _run_on(power: np.ndarray) -> np.ndarray:
     """Low terms from a smooth surface through the log power of those next to them."""
     u, v = np.mgrid[0:BLOCK_PX, 0:BLOCK_PX].astype(float)
-    ring = (u + v >= _LOW_TERMS) & (u + v <= _LOW_TERMS + 5)
+    ring = (u + v >= LOW_TERMS) & (u + v <= LOW_TERMS + 5)
     lean = np.stack([np.ones_like(u), u**2, v**2, u**2 * v**2], -1)
     found = np.linalg.lstsq(lean[ring], np.log(power[ring]), rcond=None)[0]
     made = np.exp(np.minimum(lean @ found, np.log(power[ring].max() * 2.0)))
-    return np.where(u + v < _LOW_TERMS, made, power)
+    return np.where(u + v < LOW_TERMS, made, power)
 
 
 def _smooth(power: np.ndarray) -> np.ndarray:
@@ -325,12 +267,18 @@ def _shared(white_NCu: np.ndarray) -> np.ndarray:
     return np.corrcoef(flat)
 
 
+def _shared_within(white_NCu: np.ndarray) -> np.ndarray:
+    """The same as blocks have it, the middle one: where blocks differ, a few strong ones decide."""
+    unit = white_NCu / np.maximum(np.linalg.norm(white_NCu, axis=2, keepdims=True), 1e-12)
+    return np.median(unit @ unit.transpose(0, 2, 1), axis=0)
+
+
 def _temporal(seen: Patches) -> float | None:
     """How much of a calm patch comes back a frame on, in green."""
-    if seen.after_NCuv is None or seen.single_N.sum() < _LEAST_BLOCKS:
+    if seen.after_NCuv is None or seen.single_N.sum() < LEAST_BLOCKS:
         return None
     u, v = np.mgrid[0:BLOCK_PX, 0:BLOCK_PX]
-    body = u + v >= 2 * _LOW_TERMS
+    body = u + v >= 2 * LOW_TERMS
     now = seen.terms_NCuv[seen.single_N, 1][:, body]
     after = seen.after_NCuv[seen.single_N, 1][:, body]
     each = (now * after).sum(1) / np.sqrt((now**2).sum(1) * (after**2).sum(1) + 1e-20)

@@ -6,7 +6,7 @@ and, where the seed is known, off again. Not here: measuring (`grain.py`), grain
 
 Two tiles of different length are laid over the frame from places drawn by (seed, frame) and added:
 together they repeat only after millions of pixels. That costs a fraction of drawing and filtering
-every pixel.
+every pixel. Uneven grain has one tile, its blocks on the frame's: sums are more even than parts.
 
 Shapes: C channels, H rows, W columns.
 """
@@ -15,16 +15,20 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.signature.grain import BLOCK_PX, Grain
+from footagefit.signature.grain import Grain
+from footagefit.signature.grain_patches import BLOCK_PX
+from footagefit.signature.grain_uneven import amplitudes, bands
 
 TILES_PX = (1024, 1151)
-_CODES = 4096  # of the table of deviations, evenly over the root of light
-_TOP = 64.0  # light at its end
+UNEVEN_PX = 1024
+_SHIFT = 15  # bits of a float that the table of deviations leaves out
+_TOP = 2.0**12  # light at its end
 _BAND_ROWS = 64
 _STEPS = 8
 
@@ -39,6 +43,7 @@ class Synthesis:
 
     def __init__(self, grain: Grain, *, seed: int = 0) -> None:
         self.grain, self.seed = grain, seed
+        self._sides = TILES_PX if grain.uneven is None else (UNEVEN_PX,)
         self._wide: list[Tensor] = []
         self._table = _table(grain)
 
@@ -52,7 +57,7 @@ class Synthesis:
         out = torch.empty_like(frame_CHW, dtype=torch.float32)
         for rows, noise in self._bands(frame_CHW, number):
             part = frame_CHW[:, rows]
-            out[:, rows] = noise.mul_(self.deviation(part)).add_(part)
+            torch.addcmul(part.float(), noise, self.deviation(part), out=out[:, rows])
         return out
 
     def remove(self, frame_CHW: Tensor, *, number: int) -> Tensor:
@@ -75,28 +80,33 @@ class Synthesis:
 
     def deviation(self, light_CHW: Tensor) -> Tensor:
         """Standard deviation at every pixel, from its own channel's light."""
-        scale = (_CODES - 1) / _TOP**0.5
-        code = light_CHW.clamp(0.0, _TOP).sqrt_().mul_(scale).to(torch.int32)
-        planes = [self._table[c].index_select(0, code[c].flatten()) for c in range(3)]
-        return torch.stack(planes).view(light_CHW.shape)
+        code = light_CHW.to(torch.float32).clamp_min(0.0).view(torch.int32) >> _SHIFT
+        code.bitwise_and_(2 ** (31 - _SHIFT) - 1)  # a zero may have a sign
+        out = torch.empty(light_CHW.shape)
+        for table, which, plane in zip(self._table, code, out, strict=True):
+            torch.index_select(table, 0, which.flatten(), out=plane.view(-1))
+        return out
 
     def _bands(self, frame_CHW: Tensor, number: int):
-        """Bands of rows that stay in the caches, and the grain of each, ready to be changed."""
+        """Bands of rows that stay in the caches, and the grain of each."""
         height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
-        if not self._wide or self._wide[0].shape[2] < width + TILES_PX[0]:
-            tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in TILES_PX]
-            self._wide = [_repeated(tile, width) for tile in tiles]
+        if not self._wide or self._wide[0].shape[2] < width + self._sides[0]:
+            tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in self._sides]
+            share = len(tiles) ** -0.5
+            self._wide = [_repeated(tile, width).mul_(share) for tile in tiles]
         drawn = hashlib.blake2b(f"{self.seed} {number}".encode(), digest_size=16).digest()
-        places = [int.from_bytes(drawn[i : i + 4], "little") for i in range(0, 16, 4)]
+        step = 1 if self.grain.uneven is None else BLOCK_PX
+        places = [int.from_bytes(drawn[i : i + 4], "little") * step for i in range(0, 16, 4)]
         top = 0
         while top < height:
             rows = min(_BAND_ROWS, height - top)
-            starts = [(top + places[2 * i]) % side for i, side in enumerate(TILES_PX)]
-            rows = min(rows, *(side - s for side, s in zip(TILES_PX, starts, strict=True)))
-            noise = torch.zeros(3, rows, width)
-            for i, (wide, side) in enumerate(zip(self._wide, TILES_PX, strict=True)):
+            starts = [(top + places[2 * i]) % side for i, side in enumerate(self._sides)]
+            rows = min(rows, *(side - s for side, s in zip(self._sides, starts, strict=True)))
+            parts = []
+            for i, (wide, side) in enumerate(zip(self._wide, self._sides, strict=True)):
                 left = places[2 * i + 1] % side
-                noise.add_(wide[:, starts[i] : starts[i] + rows, left : left + width])
+                parts.append(wide[:, starts[i] : starts[i] + rows, left : left + width])
+            noise = parts[0] if len(parts) == 1 else torch.add(*parts)
             yield slice(top, top + rows), noise
             top += rows
 
@@ -108,26 +118,41 @@ def _repeated(tile_CHW: Tensor, width: int) -> Tensor:
 
 
 def _table(grain: Grain) -> Tensor:
-    light = (np.arange(_CODES) / (_CODES - 1)) ** 2 * _TOP
+    """Deviations by the leading bits of a float of light, 256 to a stop (3,K)."""
+    bits = (np.arange(2**31 >> _SHIFT, dtype=np.uint32) << _SHIFT) + (1 << (_SHIFT - 1))
+    light = bits.view(np.float32)
+    light = np.where(light < _TOP, light, _TOP).astype(np.float64)  # nan and infinity end there
     return torch.from_numpy(np.stack([grain.at(light, c) for c in range(3)]).astype(np.float32))
 
 
 @lru_cache(maxsize=8)
 def _tile(grain: Grain, side: int, seed: int) -> Tensor:
-    """A field (3,side,side) of the measured spectrum and shared channels that joins itself.
-
-    Of variance a half: two of them make one.
-    """
+    """A field (3,side,side) of the measured spectrum and shared channels that joins itself."""
     rng = np.random.Generator(np.random.Philox(seed))
     white = rng.standard_normal((3, side, side), dtype=np.float32)
     mix = _root(np.array(grain.channels))
     mixed = np.einsum("ab,bhw->ahw", mix.astype(np.float32), white)
     made = []
+    parts = _parts(grain, side, rng)
     for channel in range(3):
-        gain = np.sqrt(power_at(grain, channel, side))
-        plane = np.fft.irfft2(np.fft.rfft2(mixed[channel]) * gain, s=(side, side))
-        made.append(plane * (0.5**0.5 / plane.std()))
+        waves = np.fft.rfft2(mixed[channel]) * np.sqrt(power_at(grain, channel, side))
+        plane = sum(
+            amplitude * np.fft.irfft2(waves * passed, s=(side, side)) for passed, amplitude in parts
+        )
+        made.append(plane / np.std(plane))
     return torch.from_numpy(np.stack(made).astype(np.float32))
+
+
+def _parts(grain: Grain, side: int, rng: np.random.Generator) -> list[tuple[Any, Any]]:
+    """Bands of frequency, each with its amplitude over the field; of even grain one."""
+    if grain.uneven is None:
+        return [(1.0, 1.0)]
+    count = side // BLOCK_PX
+    cells = amplitudes(grain.uneven, (count, count), rng)
+    down, across = np.abs(np.fft.fftfreq(side))[:, None], np.fft.rfftfreq(side)[None]
+    band = bands(2 * down, 2 * across)
+    block = np.ones((BLOCK_PX, BLOCK_PX))
+    return [(band == b, np.kron(cells[b], block)) for b in range(len(cells))]
 
 
 def _root(correlation: np.ndarray) -> np.ndarray:

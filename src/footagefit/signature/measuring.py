@@ -25,6 +25,7 @@ from footagefit.signature import (
     edges,
     grade,
     grain,
+    grain_patches,
     overlaps,
     sharpness,
     vignette,
@@ -71,7 +72,10 @@ class LensSeen:
     pairs: list[vignette.Pairs] = field(default_factory=list)
     shades: list[vignette.Pairs] = field(default_factory=list)
     lines: list[np.ndarray] = field(default_factory=list)
+    line_shots: list[int] = field(default_factory=list)
+    shots: int = 0
     shifts: list[chromatic.Shifts] = field(default_factory=list)
+    fringe: chromatic.Chromatic | None = None
     spreads: list[sharpness.Spreads] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
 
@@ -80,6 +84,7 @@ class LensSeen:
         small = [overlaps.small(frame) for frame in run.frames]
         for frame in run.frames:
             self._add_frame(frame)
+        self.shots += 1
         for i in range(len(small)):
             shade = overlaps.shading(small[i], squeeze=self.squeeze)
             if shade is not None and len(self.shades) < _MOST_PARTS:
@@ -96,9 +101,12 @@ class LensSeen:
         found = edges.find(luma)
         if len(self.lines) < MOST_LINES:
             self.lines += edges.lines(found, size, squeeze=self.squeeze)
+            self.line_shots += [self.shots] * (len(self.lines) - len(self.line_shots))
         if len(self.shifts) < _MOST_PARTS:
-            shift = chromatic.shifts(frame_HWC, squeeze=self.squeeze)
-            self.shifts += [] if shift is None else [shift]
+            shift = chromatic.shifts(frame_HWC, squeeze=self.squeeze, start=self.fringe)
+            if shift is not None:
+                self.shifts.append(shift)
+                self.fringe = chromatic.fit(shift, squeeze=self.squeeze) or self.fringe
         fine = self.medium in FINE and size == self.size
         if fine and len(self.spreads) < _MOST_PARTS:
             spread = sharpness.spreads(luma, found.at_N2, found.way_N2, squeeze=self.squeeze)
@@ -109,7 +117,7 @@ class LensSeen:
     def lens(self) -> Lens:
         """What it all comes to; None and a remark where footage does not say."""
         remarks: list[str] = []
-        found = distortion.fit_lines(self.lines, squeeze=self.squeeze)
+        found = distortion.fit_lines(self.lines, shots=self.line_shots, squeeze=self.squeeze)
         if found is None:
             remarks.append(f"distortion: {len(self.lines)} straight edges are too few or disagree")
         shape = vignette.fit_pairs(vignette.Pairs.joined(self.pairs), squeeze=self.squeeze) \
@@ -149,7 +157,7 @@ class SetupSeen:
     frames: int = 0
     shots: list[str] = field(default_factory=list)
     colours: list[np.ndarray] = field(default_factory=list)
-    patches: list[grain.Patches] = field(default_factory=list)
+    patches: list[grain_patches.Patches] = field(default_factory=list)
     light: MeasuredLight | None = None
     lights: list[LightEstimate] = field(default_factory=list)
 
@@ -163,14 +171,14 @@ class SetupSeen:
             self.colours.append(grade.sampled(frame))
             self.lights += estimate(torch.from_numpy(frame).permute(2, 0, 1)[None])
             if self.medium in FINE and len(self.patches) < _MOST_GRAINS:
-                self.patches.append(grain.patches(frame, follows))
+                self.patches.append(grain_patches.patches(frame, follows))
 
     def look(self) -> SetupLook:
         """What it comes to."""
         remarks = []
         follows = [p for p in self.patches if p.after_NCuv is not None]
         chosen = follows or self.patches
-        found = grain.fit(grain.Patches.joined(chosen)) if chosen else None
+        found = grain.fit(grain_patches.Patches.joined(chosen)) if chosen else None
         if found is None:
             why = "too few flat patches" if self.medium in FINE else "only proxies are there"
             remarks.append(f"grain: {why}")

@@ -5,7 +5,7 @@ Here: what stands where, in which words. Not here: the figures (`figures.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,13 @@ from footagefit.records import Light
 from footagefit.report.page import Page, write_file
 from footagefit.report.pictures import data_uri
 from footagefit.signature import figures, grade
+from footagefit.signature.bloom import Bloom
+from footagefit.signature.chromatic import Chromatic
+from footagefit.signature.distortion import Distortion
+from footagefit.signature.grain import Grain
 from footagefit.signature.record import Lens, MeasuredLight, SetupLook, Signature
+from footagefit.signature.sharpness import Sharpness
+from footagefit.signature.vignette import Vignette
 
 NOT = "not measurable from this footage"
 
@@ -66,61 +72,69 @@ def _row(name: str, said: str, picture: bytes | None = None, *, plain: bool = Fa
             "plain": plain}  # fmt: skip
 
 
-def _why(remarks: tuple[str, ...], name: str) -> str:
-    return next((r.partition(": ")[2] for r in remarks if r.startswith(name)), "")
-
-
-def _missing(name: str, remarks: tuple[str, ...], key: str) -> Any:
+def _missing(name: str, remarks: tuple[str, ...]) -> Any:
+    """A row that says that there are no numbers, and why, where a remark of that name tells."""
     row = _row(name, "")
-    why = _why(remarks, key)
+    why = next((r.partition(": ")[2] for r in remarks if r.startswith(name.lower())), "")
     row["said"] = f"{NOT}: {why}" if why else NOT
     return row
 
 
 def _lens(name: str, lens: Lens, size: tuple[int, int]) -> Any:
     rows = []
-    if lens.vignette is None:
-        rows.append(_missing("Vignette", lens.remarks, "vignette"))
-    else:
-        v = lens.vignette
-        said = f"corner {v.corner_ev:+.2f} stops; from {v.source}, {v.samples} patches"
-        said += "" if v.error_rms is None else f"; gain good to {100 * v.error_rms:.2f} % (1 s.e.)"
-        if v.source == "shading":
-            said += "; how surfaces shade is a weak witness: trust it to a third of a stop"
-        rows.append(_row("Vignette", said, figures.vignette_map(v, size)))
-    if lens.distortion is None:
-        rows.append(_missing("Distortion", lens.remarks, "distortion"))
-    else:
-        d = lens.distortion
-        said = f"k1 {d.k1:+.4f}, k2 {d.k2:+.4f}, squeeze {d.squeeze:g}; {d.lines} straight edges"
-        said += "" if d.error_px is None else f"; corner good to {d.error_px:.1f} px of HD (1 s.e.)"
-        rows.append(_row("Distortion", said, figures.distortion_grid(d, size)))
-    if lens.chromatic is None:
-        rows.append(_missing("Lateral colour", lens.remarks, "lateral colour"))
-    else:
-        c = lens.chromatic
-        said = f"red {c.red_px:+.2f} px, blue {c.blue_px:+.2f} px at the corner of HD"
-        said += "" if c.error_px is None else f", good to {c.error_px:.2f} px; {c.blocks} edges"
-        rows.append(_row("Lateral colour", said, figures.chromatic_arrows(c, size)))
-    if lens.sharpness is None:
-        rows.append(_missing("Sharpness", lens.remarks, "sharpness"))
-    else:
-        s = lens.sharpness
-        said = f"MTF50 {s.centre_mtf50:.2f} cycles a pixel in the middle, {s.corner_mtf50:.2f}"
-        said += f" in the corner; {s.edges} edges"
-        said += "" if s.error is None else f", good to {100 * s.error:.0f} %"
-        rows.append(_row("Sharpness", said, figures.mtf_map(s, size)))
-    if lens.bloom is None:
-        rows.append(_missing("Bloom", lens.remarks, "bloom"))
-    else:
-        said = f"at most {100 * lens.bloom.share:.1f} % of the light; {lens.bloom.frames} frames"
-        rows.append(_row("Bloom", said))
+    for title, key, told in _EFFECTS:
+        found = getattr(lens, key)
+        row = _missing(title, lens.remarks) if found is None else _row(title, *told(found, size))
+        rows.append(row)
     return {"name": name, "medium": lens.medium, "frames": lens.frames, "rows": rows}
+
+
+Told = tuple[str, bytes | None]
+
+
+def _vignette(v: Vignette, size: tuple[int, int]) -> Told:
+    said = f"corner {v.corner_ev:+.2f} stops; from {v.source}, {v.samples} patches"
+    said += "" if v.error_rms is None else f"; gain good to {100 * v.error_rms:.2f} % (1 s.e.)"
+    if v.source == "shading":
+        said += "; how surfaces shade is a weak witness: trust it to a third of a stop"
+    return said, figures.vignette_map(v, size)
+
+
+def _distortion(d: Distortion, size: tuple[int, int]) -> Told:
+    said = f"k1 {d.k1:+.4f}, k2 {d.k2:+.4f}, squeeze {d.squeeze:g}; {d.lines} straight edges"
+    said += "" if d.error_px is None else f"; corner good to {d.error_px:.1f} px of HD (1 s.e.)"
+    return said, figures.distortion_grid(d, size)
+
+
+def _chromatic(c: Chromatic, size: tuple[int, int]) -> Told:
+    said = f"red {c.red_px:+.2f} px, blue {c.blue_px:+.2f} px at the corner of HD"
+    said += "" if c.error_px is None else f", good to {c.error_px:.2f} px; {c.blocks} edges"
+    return said, figures.chromatic_arrows(c, size)
+
+
+def _sharpness(s: Sharpness, size: tuple[int, int]) -> Told:
+    said = f"MTF50 {s.centre_mtf50:.2f} cycles a pixel in the middle, {s.corner_mtf50:.2f}"
+    said += f" in the corner; {s.edges} edges"
+    said += "" if s.error is None else f", good to {100 * s.error:.0f} %"
+    return said, figures.mtf_map(s, size)
+
+
+def _bloom(b: Bloom, _size: tuple[int, int]) -> Told:
+    return f"at most {100 * b.share:.1f} % of the light; {b.frames} frames", None
+
+
+_EFFECTS: tuple[tuple[str, str, Callable[[Any, tuple[int, int]], Told]], ...] = (
+    ("Vignette", "vignette", _vignette),
+    ("Distortion", "distortion", _distortion),
+    ("Lateral colour", "chromatic", _chromatic),
+    ("Sharpness", "sharpness", _sharpness),
+    ("Bloom", "bloom", _bloom),
+)
 
 
 def _grain_rows(signature: Signature) -> list[Any]:
     if signature.grain is None:
-        return [_missing("Grain of the show", _all_remarks(signature), "grain")]
+        return [_missing("Grain", _all_remarks(signature))]
     g = signature.grain
     said = f"{100 * g.share:.1f} % of the light at 18 % grey; next pixels agree by "
     said += f"{g.correlation()[0, 1]:.2f}, red and green by {g.channels[0][1]:.2f}; "
@@ -129,10 +143,23 @@ def _grain_rows(signature: Signature) -> list[Any]:
     if g.temporal is not None:
         said += f"; from frame to frame {g.temporal:+.2f}"
         said += " (0 is true grain: what stays is texture, noise reduction or a codec)"
+    said += _uneven(g)
     return [
         _row("Grain of the show", said, figures.grain_curves(g)),
         _row("Its spectrum", "fine grain reaches right and down", figures.spectrum(g)),
     ]
+
+
+def _uneven(g: Grain) -> str:
+    """What a codec or noise reduction has left of grain, where one was at it."""
+    if g.uneven is None:
+        return ""
+    times = float(np.exp(np.sqrt(np.mean(np.diag(g.uneven.spread)))))
+    return (
+        f"; uneven: two of three blocks lie within {times:.1f} times and a {times:.1f}th of the "
+        "middle one, as a codec or noise reduction leaves them: what the film itself had is not "
+        "measurable from this footage"
+    )
 
 
 def _all_remarks(signature: Signature) -> tuple[str, ...]:
@@ -143,9 +170,10 @@ def _setup(name: str, look: SetupLook, sample: Sample, signature: Signature) -> 
     rows = []
     grain = look.grain
     if grain is None:
-        rows.append(_missing("Grain", look.remarks, "grain"))
+        rows.append(_missing("Grain", look.remarks))
     else:
         said = f"{100 * grain.share:.1f} % at 18 % grey, {grain.patches} patches"
+        said += "; uneven" if grain.uneven is not None else ""
         twins = None if sample.crop_HWC is None else figures.grain_twins(sample.crop_HWC, grain)
         said += "; left the frame, right its twin made anew, 1:1" if twins else ""
         rows.append(_row("Grain", said, twins, plain=True))
