@@ -1,0 +1,164 @@
+"""How one take's picture differs from another's, in photographic units, from what both show.
+
+Here: one robust fit of all that stands still in both: log light of one is a line in log light of
+the other, its slope contrast, its offset exposure and white; what is left over is light that came
+from elsewhere. Not here: laying takes over each other (`laying`), things that were added, moved or
+recoloured (`things`), what counts as too much (`judging`).
+
+Differences are the take less the reference take. Shapes: K moments, H rows, W columns, C channels,
+N pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from footagefit.catalogue.laying import Laid, Moments
+from footagefit.dailies.pairs import same_things
+from footagefit.footage.white import light_rgb
+from footagefit.signature import coordinates, grade
+
+GREY = float(np.log2(0.18))
+_FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
+_LEAST_SHARE = 0.03  # of the picture that must stand still in both
+_SMOOTH_PX = 1.5
+_FIELD_SHARE = 1 / 24  # of the long side: light that varies more finely is structure, not light
+_LEAST_SPREAD = 0.5  # stops the still part must span for its slope to mean contrast
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Light of a take as a line in light of the reference take.
+
+    Attributes:
+        offset_C: Stops at 18% grey, by channel.
+        slope: Contrast: 1 is the same.
+        light_ev: Robust spread over the frame of what the line leaves, coarse, in stops.
+        fine_ev: The same of all of it.
+        still_HW: True where both show the same thing, neither dark nor burnt out.
+    """
+
+    offset_C: np.ndarray
+    slope: float
+    light_ev: float
+    fine_ev: float
+    still_HW: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Of the picture that was compared."""
+        return float(self.still_HW.mean())
+
+    @property
+    def exposure_ev(self) -> float:
+        """Stops at 18% grey."""
+        return float(np.log2(np.array([0.2722, 0.6741, 0.0537]) @ 2.0**self.offset_C))
+
+    def white(self, *, white_k: float) -> tuple[float, float]:
+        """Mired (warmer above 0) and Duv (greener above 0) by which the light differs."""
+        neutral = np.array(light_rgb(white_k, white_k=white_k))
+        mired, duv = grade.mired_of(2.0**self.offset_C * neutral, white_k=white_k)
+        return mired - 1e6 / white_k, duv
+
+    def onto_take(self, reference_HWC: np.ndarray) -> np.ndarray:
+        """The reference's picture as the take would have recorded it, in stops about grey."""
+        stops = coordinates.stops(reference_HWC) - GREY
+        return (self.offset_C + self.slope * stops).astype(np.float32)
+
+
+def fitted(reference: Laid, take: Laid) -> Fitted | None:
+    """The line that the still parts of both agree on; None where too little stands still."""
+    import cv2
+
+    one, inside_one = _middle(reference)
+    other, inside_other = _middle(take)
+    usable = inside_one & inside_other & _usable(one) & _usable(other)
+    still = usable & (same_things(one, other) > 0.5)
+    if still.mean() < _LEAST_SHARE:
+        return None
+    a, b = (cv2.GaussianBlur(p, (0, 0), _SMOOTH_PX) for p in (one, other))
+    x_HWC, y_HWC = (coordinates.stops(p) - GREY for p in (a, b))
+    offset, slope = _line(x_HWC[still], y_HWC[still])
+    left = (y_HWC - offset - slope * x_HWC) @ np.array([0.2722, 0.6741, 0.0537], np.float32)
+    coarse = _field(left, still)
+    return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still)
+
+
+def clipped_share(frames_KHWC: np.ndarray) -> float:
+    """Of the picture that is burnt out: that lies within a few percent of the most there is."""
+    most = frames_KHWC.max(-1)
+    level = float(np.quantile(most, 0.9995))
+    return float((most >= 0.97 * level).mean()) if level > 0.9 else 0.0
+
+
+def detail_stops(reference: Moments, take: Moments, fit: Fitted) -> float:
+    """Fine detail of a take over the reference's, in stops: below 0 is softer."""
+    gain = 2.0**-fit.exposure_ev
+    there = np.mean([_detail(f * gain, fit.slope) for f in take.frames_KHWC])
+    here = np.mean([_detail(f, 1.0) for f in reference.frames_KHWC])
+    return float(np.log2(max(there, 1e-6) / max(here, 1e-6)))
+
+
+def _middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
+    """The median of the moments and where all of them reach: what moves and grain go."""
+    return np.median(over.frames_KHWC, axis=0).astype(np.float32), over.inside_KHW.all(0)
+
+
+def _usable(picture_HWC: np.ndarray) -> np.ndarray:
+    """True away from darkness and from what is burnt out."""
+    import cv2
+
+    burnt = (picture_HWC.max(-1) > _CEILING).astype(np.uint8)
+    dark = coordinates.luma(picture_HWC) < _FLOOR
+    return (cv2.dilate(burnt, np.ones((7, 7), np.uint8)) == 0) & ~dark
+
+
+def _line(x_NC: np.ndarray, y_NC: np.ndarray) -> tuple[np.ndarray, float]:
+    """Offsets by channel and one slope, by total least squares with Geman and McClure's weights.
+
+    Total: both pictures have noise, and a slope fitted to one of them alone comes out too flat.
+    """
+    x, y = x_NC.astype(np.float64), y_NC.astype(np.float64)
+    slope, offset = 1.0, np.median(y - x, axis=0)
+    for turn in range(20):
+        rest = (y - offset - slope * x) / np.sqrt(1.0 + slope * slope)
+        size = np.sqrt((rest**2).mean(1))
+        scale = max(0.02, 2.0 * float(np.median(size)))
+        weight = 1.0 / (1.0 + (size / scale) ** 2) ** 2
+        total = weight.sum()
+        mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
+        dx, dy = x - mean_x, y - mean_y
+        xx, yy, xy = (float((weight[:, None] * p).sum()) for p in (dx * dx, dy * dy, dx * dy))
+        if turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD / 2 and xy > 0:
+            slope = float(np.clip((yy - xx + np.hypot(yy - xx, 2 * xy)) / (2 * xy), 0.4, 2.5))
+        offset = mean_y - slope * mean_x
+    return offset.astype(np.float32), slope
+
+
+def _field(left_HW: np.ndarray, still_HW: np.ndarray) -> np.ndarray:
+    """What is left, averaged over neighbourhoods of the still part."""
+    import cv2
+
+    size = max(left_HW.shape) * _FIELD_SHARE
+    weight = still_HW.astype(np.float32)
+    capped = np.clip(left_HW, -3, 3).astype(np.float32) * weight
+    return cv2.GaussianBlur(capped, (0, 0), size) / (
+        cv2.GaussianBlur(weight, (0, 0), size) + 1e-3
+    )
+
+
+def _spread(values_N: np.ndarray) -> float:
+    low, high = np.quantile(values_N, (0.1, 0.9))
+    return float(high - low) / 2.563  # a normal's standard deviation
+
+
+def _detail(frame_HWC: np.ndarray, slope: float) -> float:
+    """Mean size of the structures a few pixels wide that stand out most."""
+    import cv2
+
+    tone = coordinates.tones(np.minimum(coordinates.luma(frame_HWC), 1.0)).astype(np.float32)
+    band = cv2.GaussianBlur(tone, (0, 0), 1.2) - cv2.GaussianBlur(tone, (0, 0), 3.0)
+    size = np.abs(band) / slope
+    return float(np.sqrt((size[size >= np.quantile(size, 0.8)] ** 2).mean()))

@@ -1,0 +1,112 @@
+"""Takes of a set-up laid over each other: a few moments of each, all on one picture's pixels.
+
+Here: reading the moments, and bringing them onto the reference take's middle one. Not here: what
+differs (`comparing`, `things`).
+
+Shapes: K moments, H rows, W columns, C channels. Pixels are scene-linear ACEScg.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from footagefit.dailies.pairs import alignment, in_stops, warped
+
+if TYPE_CHECKING:
+    from footagefit.dailies.entries import Shot
+    from footagefit.dailies.windows import Reader
+
+MOMENTS = (0.15, 0.5, 0.85)  # of a take's length
+LONG_SIDE_PX = 480
+
+
+@dataclass(frozen=True)
+class Moments:
+    """A few frames of a take.
+
+    Attributes:
+        shot: Which take.
+        numbers: Their frame numbers.
+        frames_KHWC: The frames, small.
+    """
+
+    shot: Shot
+    numbers: tuple[int, ...]
+    frames_KHWC: np.ndarray
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The middle one (H,W,C)."""
+        return self.frames_KHWC[len(self.frames_KHWC) // 2]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Moments on the pixels of an anchor picture.
+
+    Attributes:
+        frames_KHWC: Those that could be laid over it.
+        inside_KHW: True where each of them reaches.
+        warp: Affine map (2,3) from the anchor's pixels to the middle moment's, where there is one.
+    """
+
+    frames_KHWC: np.ndarray
+    inside_KHW: np.ndarray
+    warp: np.ndarray
+
+
+def moments(reader: Reader, shot: Shot, *, at: tuple[float, ...] = MOMENTS) -> Moments | None:
+    """A take's moments, or None where none of them has a picture."""
+    numbers = [shot.first + round(share * (shot.length - 1)) for share in at]
+    numbers = list(dict.fromkeys(numbers))
+    frames, gone = reader.frames(shot.name, numbers)
+    there = [i for i in range(len(numbers)) if not bool(gone[i].any())]
+    if not there:
+        return None
+    pixels = frames[there].permute(0, 2, 3, 1).contiguous().numpy()
+    np.nan_to_num(pixels, copy=False, nan=0.0, posinf=65504.0, neginf=0.0)
+    return Moments(shot, tuple(numbers[i] for i in there), pixels)
+
+
+def laid(anchor_HWC: np.ndarray, take: Moments) -> Laid | None:
+    """A take's moments over an anchor picture; None where they do not show the same place."""
+    if anchor_HWC.shape != take.middle.shape:
+        return None
+    over, inside, near = [], [], None
+    middle = len(take.frames_KHWC) // 2
+    order = [middle, *(k for k in range(len(take.frames_KHWC)) if k != middle)]
+    for k in order:
+        warp = _found(anchor_HWC, take.frames_KHWC[k], near)
+        if warp is None:
+            continue
+        near = warp if near is None else near
+        picture, reach = warped(take.frames_KHWC[k], warp)
+        over.append(picture)
+        inside.append(reach > 0.5)
+    if near is None:
+        return None
+    return Laid(np.stack(over), np.stack(inside), near)
+
+
+def _found(
+    anchor_HWC: np.ndarray, frame_HWC: np.ndarray, near: np.ndarray | None
+) -> np.ndarray | None:
+    """The map onto the anchor, from where another moment lay, from here, or from a rough shift."""
+    for start in (near, np.eye(2, 3)):
+        found = None if start is None else alignment(anchor_HWC, frame_HWC, start=start)
+        if found is not None:
+            return found
+    return alignment(anchor_HWC, frame_HWC, start=_shift(anchor_HWC, frame_HWC))
+
+
+def _shift(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray:
+    """A map that moves only, by phase correlation (Kuglin and Hines 1975)."""
+    import cv2
+
+    a, b = (in_stops(p) - float(in_stops(p).mean()) for p in (one_HWC, other_HWC))
+    window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
+    (x, y), _ = cv2.phaseCorrelate(a, b, window)
+    return np.array([[1, 0, x], [0, 1, y]], np.float32)
