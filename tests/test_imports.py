@@ -19,7 +19,7 @@ LINES = [
     {"dailies", "soundstage"},
     {"motion"},
     {"signature"},
-    {"footage"},
+    {"footage", "report"},
     {"records", "errors", "config", "torchvision_ops"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(reversed(LINES)) for room in rooms}
