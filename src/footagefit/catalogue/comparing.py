@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.catalogue.laying import Laid, Moments
+from footagefit.catalogue.laying import Laid
 from footagefit.dailies.pairs import same_things
 from footagefit.footage.white import light_rgb
 from footagefit.signature import coordinates, grade
@@ -25,7 +25,7 @@ _FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
 _SMOOTH_PX = 1.5
 _FIELD_SHARE = 1 / 24  # of the long side: light that varies more finely is structure, not light
-_LEAST_SPREAD = 0.5  # stops the still part must span for its slope to mean contrast
+_LEAST_SPREAD = 0.12  # stops (rms) the still part must span for its slope to mean contrast
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,21 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
 
 
 def clipped_share(frames_KHWC: np.ndarray) -> float:
-    """Of the picture that is burnt out: that lies within a few percent of the most there is."""
-    most = frames_KHWC.max(-1)
-    level = float(np.quantile(most, 0.9995))
-    return float((most >= 0.97 * level).mean()) if level > 0.9 else 0.0
+    """Of the picture that is burnt out: that lies within a tenth of a stop of the most there is."""
+    light = coordinates.luma(frames_KHWC)
+    level = float(np.quantile(light, 0.9995))
+    return float((light >= 0.93 * level).mean()) if level > 0.9 else 0.0
 
 
-def detail_stops(reference: Moments, take: Moments, fit: Fitted) -> float:
-    """Fine detail of a take over the reference's, in stops: below 0 is softer."""
-    gain = 2.0**-fit.exposure_ev
-    there = np.mean([_detail(f * gain, fit.slope) for f in take.frames_KHWC])
-    here = np.mean([_detail(f, 1.0) for f in reference.frames_KHWC])
-    return float(np.log2(max(there, 1e-6) / max(here, 1e-6)))
+def detail_stops(reference_KHWC: np.ndarray, take_KHWC: np.ndarray) -> float:
+    """How much finer the take's edges are than the reference's, in stops: below 0 is softer.
+
+    At the strongest edges of each frame, which grain does not reach: how steep they are at a fine
+    scale over a coarse one. Needs no alignment, and neither exposure nor contrast changes it.
+    """
+    there = np.median([_edge_steepness(f) for f in take_KHWC])
+    here = np.median([_edge_steepness(f) for f in reference_KHWC])
+    return float(np.log2(max(there, 1e-3) / max(here, 1e-3)))
 
 
 def _middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
@@ -131,7 +134,7 @@ def _line(x_NC: np.ndarray, y_NC: np.ndarray) -> tuple[np.ndarray, float]:
         mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
         dx, dy = x - mean_x, y - mean_y
         xx, yy, xy = (float((weight[:, None] * p).sum()) for p in (dx * dx, dy * dy, dx * dy))
-        if turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD / 2 and xy > 0:
+        if turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD and xy > 0:
             slope = float(np.clip((yy - xx + np.hypot(yy - xx, 2 * xy)) / (2 * xy), 0.4, 2.5))
         offset = mean_y - slope * mean_x
     return offset.astype(np.float32), slope
@@ -144,9 +147,7 @@ def _field(left_HW: np.ndarray, still_HW: np.ndarray) -> np.ndarray:
     size = max(left_HW.shape) * _FIELD_SHARE
     weight = still_HW.astype(np.float32)
     capped = np.clip(left_HW, -3, 3).astype(np.float32) * weight
-    return cv2.GaussianBlur(capped, (0, 0), size) / (
-        cv2.GaussianBlur(weight, (0, 0), size) + 1e-3
-    )
+    return cv2.GaussianBlur(capped, (0, 0), size) / (cv2.GaussianBlur(weight, (0, 0), size) + 1e-3)
 
 
 def _spread(values_N: np.ndarray) -> float:
@@ -154,11 +155,18 @@ def _spread(values_N: np.ndarray) -> float:
     return float(high - low) / 2.563  # a normal's standard deviation
 
 
-def _detail(frame_HWC: np.ndarray, slope: float) -> float:
-    """Mean size of the structures a few pixels wide that stand out most."""
+def _edge_steepness(frame_HWC: np.ndarray) -> float:
+    """Gradient at a fine scale over that at a coarse one, along the strongest edges."""
     import cv2
 
-    tone = coordinates.tones(np.minimum(coordinates.luma(frame_HWC), 1.0)).astype(np.float32)
-    band = cv2.GaussianBlur(tone, (0, 0), 1.2) - cv2.GaussianBlur(tone, (0, 0), 3.0)
-    size = np.abs(band) / slope
-    return float(np.sqrt((size[size >= np.quantile(size, 0.8)] ** 2).mean()))
+    light = np.minimum(coordinates.luma(frame_HWC), 1.0)
+    tone = coordinates.tones(light).astype(np.float32)
+    steep = []
+    for sigma in (0.7, 2.2):
+        smooth = cv2.GaussianBlur(tone, (0, 0), sigma)
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
+        steep.append(np.hypot(across, down))
+    fine, coarse = (s[4:-4, 4:-4] for s in steep)
+    ridge = coarse >= np.quantile(coarse, 0.97)
+    fine = cv2.dilate(np.ascontiguousarray(fine), np.ones((3, 3), np.uint8))
+    return float(np.median(fine[ridge] / np.maximum(coarse[ridge], 1e-6)))

@@ -98,8 +98,18 @@ def _found(
     for start in (near, np.eye(2, 3)):
         found = None if start is None else alignment(anchor_HWC, frame_HWC, start=start)
         if found is not None:
-            return found
-    return alignment(anchor_HWC, frame_HWC, start=_shift(anchor_HWC, frame_HWC))
+            return _similarity(found, anchor_HWC.shape)
+    found = alignment(anchor_HWC, frame_HWC, start=_shift(anchor_HWC, frame_HWC))
+    return None if found is None else _similarity(found, anchor_HWC.shape)
+
+
+def _similarity(warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The map without shear, the middle of the picture kept: actors sway, cameras do not shear."""
+    size, turn = (warp[0, 0] + warp[1, 1]) / 2, (warp[1, 0] - warp[0, 1]) / 2
+    kept = np.array([[size, -turn], [turn, size]])
+    middle = np.array([shape[1] / 2, shape[0] / 2])
+    there = warp[:, :2] @ middle + warp[:, 2]
+    return np.concatenate([kept, (there - kept @ middle)[:, None]], 1).astype(np.float32)
 
 
 def _shift(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray:

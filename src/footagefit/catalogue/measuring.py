@@ -11,10 +11,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from footagefit.catalogue.comparing import clipped_share
+from footagefit.catalogue.comparing import GREY, clipped_share
 from footagefit.catalogue.logged import Said, said
 from footagefit.catalogue.measures import (
     Key,
@@ -26,7 +27,7 @@ from footagefit.catalogue.measures import (
     stale,
     version,
 )
-from footagefit.dailies.cache import FrameCache
+from footagefit.dailies.cache import FrameCache, made_small
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import Medium, Shot
 from footagefit.dailies.show import Show
@@ -218,6 +219,23 @@ class Measuring:
         return None if found is None else found.share
 
 
+def of_picture(frame_HWC: np.ndarray, *, white_k: float) -> Measures:
+    """What one picture from anywhere measures as, in the figures that shots are searched by."""
+    import torch
+
+    from footagefit.dailies.measures import grey_ratios, light_of
+
+    frame = made_small(torch.from_numpy(frame_HWC).permute(2, 0, 1)[None], LONG_SIDE_PX)
+    small_HWC = np.nan_to_num(coordinates.channels_last(frame[0]), posinf=65504.0, neginf=0.0)
+    figures, _ = _of_frames(small_HWC[None])
+    flat_TNC = small_HWC.reshape(1, -1, 3)
+    light = coordinates.luma(flat_TNC)
+    kelvin, tint = light_of(grey_ratios(flat_TNC, light), white_k=white_k)
+    figures["exposure_ev"] = float(np.log2(np.maximum(light, 2.0**-14)).mean()) - GREY
+    figures["white_k"], figures["tint_duv"] = float(kelvin[0]), float(tint[0])
+    return Measures(figures=figures, look=look_of(small_HWC), version=version())
+
+
 def _of_scan(shot: Shot, exposure_T: np.ndarray, tint_T: np.ndarray) -> dict[str, float | None]:
     """What the scan's look at every frame says of the shot."""
     figures: dict[str, float | None] = {
@@ -274,9 +292,7 @@ def _shake(runs: Iterable[np.ndarray]) -> float | None:
         if len(luma) < 3:
             continue
         window = cv2.createHanningWindow((luma[0].shape[1], luma[0].shape[0]), cv2.CV_32F)
-        steps = np.array(
-            [cv2.phaseCorrelate(a, b, window)[0] for a, b in zip(luma, luma[1:], strict=False)]
-        )
+        steps = np.array([cv2.phaseCorrelate(a, b, window)[0] for a, b in pairwise(luma)])
         bends += list(np.hypot(*np.diff(steps, axis=0).T))
     return float(np.median(bends)) if bends else None
 
@@ -292,5 +308,8 @@ def look_of(frame_HWC: np.ndarray) -> bytes:
     stops = np.log2(np.maximum(coordinates.luma(small), 2.0**-9))
     safe = np.maximum(small, 0.0) + _SAFE_CHROMA
     chroma = np.log2(safe[..., (0, 2)] / safe[..., 1:2])
-    planes = [np.clip(stops - stops.mean(), -4, 4) / 4, *(np.clip(chroma, -2, 2) / 2).transpose(2, 0, 1)]
+    planes = [
+        np.clip(stops - stops.mean(), -4, 4) / 4,
+        *(np.clip(chroma, -2, 2) / 2).transpose(2, 0, 1),
+    ]
     return (np.stack(planes) * 127).round().astype(np.int8).tobytes()

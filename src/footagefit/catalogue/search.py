@@ -134,9 +134,7 @@ def index(catalogue: Catalogue) -> int:
         db.execute("INSERT INTO words (words) VALUES ('optimize')")
         block = {"look": b"".join(looks), "light": np.array(lights, np.float32).tobytes()}
         db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", block.items())
-        db.execute(
-            "INSERT OR REPLACE INTO settings VALUES ('search', ?)", [_state(catalogue)]
-        )
+        db.execute("INSERT OR REPLACE INTO settings VALUES ('search', ?)", [_state(catalogue)])
     return len(shots)
 
 

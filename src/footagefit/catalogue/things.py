@@ -24,10 +24,15 @@ Kind = Literal["wire", "boom", "prop", "wardrobe"]
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the small picture
 _NEAR_SHARE = 1 / 40  # of the long side: how far what sways may sway
 _DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the same
+_FAR = np.float32(99.0)
 _LUMA_TOL, _CHROMA_TOL = 0.35, 0.25  # stops that neighbours may lie outside
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _WARDROBE_SHARE = 0.01
-_MATCHES = 0.75  # correlation from which two patches show the same thing
+_LEAST_THICK = 0.012  # of the long side: thinner is the edge of something that swayed
+_SAME_STOPS = 0.5  # by which the same thing may differ between its two places
+_BOOM_WEIGHT = 0.004  # share of the picture times stops
+_EDGE_SHARE = 0.03
+_WIRE_STOPS = 0.12  # mean over the height of the picture
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,16 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     mine = _stops(take.frames_KHWC)
     theirs = np.stack([fit.onto_take(f) for f in reference.frames_KHWC])
     one, other = _opponent(theirs), _opponent(mine)
-    inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
-    added = _outside(other, one) * inside[..., None]
-    missing = _outside(one, other) * inside[..., None]
+    added = _outside(other, one, take.inside_KHW, reference.inside_KHW)
+    missing = _outside(one, other, reference.inside_KHW, take.inside_KHW)
     here, gone = _regions(added), _regions(missing)
-    found = _recoloured(here, gone)
+    found = _wires(one, other, reference.inside_KHW & take.inside_KHW[:1])
+    found += _recoloured(here, gone)
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _hung(rest, inside.shape)
+    found += _booms(rest, added.shape[:2])
     rest = [r for r in rest if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
     found += _moved(rest, gone, other, one)
-    return sorted(found, key=lambda t: -t.share * t.strength)
+    return sorted(found, key=lambda t: -t.strength)
 
 
 def _stops(frames_KHWC: np.ndarray) -> np.ndarray:
@@ -89,17 +94,22 @@ def _opponent(stops_KHWC: np.ndarray) -> np.ndarray:
     return np.stack([cv2.GaussianBlur(f, (0, 0), 0.8) for f in out])
 
 
-def _outside(shown_KHWC: np.ndarray, other_KHWC: np.ndarray) -> np.ndarray:
+def _outside(
+    shown_KHWC: np.ndarray, other_KHWC: np.ndarray, shown_at: np.ndarray, other_at: np.ndarray
+) -> np.ndarray:
     """How far each pixel lies outside of what the other take shows near it (H,W,C), in stops."""
     import cv2
 
     reach = 2 * round(max(shown_KHWC.shape[1:3]) * _NEAR_SHARE) + 1
     near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    high = cv2.dilate(other_KHWC.max(0), near)
-    low = cv2.erode(other_KHWC.min(0), near)
+    seen = other_at[..., None]
+    high = cv2.dilate(np.where(seen, other_KHWC, -_FAR).max(0), near)
+    low = cv2.erode(np.where(seen, other_KHWC, _FAR).min(0), near)
     tolerance = np.array([_LUMA_TOL, _CHROMA_TOL, _CHROMA_TOL], np.float32)
     excess = np.maximum(shown_KHWC - high, low - shown_KHWC) - tolerance
-    return np.maximum(excess, 0.0).mean(0)
+    excess = np.maximum(excess, 0.0) * shown_at[..., None]
+    known = other_at.any(0) & shown_at.any(0)
+    return excess.sum(0) / np.maximum(shown_at.sum(0), 1)[..., None] * known[..., None]
 
 
 def _regions(excess_HWC: np.ndarray) -> list[_Region]:
@@ -133,72 +143,144 @@ def _recoloured(here: list[_Region], gone: list[_Region]) -> list[Thing]:
     return found
 
 
-def _hung(here: list[_Region], size: tuple[int, int]) -> list[Thing]:
-    """A wire, long and thin; a boom, hanging in from an edge; neither is in the other take."""
+def _booms(here: list[_Region], size: tuple[int, int]) -> list[Thing]:
+    """A boom or a flag: hangs in from the upper edge, and is not in the other take."""
     found = []
     for region in here:
         x, y, w, h = region.box
         share = region.area / region.label.size
-        length, thick = _long_and_thin(region.label)
-        if length > 0.35 * size[0] and thick < 0.05 * size[0]:
-            found.append(Thing("wire", region.box, share, region.strength))
-        elif y <= 2 and h > 4 and x > 2 and x + w < size[1] - 2:
+        inside = x > 2 and x + w < size[1] - 2
+        weight = share * region.strength
+        if y <= _EDGE_SHARE * size[0] and inside and h > 3 and weight > _BOOM_WEIGHT:
             found.append(Thing("boom", region.box, share, region.strength))
     return found
 
 
-def _long_and_thin(label_HW: np.ndarray) -> tuple[float, float]:
-    """Length of a region along its axis, and its thickness, in pixels."""
-    y, x = np.nonzero(label_HW)
-    at = np.stack([x, y], 1).astype(np.float64)
-    at -= at.mean(0)
-    _, axes = np.linalg.eigh(at.T @ at)
-    along = at @ axes[:, 1]
-    length = float(np.ptp(along)) + 1
-    return length, len(x) / length
+def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_KHW: np.ndarray) -> list[Thing]:
+    """A thin straight line across much of the frame that only the take has."""
+    here = np.mean([_ridges(f[..., 0]) for f in other_KHWC], axis=0)
+    there = np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0)
+    inside = inside_KHW.all(0)
+    fresh = np.maximum(here - _dilated(there, 5), 0.0) * _eroded(inside, 7)
+    best, box = _longest_line(fresh)
+    if best < _WIRE_STOPS:
+        return []
+    return [Thing("wire", box, box[2] * box[3] / fresh.size, best)]
+
+
+def _ridges(stops_HW: np.ndarray) -> np.ndarray:
+    """How far thin lines stand off both their sides, in stops, capped."""
+    import cv2
+
+    held = stops_HW.astype(np.float32)
+    wide = max(5, 2 * round(max(held.shape) / 100) + 1)
+    kernel = np.ones((wide, wide), np.uint8)
+    dark = cv2.morphologyEx(held, cv2.MORPH_CLOSE, kernel) - held
+    light = held - cv2.morphologyEx(held, cv2.MORPH_OPEN, kernel)
+    return np.clip(np.maximum(dark, light) - 0.1, 0.0, 0.6)
+
+
+def _longest_line(ridges_HW: np.ndarray) -> tuple[float, Box]:
+    """The straight line along which ridges are strongest, by turning the picture (Radon 1917).
+
+    Returns its mean height in stops over as long as the picture is high, and its box.
+    """
+    import cv2
+
+    height, width = ridges_HW.shape
+    side = int(np.ceil(np.hypot(height, width)))
+    best, found = 0.0, (0.0, 0)
+    around = np.array([[1, 0, (side - width) / 2], [0, 1, (side - height) / 2], [0, 0, 1]])
+    for angle in np.arange(0.0, 180.0, 1.0):
+        turn = np.vstack([cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0), [0, 0, 1]])
+        turned = cv2.warpAffine(ridges_HW.astype(np.float32), (turn @ around)[:2], (side, side))
+        sums = turned.sum(0)
+        sums[:-1] += sums[1:]  # a line half a pixel off falls on two columns
+        at = int(sums.argmax())
+        if sums[at] > best:
+            best, found = float(sums[at]), (float(angle), at)
+    angle, at = found
+    turn = np.vstack([cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0), [0, 0, 1]])
+    back = np.linalg.inv(turn @ around)
+    ends = (back @ np.array([[at, at], [0, side], [1, 1]]))[:2]
+    return best / height, _clipped_box(ends, (height, width))
+
+
+def _clipped_box(ends_22: np.ndarray, size: tuple[int, int]) -> Box:
+    """The box of a line's part that lies in the picture."""
+    import cv2
+
+    (x0, x1), (y0, y1) = ends_22.round().astype(int)
+    _, a, b = cv2.clipLine((0, 0, size[1], size[0]), (int(x0), int(y0)), (int(x1), int(y1)))
+    left, top = min(a[0], b[0]), min(a[1], b[1])
+    return left, top, max(4, abs(a[0] - b[0])), max(4, abs(a[1] - b[1]))
+
+
+def _dilated(values_HW: np.ndarray, size: int) -> np.ndarray:
+    import cv2
+
+    return cv2.dilate(values_HW.astype(np.float32), np.ones((size, size), np.uint8))
+
+
+def _eroded(inside_HW: np.ndarray, size: int) -> np.ndarray:
+    """Where a mask still holds so many pixels in; the picture's own border counts as outside."""
+    import cv2
+
+    framed = np.pad(inside_HW.astype(np.uint8), size)
+    return cv2.erode(framed, np.ones((size, size), np.uint8))[size:-size, size:-size]
 
 
 def _moved(
     here: list[_Region], gone: list[_Region], take_KHWC: np.ndarray, reference_KHWC: np.ndarray
 ) -> list[Thing]:
-    """A prop: what is new at one place is what is missing at another."""
-    found = []
+    """A prop: what is new at one place is what is missing at another, and the only one like it.
+
+    What has the colour of something large about it is a part of that, an arm or a curtain.
+    """
     shown, other = np.median(take_KHWC, 0), np.median(reference_KHWC, 0)
-    for region in here:
-        share = region.area / region.label.size
-        scores = [(_same_patch(shown, other, region, g), g) for g in gone]
-        if not scores:
+    found = []
+    for region, from_ in _pairs(here, gone):
+        colour, was = (_colour(p, r) for p, r in ((shown, region), (other, from_)))
+        if np.abs(colour - was).max() > _SAME_STOPS:
             continue
-        best, from_ = max(scores, key=lambda s: s[0])
-        if best >= _MATCHES:
+        if _alone(shown, region, colour) and _alone(other, from_, was):
             (x, y, w, h), (x0, y0, w0, h0) = region.box, from_.box
-            moved = float(np.hypot(x + w / 2 - x0 - w0 / 2, y + h / 2 - y0 - h0 / 2))
             left, top = min(x, x0), min(y, y0)
             box = (left, top, max(x + w, x0 + w0) - left, max(y + h, y0 + h0) - top)
-            found.append(Thing("prop", box, share, region.strength, moved))
-    return found
+            moved = float(np.hypot(x + w / 2 - x0 - w0 / 2, y + h / 2 - y0 - h0 / 2))
+            share = (region.area + from_.area) / 2 / region.label.size
+            strength = (region.strength + from_.strength) / 2
+            found.append(Thing("prop", box, share, strength, moved))
+    return found[:1]
 
 
-def _same_patch(
-    shown_HWC: np.ndarray, other_HWC: np.ndarray, region: _Region, gone: _Region
-) -> float:
-    """How well what is at one place in the take is found about another in the reference."""
+def _pairs(here: list[_Region], gone: list[_Region]) -> list[tuple[_Region, _Region]]:
+    """New and missing places that are compact and lie apart, strongest first."""
+    compact = [[r for r in side if _thickness(r) >= _LEAST_THICK] for side in (here, gone)]
+    both = [(a, b) for a in compact[0] for b in compact[1] if _overlap(a.box, b.box) < 0.5]
+    return sorted(both, key=lambda p: -(p[0].area * p[0].strength + p[1].area * p[1].strength))
+
+
+def _thickness(region: _Region) -> float:
+    """How thick a region is at its thickest, as a share of the long side."""
     import cv2
 
+    depth = cv2.distanceTransform(region.label.astype(np.uint8), cv2.DIST_L2, 3)
+    return 2.0 * float(depth.max()) / max(region.label.shape)
+
+
+def _colour(picture_HWC: np.ndarray, region: _Region) -> np.ndarray:
+    return np.median(picture_HWC[region.label], axis=0)
+
+
+def _alone(picture_HWC: np.ndarray, region: _Region, colour_C: np.ndarray) -> bool:
+    """Whether little about a region has its colour beside itself."""
     x, y, w, h = region.box
-    margin = 3
-    top, left = max(0, y - margin), max(0, x - margin)
-    patch = shown_HWC[top : y + h + margin, left : x + w + margin]
-    x0, y0, w0, h0 = gone.box
-    reach = max(w, h) // 2 + 2 * margin
-    area = other_HWC[
-        max(0, y0 - h // 2 - reach) : y0 + h0 + h // 2 + reach,
-        max(0, x0 - w // 2 - reach) : x0 + w0 + w // 2 + reach,
-    ]
-    if patch.shape[0] > area.shape[0] or patch.shape[1] > area.shape[1] or min(patch.shape[:2]) < 4:
-        return 0.0
-    patch, area = np.ascontiguousarray(patch), np.ascontiguousarray(area)
-    return float(cv2.matchTemplate(area, patch, cv2.TM_CCOEFF_NORMED).max())
+    reach = round(max(region.label.shape) * 0.12)
+    top, left = max(0, y - reach), max(0, x - reach)
+    about = picture_HWC[top : y + h + reach, left : x + w + reach]
+    like = (np.abs(about - colour_C) < (0.5, 0.25, 0.25)).all(-1)
+    return float(like.sum()) < 3.5 * region.area + 0.002 * region.label.size
 
 
 def _overlap(one: Box, other: Box) -> float:
