@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 135, 240
 def moments(change=None, *, shift=(0, 0), seed=3, noise=0.01, paint=None) -> Moments:
     """Three moments of one set: light, then what the camera or the crew did to it."""
     world = scenery(seed, HEIGHT + 40, WIDTH + 40) ** 2.2 * 0.6 + 0.01
-    rng = np.random.default_rng((seed, *shift, 1))
+    rng = np.random.default_rng((seed, 100 + shift[0], 100 + shift[1]))
     frames = []
     for k in range(3):
         y, x = 20 + shift[0], 20 + shift[1] + k

@@ -98,7 +98,7 @@ def test_rules_are_checked():
     with pytest.raises(UnknownName, match="focus"):
         weights("sharpness:1")
     with pytest.raises(WrongValue, match="name:weight"):
-        weights("focus=much")
+        weights("focus:much")
 
 
 def test_fix_lists_what_it_would_match(footagefit, made_show, show_yaml):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from footagefit.catalogue.comparing import Fitted, clipped_share, detail_stops, fitted
-from footagefit.catalogue.laying import Laid, Moments, laid, moments
+from footagefit.catalogue.laying import Moments, laid, moments
 from footagefit.catalogue.measures import Measures
 from footagefit.catalogue.things import Thing, things
 from footagefit.dailies.entries import CORRUPT, DROPPED, SHORT, TRUNCATED, Shot
@@ -27,13 +27,13 @@ from footagefit.errors import FootagefitError
 # Past which a difference is one, in its own unit. `light` is the spread over the frame of what
 # exposure and contrast do not explain.
 LIMITS: Mapping[str, float] = {
-    "exposure": 0.2,
-    "white point": 10.0,
+    "exposure": 0.22,
+    "white point": 12.0,
     "tint": 0.006,
-    "contrast": 0.1,
+    "contrast": 0.115,
     "light": 0.25,
     "key direction": 20.0,
-    "focus": 0.9,
+    "focus": 0.25,
     "clipping": 0.12,
     "grain": 0.5,
     "lens": 1.0,
@@ -331,7 +331,3 @@ def _mm(lens: str) -> float:
     """The first number of a lens's name, which is its focal length."""
     digits = "".join(c if c.isdigit() or c == "." else " " for c in lens).split()
     return float(digits[0]) if digits and digits[0].replace(".", "", 1).isdigit() else 0.0
-
-
-__all__ = ["LIMITS", "UNITS", "Difference", "Judged", "Judging", "Laid", "SetupJudged",
-           "hero_of", "judge_setup", "turned_deg"]  # fmt: skip

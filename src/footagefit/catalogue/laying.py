@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from footagefit.dailies.pairs import alignment, in_stops, warped
+from footagefit.dailies.pairs import alignment, in_stops, same_things, warped
 
 if TYPE_CHECKING:
     from footagefit.dailies.entries import Shot
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOMENTS = (0.15, 0.5, 0.85)  # of a take's length
 LONG_SIDE_PX = 480
+_LEAST_AGREEMENT = 0.12  # of the picture's structure that must be the same
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,34 @@ def laid(anchor_HWC: np.ndarray, take: Moments) -> Laid | None:
 def _found(
     anchor_HWC: np.ndarray, frame_HWC: np.ndarray, near: np.ndarray | None
 ) -> np.ndarray | None:
-    """The map onto the anchor, from where another moment lay, from here, or from a rough shift."""
-    for start in (near, np.eye(2, 3)):
-        found = None if start is None else alignment(anchor_HWC, frame_HWC, start=start)
-        if found is not None:
-            return _similarity(found, anchor_HWC.shape)
-    found = alignment(anchor_HWC, frame_HWC, start=_shift(anchor_HWC, frame_HWC))
-    return None if found is None else _similarity(found, anchor_HWC.shape)
+    """The map onto the anchor under which most of the picture shows the same; None if little does.
+
+    An actor in close-up is most of what an alignment sees: the same place, another moment's map
+    and a plain shift are tried beside it, and the set decides.
+    """
+    same = np.eye(2, 3, dtype=np.float32)
+    maps = [same, _shift(anchor_HWC, frame_HWC), *([] if near is None else [near])]
+    found = alignment(anchor_HWC, frame_HWC, start=maps[-1])
+    if found is None and near is not None:
+        found = alignment(anchor_HWC, frame_HWC, start=same)
+    maps += [] if found is None else [_similarity(found, anchor_HWC.shape)]
+    shares = [_agreement(anchor_HWC, frame_HWC, m) for m in maps]
+    best = int(np.argmax(shares))
+    return maps[best] if shares[best] >= _LEAST_AGREEMENT else None
+
+
+def _agreement(anchor_HWC: np.ndarray, frame_HWC: np.ndarray, warp: np.ndarray) -> float:
+    """Share of the picture that shows the same under a map, structure counted more than walls."""
+    import cv2
+
+    over, inside = warped(frame_HWC, warp)
+    size = (anchor_HWC.shape[1] // 2, anchor_HWC.shape[0] // 2)
+    one, other = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (anchor_HWC, over))
+    same = same_things(one, other) * cv2.resize(inside, size)
+    stops = in_stops(one)
+    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
+    weight = 0.1 + np.minimum(edges, 2.0)
+    return float((same * weight).sum() / weight.sum())
 
 
 def _similarity(warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

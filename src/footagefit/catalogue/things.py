@@ -27,12 +27,16 @@ _DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the s
 _FAR = np.float32(99.0)
 _LUMA_TOL, _CHROMA_TOL = 0.35, 0.25  # stops that neighbours may lie outside
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
-_WARDROBE_SHARE = 0.01
+_WARDROBE_WEIGHT = 0.012  # share of the picture times stops
+_PROP_WEIGHT = 0.0006
+_UNBALANCED = 0.3  # of the white's shift: colours that a camera clipped do not come back
 _LEAST_THICK = 0.012  # of the long side: thinner is the edge of something that swayed
 _SAME_STOPS = 0.5  # by which the same thing may differ between its two places
-_BOOM_WEIGHT = 0.004  # share of the picture times stops
-_EDGE_SHARE = 0.03
-_WIRE_STOPS = 0.12  # mean over the height of the picture
+_BOOM_WEIGHT = 0.008  # share of the picture times stops
+_EDGE_SHARE = 0.06
+_RIDGE_STOPS = 0.25
+_WIRE_SHARE = 0.3  # of the height of the picture along which a line stands out
+_BESIDE = np.array([1.0] * 8 + [0.0] * 5 + [1.0] * 8) / 16
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,10 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     mine = _stops(take.frames_KHWC)
     theirs = np.stack([fit.onto_take(f) for f in reference.frames_KHWC])
     one, other = _opponent(theirs), _opponent(mine)
-    added = _outside(other, one, take.inside_KHW, reference.inside_KHW)
-    missing = _outside(one, other, reference.inside_KHW, take.inside_KHW)
+    shift = float(np.abs(fit.offset_C - fit.offset_C.mean()).max())
+    colour = _CHROMA_TOL + _UNBALANCED * shift
+    added = _outside(other, one, take.inside_KHW, reference.inside_KHW, colour=colour)
+    missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
     here, gone = _regions(added), _regions(missing)
     found = _wires(one, other, reference.inside_KHW & take.inside_KHW[:1])
     found += _recoloured(here, gone)
@@ -95,7 +101,12 @@ def _opponent(stops_KHWC: np.ndarray) -> np.ndarray:
 
 
 def _outside(
-    shown_KHWC: np.ndarray, other_KHWC: np.ndarray, shown_at: np.ndarray, other_at: np.ndarray
+    shown_KHWC: np.ndarray,
+    other_KHWC: np.ndarray,
+    shown_at: np.ndarray,
+    other_at: np.ndarray,
+    *,
+    colour: float,
 ) -> np.ndarray:
     """How far each pixel lies outside of what the other take shows near it (H,W,C), in stops."""
     import cv2
@@ -105,7 +116,7 @@ def _outside(
     seen = other_at[..., None]
     high = cv2.dilate(np.where(seen, other_KHWC, -_FAR).max(0), near)
     low = cv2.erode(np.where(seen, other_KHWC, _FAR).min(0), near)
-    tolerance = np.array([_LUMA_TOL, _CHROMA_TOL, _CHROMA_TOL], np.float32)
+    tolerance = np.array([_LUMA_TOL, colour, colour], np.float32)
     excess = np.maximum(shown_KHWC - high, low - shown_KHWC) - tolerance
     excess = np.maximum(excess, 0.0) * shown_at[..., None]
     known = other_at.any(0) & shown_at.any(0)
@@ -138,7 +149,8 @@ def _recoloured(here: list[_Region], gone: list[_Region]) -> list[Thing]:
     for region in here:
         both = [g for g in gone if (g.label & region.label).sum() > 0.4 * min(g.area, region.area)]
         share = region.area / region.label.size
-        if both and region.chroma > 0.5 and share > _WARDROBE_SHARE:
+        weight = share * region.strength
+        if both and region.chroma > 0.5 and weight > _WARDROBE_WEIGHT:
             found.append(Thing("wardrobe", region.box, share, region.strength))
     return found
 
@@ -158,32 +170,32 @@ def _booms(here: list[_Region], size: tuple[int, int]) -> list[Thing]:
 
 def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_KHW: np.ndarray) -> list[Thing]:
     """A thin straight line across much of the frame that only the take has."""
+    near = round(max(one_KHWC.shape[1:3]) * _NEAR_SHARE)
     here = np.mean([_ridges(f[..., 0]) for f in other_KHWC], axis=0)
     there = np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0)
-    inside = inside_KHW.all(0)
-    fresh = np.maximum(here - _dilated(there, 5), 0.0) * _eroded(inside, 7)
-    best, box = _longest_line(fresh)
-    if best < _WIRE_STOPS:
+    fresh = np.maximum(here - _dilated(there, 2 * near + 1), 0.0)
+    best, box = _longest_line(fresh * _eroded(inside_KHW.all(0), 7) / _RIDGE_STOPS)
+    if best < _WIRE_SHARE:
         return []
     return [Thing("wire", box, box[2] * box[3] / fresh.size, best)]
 
 
 def _ridges(stops_HW: np.ndarray) -> np.ndarray:
-    """How far thin lines stand off both their sides, in stops, capped."""
+    """How far thin lines stand off both their sides, in stops, capped: long counts, not strong."""
     import cv2
 
     held = stops_HW.astype(np.float32)
-    wide = max(5, 2 * round(max(held.shape) / 100) + 1)
+    wide = max(5, 2 * round(max(held.shape) / 160) + 1)
     kernel = np.ones((wide, wide), np.uint8)
     dark = cv2.morphologyEx(held, cv2.MORPH_CLOSE, kernel) - held
     light = held - cv2.morphologyEx(held, cv2.MORPH_OPEN, kernel)
-    return np.clip(np.maximum(dark, light) - 0.1, 0.0, 0.6)
+    return np.clip(np.maximum(dark, light) - 0.1, 0.0, _RIDGE_STOPS)
 
 
 def _longest_line(ridges_HW: np.ndarray) -> tuple[float, Box]:
     """The straight line along which ridges are strongest, by turning the picture (Radon 1917).
 
-    Returns its mean height in stops over as long as the picture is high, and its box.
+    Returns the sum along it, in heights of the picture, and its box.
     """
     import cv2
 
@@ -195,7 +207,9 @@ def _longest_line(ridges_HW: np.ndarray) -> tuple[float, Box]:
         turn = np.vstack([cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0), [0, 0, 1]])
         turned = cv2.warpAffine(ridges_HW.astype(np.float32), (turn @ around)[:2], (side, side))
         sums = turned.sum(0)
-        sums[:-1] += sums[1:]  # a line half a pixel off falls on two columns
+        pair = sums[:-1] + sums[1:]  # a line half a pixel off falls on two columns
+        beside = np.convolve(pair, _BESIDE, "same")  # texture has lines next to lines
+        sums = pair - 2.0 * beside
         at = int(sums.argmax())
         if sums[at] > best:
             best, found = float(sums[at]), (float(angle), at)
@@ -240,6 +254,8 @@ def _moved(
     shown, other = np.median(take_KHWC, 0), np.median(reference_KHWC, 0)
     found = []
     for region, from_ in _pairs(here, gone):
+        if min(r.area * r.strength for r in (region, from_)) < _PROP_WEIGHT * region.label.size:
+            continue
         colour, was = (_colour(p, r) for p, r in ((shown, region), (other, from_)))
         if np.abs(colour - was).max() > _SAME_STOPS:
             continue

@@ -74,6 +74,7 @@ def _write(
         metadata={"reel": medium.reel},
     )  # fmt: skip
     form = OutputForm(space=colour.WORKING, depth="half", compression="zip")
+    pattern.parent.mkdir(parents=True, exist_ok=True)
     with open_writer(pattern, info=info, form=form, existing="replace") as out:
         for number, frame in zip(own, pixels, strict=True):
             if number not in absent:
