@@ -8,6 +8,7 @@ import pytest
 
 from footagefit.catalogue.ranking import weights
 from footagefit.errors import UnknownName, WrongValue
+from small_fit import small_fit
 
 
 @pytest.fixture
@@ -108,13 +109,16 @@ def test_fix_lists_what_it_would_match(footagefit, made_show, show_yaml):
 
 
 def test_fix_renders_and_says_what_is_left(footagefit, made_show, show_yaml, tmp_path):
+    """A fit that returns the plate leaves all of the mismatch, and the report must say so."""
     out_folder = tmp_path / "fixes"
+    fit = small_fit(tmp_path / "zero", zero=True)
     code, out, err = footagefit(
-        "fix", f"show={show_yaml()}", "clip=12_T3_A", f"out={out_folder}", "as=json"
+        "fix", f"show={show_yaml()}", "clip=12_T3_A", f"out={out_folder}", f"fit={fit}", "as=json"
     )
     assert code == 0, err
     made = json.loads(out[: out.rindex("}") + 1])["takes"]
     assert [m["shot"] for m in made] == ["12_T3_A"]
-    assert made[0]["after"]["exposure"] < 0.5 * made[0]["before"]["exposure"]
+    assert made[0]["before"]["exposure"] == pytest.approx(0.8, abs=0.12)
+    assert made[0]["after"]["exposure"] == pytest.approx(made[0]["before"]["exposure"], abs=0.02)
     assert len(list((out_folder / "12" / "12_T3_A").glob("*.exr"))) == 16
     assert (out_folder / "fixed.otio").is_file()

@@ -27,11 +27,11 @@ from footagefit.errors import FootagefitError
 # Past which a difference is one, in its own unit. `light` is the spread over the frame of what
 # exposure and contrast do not explain.
 LIMITS: Mapping[str, float] = {
-    "exposure": 0.22,
-    "white point": 12.0,
+    "exposure": 0.15,
+    "white point": 10.0,
     "tint": 0.006,
-    "contrast": 0.115,
-    "light": 0.25,
+    "contrast": 0.09,
+    "light": 0.2,
     "key direction": 20.0,
     "focus": 0.25,
     "clipping": 0.12,
@@ -79,9 +79,10 @@ class Difference:
     @property
     def said(self) -> str:
         """In words: `exposure +0.51 stops`."""
-        if self.box is not None:
+        if self.box is not None or not self.unit:
             return self.kind
-        form = {"stops": "+.2f", "gamma": "+.2f", "Duv": "+.4f", "frames": ".0f"}
+        form = {"stops": "+.2f", "gamma": "+.2f", "Duv": "+.4f", "stops of detail": "+.1f",
+                "stops of grain": "+.1f"}  # fmt: skip
         return f"{self.kind} {self.size:{form.get(self.unit, '+.0f')}} {self.unit}".strip()
 
 
@@ -115,13 +116,23 @@ class Judged:
 
 @dataclass(frozen=True)
 class SetupJudged:
-    """A set-up's takes against its hero, worst first."""
+    """A set-up's takes against its hero, worst first.
+
+    Attributes:
+        setup: Its name.
+        scene: The script's scene.
+        hero: The take that the others are held against.
+        because: Why it.
+        takes: The others.
+        measures: The hero's own, for seeing a scene's set-ups beside each other.
+    """
 
     setup: str
     scene: str
     hero: Shot
     because: str
     takes: tuple[Judged, ...]
+    measures: Measures | None = None
 
 
 def hero_of(
@@ -165,7 +176,7 @@ def judge_setup(
     others = [s for s in takes if s.name != hero.name]
     judged = Judging(reader, hero, known=known, white_k=white_k)
     found = sorted((judged.of(s) for s in others), key=lambda j: (-j.worst, j.shot.name))
-    return SetupJudged(hero.setup, hero.scene, hero, because, tuple(found))
+    return SetupJudged(hero.setup, hero.scene, hero, because, tuple(found), known.get(hero.name))
 
 
 class Judging:
@@ -204,12 +215,15 @@ class Judging:
         lens = self._lens(seen.shot)
         if over is None or fit is None:
             note = "too little of it stands where the hero shows it"
-            found = _sorted([*files, *lens])
+            found = _sorted([*files, *lens, *self._burnt(seen)])
             return Judged(seen.shot, self._hero.name, found, note=note)
         figures = self._figures(seen, fit)
-        found = [*files, *lens, *_of_light(figures, bool(lens)), *self._grain(seen.shot)]
-        if not lens and not any(d.kind in ("focus", "clipping", "key direction") for d in found):
-            found += _boxed(things(self._base, over, fit), self._moments.middle.shape)
+        seen_things = [] if lens else things(self._base, over, fit)
+        dressed = any(t.kind == "wardrobe" for t in seen_things)
+        found = [*files, *lens, *self._grain(seen.shot)]
+        found += _of_light(figures, other_lens=bool(lens), dressed=dressed)
+        if not any(d.kind in ("focus", "clipping", "key direction") for d in found):
+            found += _boxed(seen_things, self._moments.middle.shape)
         pictures = (self._moments.middle, over.frames_KHWC[0])
         return Judged(seen.shot, self._hero.name, _sorted(found), fit.share, figures, "", pictures)
 
@@ -229,6 +243,15 @@ class Judging:
             "focus": round(detail_stops(self._moments.frames_KHWC, seen.frames_KHWC), 3),
             "clipping": round(burnt, 4),
         }
+
+    def _burnt(self, seen: Moments) -> list[Difference]:
+        """A take so burnt out that there is nothing left to compare it by."""
+        if self._moments is None:
+            return []
+        more = clipped_share(seen.frames_KHWC) - clipped_share(self._moments.frames_KHWC)
+        over = more / LIMITS["clipping"]
+        size = round(100 * more, 1)
+        return [Difference("clipping", size, UNITS["clipping"], over)] if over > 1 else []
 
     def _turned(self, seen: Moments) -> float:
         """Degrees between the key as the estimator sees it in both."""
@@ -281,8 +304,14 @@ def _file_faults(shot: Shot) -> list[str]:
     return [_FILES[flag] for flag in shot.flags if flag in _FILES]
 
 
-def _of_light(figures: Mapping[str, float], other_lens: bool) -> list[Difference]:
-    """What light, exposure and focus differ in: the cause, and not what follows from it."""
+def _of_light(figures: Mapping[str, float], *, other_lens: bool, dressed: bool) -> list[Difference]:
+    """What light, exposure and focus differ in: the cause, and not what follows from it.
+
+    Args:
+        figures: As measured.
+        other_lens: The take has another lens, which shows the set otherwise.
+        dressed: Somebody wears another colour, which is no light.
+    """
 
     def past(name: str, note: str = "") -> list[Difference]:
         size = figures[name]
@@ -297,7 +326,7 @@ def _of_light(figures: Mapping[str, float], other_lens: bool) -> list[Difference
         return past("focus")
     if other_lens:
         return [*past("exposure"), *past("white point")]
-    if figures["light"] > LIMITS["light"]:
+    if figures["light"] > LIMITS["light"] and not dressed:
         size = figures["key direction"]
         over = figures["light"] / LIMITS["light"]
         note = f"light differs by {figures['light']:.2f} stops over the frame"

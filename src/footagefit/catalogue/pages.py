@@ -123,14 +123,23 @@ def _jpeg(
     return base64.b64encode(out.getvalue()).decode("ascii")
 
 
+_SHOWN = (("exposure_ev", "stops", "+.2f"), ("white_k", "kelvin", ".0f"),
+          ("contrast_ev", "contrast, stops", ".1f"), ("grain", "grain", ".3f"))  # fmt: skip
+
+
 def _heroes(setups: Sequence[SetupJudged]) -> str:
-    rows = "".join(
-        f"<tr><td>{html.escape(s.setup)}</td><td>{html.escape(s.hero.name)}</td>"
-        f"<td>{html.escape(s.because)}</td>"
-        f"<td>{sum(not j.differences and not j.note for j in s.takes)} of {len(s.takes)}</td></tr>"
-        for s in setups
-    )
-    head = "<tr><th>set-up</th><th>hero</th><th>because</th><th>takes that sit</th></tr>"
+    """The set-ups' heroes beside each other: framings differ, so a person judges these."""
+    rows = ""
+    for s in setups:
+        sit = sum(not j.differences and not j.note for j in s.takes)
+        words = (s.scene, s.setup, s.hero.name, s.because, f"{sit} of {len(s.takes)}")
+        cells = [html.escape(word) for word in words]
+        for name, _, form in _SHOWN:
+            value = None if s.measures is None else s.measures[name]
+            cells.append("" if value is None else format(value, form))
+        rows += "<tr>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
+    names = ("scene", "set-up", "hero", "because", "takes that sit", *(s[1] for s in _SHOWN))
+    head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
     return f'<h2>Heroes</h2><div class="scrolls"><table>{head}{rows}</table></div>'
 
 

@@ -37,6 +37,7 @@ def plain(
                 "scene": s.scene,
                 "hero": s.hero.name,
                 "hero_because": s.because,
+                "hero_measures": {} if s.measures is None else dict(s.measures.figures),
                 "takes": [_take(j, lines.get(j.shot.name, "")) for j in s.takes],
             }
             for s in setups

@@ -30,12 +30,13 @@ _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _WARDROBE_WEIGHT = 0.012  # share of the picture times stops
 _PROP_WEIGHT = 0.0006
 _UNBALANCED = 0.3  # of the white's shift: colours that a camera clipped do not come back
-_LEAST_THICK = 0.012  # of the long side: thinner is the edge of something that swayed
+_BODY_THICK = 0.04  # of the long side
+_LEAST_THICK = 0.026  # of the long side: thinner is the edge of something that swayed
 _SAME_STOPS = 0.5  # by which the same thing may differ between its two places
 _BOOM_WEIGHT = 0.008  # share of the picture times stops
 _EDGE_SHARE = 0.06
 _RIDGE_STOPS = 0.25
-_WIRE_SHARE = 0.3  # of the height of the picture along which a line stands out
+_WIRE_SHARE = 0.22  # of the height of the picture along which a line stands out
 _BESIDE = np.array([1.0] * 8 + [0.0] * 5 + [1.0] * 8) / 16
 
 
@@ -77,10 +78,11 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     added = _outside(other, one, take.inside_KHW, reference.inside_KHW, colour=colour)
     missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
     here, gone = _regions(added), _regions(missing)
-    found = _wires(one, other, reference.inside_KHW & take.inside_KHW[:1])
-    found += _recoloured(here, gone)
+    found = _recoloured(here, gone)
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _booms(rest, added.shape[:2])
+    found += _booms(rest, take.inside_KHW.any(0))
+    inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
+    found += _wires(one, other, inside & ~_bodies(here))
     rest = [r for r in rest if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
     found += _moved(rest, gone, other, one)
     return sorted(found, key=lambda t: -t.strength)
@@ -155,26 +157,37 @@ def _recoloured(here: list[_Region], gone: list[_Region]) -> list[Thing]:
     return found
 
 
-def _booms(here: list[_Region], size: tuple[int, int]) -> list[Thing]:
-    """A boom or a flag: hangs in from the upper edge, and is not in the other take."""
+def _booms(here: list[_Region], inside_HW: np.ndarray) -> list[Thing]:
+    """A boom or a flag: hangs in from the take's upper edge, and is not in the other take."""
+    height, width = inside_HW.shape
     found = []
     for region in here:
         x, y, w, h = region.box
         share = region.area / region.label.size
-        inside = x > 2 and x + w < size[1] - 2
+        edge = int(inside_HW[:, x : x + w].any(1).argmax())
+        framed = x > 2 and x + w < width - 2
         weight = share * region.strength
-        if y <= _EDGE_SHARE * size[0] and inside and h > 3 and weight > _BOOM_WEIGHT:
+        if y - edge <= _EDGE_SHARE * height and framed and h > 3 and weight > _BOOM_WEIGHT:
             found.append(Thing("boom", region.box, share, region.strength))
     return found
 
 
-def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_KHW: np.ndarray) -> list[Thing]:
+def _bodies(here: list[_Region]) -> np.ndarray:
+    """Where something large moved: hair and folds are lines too."""
+    out = np.zeros_like(here[0].label) if here else np.zeros((1, 1), bool)
+    for region in here:
+        if _thickness(region) >= _BODY_THICK:
+            out |= _dilated(region.label, 9) > 0.5
+    return out
+
+
+def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_HW: np.ndarray) -> list[Thing]:
     """A thin straight line across much of the frame that only the take has."""
     near = round(max(one_KHWC.shape[1:3]) * _NEAR_SHARE)
     here = np.mean([_ridges(f[..., 0]) for f in other_KHWC], axis=0)
     there = np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0)
     fresh = np.maximum(here - _dilated(there, 2 * near + 1), 0.0)
-    best, box = _longest_line(fresh * _eroded(inside_KHW.all(0), 7) / _RIDGE_STOPS)
+    best, box = _longest_line(fresh * _eroded(inside_HW, 7) / _RIDGE_STOPS)
     if best < _WIRE_SHARE:
         return []
     return [Thing("wire", box, box[2] * box[3] / fresh.size, best)]

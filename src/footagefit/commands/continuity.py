@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -166,8 +167,9 @@ def infer_line(show: Show, hero: Path, shot: Shot, *, fit: Path) -> str:
 
     link = finest(shot)
     out = fixed_path(show.work / "fixes", shot)
-    words = [f"fit={fit}", f"plate={show.work / link.path}", f"reference={hero}", f"out={out}",
-             f"frames={link.first}-{link.last}"]  # fmt: skip
+    paths = {"fit": fit, "plate": show.work / link.path, "reference": hero, "out": out}
+    words = [f"{name}={os.path.normpath(path)}" for name, path in paths.items()]
+    words.append(f"frames={link.first}-{link.last}")
     return "footagefit infer " + " ".join(w if _plain(w) else shlex.quote(w) for w in words)
 
 
