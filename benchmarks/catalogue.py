@@ -1,6 +1,7 @@
 """The catalogue: planted faults found, sized and fixed; search at a feature's size; speed.
 
     python benchmarks/catalogue.py work=FOLDER seeds=21,22
+    python benchmarks/catalogue.py work=FOLDER seeds=21 parts=fix shots=0
     python benchmarks/catalogue.py work=FOLDER seeds= shots=100000
 
 Stages demo shows of the given seeds (which should not have been looked at while building), scans
@@ -37,6 +38,7 @@ KINDS = {
 }  # fmt: skip
 SIZED = {"exposure": "stops", "white point": "mired", "key direction": "degrees"}
 ASKED = {"exposure": 0.15, "white point": 12.0, "key direction": 25.0}
+PARTS = "continuity,fix,speed"  # of what is done with staged shows
 RANKED_LOWER = ("focus", "clipping", "wire")
 
 
@@ -312,13 +314,14 @@ def main() -> None:
         preset = "small" if args.quick else "demo"
         seeds = [int(s) for s in said.get("seeds", "3" if args.quick else "1,2").split(",") if s]
         count = int(said.get("shots", 500 if args.quick else 100_000))
+        parts = said.get("parts", "continuity,speed" if args.quick else PARTS).split(",")
         yamls = [staged(work, seed, preset).catalogue.parents[1] / "show.yaml" for seed in seeds]
         rows: list[Row] = []
         if yamls:
             print(f"{len(yamls)} shows judged: seeds {', '.join(map(str, seeds))}")
-            rows += continuity_rows(yamls)
-            rows += [] if args.quick else fix_rows(yamls)
-            rows += speed_rows(yamls[0])
+            rows += continuity_rows(yamls) if "continuity" in parts else []
+            rows += fix_rows(yamls) if "fix" in parts else []
+            rows += speed_rows(yamls[0]) if "speed" in parts else []
         if count:
             rows += search_rows(work, count)
         show("The catalogue", rows, args.json)

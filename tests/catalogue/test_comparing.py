@@ -63,7 +63,7 @@ def test_light_from_elsewhere_is_what_no_line_explains():
     across = np.linspace(-0.8, 0.8, WIDTH, dtype=np.float32)[None, :, None]
     _, _, same = between(moments(), moments(shift=(1, 1)))
     _, _, moved = between(moments(), moments(lambda f: f * 2.0**across))
-    assert same.light_ev < 0.05
+    assert same.light_ev < 0.1  # half of the limit
     assert moved.light_ev > 0.3
 
 

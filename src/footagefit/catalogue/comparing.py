@@ -106,7 +106,8 @@ def detail_stops(reference_KHWC: np.ndarray, take_KHWC: np.ndarray) -> float:
 
 def _middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
     """The median of the moments and where all of them reach: what moves and grain go."""
-    return np.median(over.frames_KHWC, axis=0).astype(np.float32), over.inside_KHW.all(0)
+    middle = np.median(over.frames_KHWC, axis=0).astype(np.float32)
+    return middle, np.asarray(over.inside_KHW.all(0))
 
 
 def _usable(picture_HWC: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from footagefit.report.page import Page, write_file
 
 _WIDE_PX = 560
 _BOX = (240, 200, 80)
+_PAIR = "display:grid;grid-template-columns:1fr 1fr;gap:8px"
+_WORDS = '<td style="text-align:left">'
 
 
 def write(
@@ -55,12 +57,15 @@ def write(
 def _summary(off: Sequence[tuple[SetupJudged, Judged]]) -> str:
     rows = "".join(
         f'<tr><td><a href="#{_id(j)}">{html.escape(j.shot.name)}</a></td>'
-        f"<td>{html.escape(s.setup)}</td><td>{html.escape(s.hero.name)}</td>"
-        f"<td>{html.escape(_said(j))}</td></tr>"
+        f"{_WORDS}{html.escape(s.setup)}</td>{_WORDS}{html.escape(s.hero.name)}</td>"
+        f"{_WORDS}{html.escape(_said(j))}</td></tr>"
         for s, j in off
     )
-    head = "<tr><th>take</th><th>set-up</th><th>hero</th><th>differs in</th></tr>"
-    return f'<div class="scrolls"><table>{head}{rows}</table></div>' if off else "<p>All sit.</p>"
+    names = ("set-up", "hero", "differs in")
+    head = "<tr><th>take</th>" + "".join(f'<th style="text-align:left">{n}</th>' for n in names)
+    return (
+        f'<div class="scrolls"><table>{head}</tr>{rows}</table></div>' if off else "<p>All sit.</p>"
+    )
 
 
 def _said(judged: Judged) -> str:
@@ -84,7 +89,7 @@ def _take(setup: SetupJudged, judged: Judged, lines: Mapping[str, str], exposure
         parts.append(f'<p class="missing">{html.escape(judged.note)}</p>')
     if judged.pictures is not None:
         hero = f"hero {setup.hero.name} ({setup.because})"
-        parts.append(f'<div class="scrolls">{_beside(judged, exposure_ev)}</div>')
+        parts.append(f'<div style="{_PAIR}">{_beside(judged, exposure_ev)}</div>')
         parts.append(f'<p class="faint">left: {html.escape(hero)}; right: {name}, laid over it</p>')
     if lines.get(judged.shot.name):
         parts.append(f"<p><code>{html.escape(lines[judged.shot.name])}</code></p>")
@@ -96,7 +101,7 @@ def _beside(judged: Judged, exposure_ev: float) -> str:
     pictures = judged.pictures or ()
     names = ("hero", judged.shot.name)
     return "".join(
-        f'<img class="figure" style="display:inline-block" alt="{html.escape(name)}" '
+        f'<img class="figure" style="width:100%" alt="{html.escape(name)}" '
         f'src="data:image/jpeg;base64,{_jpeg(p, boxes, exposure_ev)}"> '
         for name, p in zip(names, pictures, strict=True)
     )

@@ -29,6 +29,7 @@ _LUMA_TOL, _CHROMA_TOL = 0.35, 0.25  # stops that neighbours may lie outside
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _WARDROBE_WEIGHT = 0.012  # share of the picture times stops
 _PROP_WEIGHT = 0.0006
+_ABOUT = (0.4, 0.25, 0.25)  # stops by which a colour may differ and be the same
 _UNBALANCED = 0.3  # of the white's shift: colours that a camera clipped do not come back
 _BODY_THICK = 0.04  # of the long side
 _LEAST_THICK = 0.026  # of the long side: thinner is the edge of something that swayed
@@ -78,13 +79,14 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     added = _outside(other, one, take.inside_KHW, reference.inside_KHW, colour=colour)
     missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
     here, gone = _regions(added), _regions(missing)
-    found = _recoloured(here, gone)
+    shown, was = np.median(other, axis=0), np.median(one, axis=0)
+    found = _recoloured(here, gone, shown, was)
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _booms(rest, take.inside_KHW.any(0))
+    found += _booms(rest, np.asarray(take.inside_KHW.any(0)))
     inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
     found += _wires(one, other, inside & ~_bodies(here))
     rest = [r for r in rest if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _moved(rest, gone, other, one)
+    found += _moved(rest, gone, shown, was)
     return sorted(found, key=lambda t: -t.strength)
 
 
@@ -121,7 +123,7 @@ def _outside(
     tolerance = np.array([_LUMA_TOL, colour, colour], np.float32)
     excess = np.maximum(shown_KHWC - high, low - shown_KHWC) - tolerance
     excess = np.maximum(excess, 0.0) * shown_at[..., None]
-    known = other_at.any(0) & shown_at.any(0)
+    known = np.asarray(other_at.any(0) & shown_at.any(0))
     return excess.sum(0) / np.maximum(shown_at.sum(0), 1)[..., None] * known[..., None]
 
 
@@ -145,16 +147,28 @@ def _regions(excess_HWC: np.ndarray) -> list[_Region]:
     return sorted(found, key=lambda r: -r.area * r.strength)
 
 
-def _recoloured(here: list[_Region], gone: list[_Region]) -> list[Thing]:
-    """Wardrobe: the same place is another colour in both directions."""
+def _recoloured(
+    here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
+) -> list[Thing]:
+    """Wardrobe: the same place is another colour, and in neither take that of what is about it."""
     found = []
     for region in here:
         both = [g for g in gone if (g.label & region.label).sum() > 0.4 * min(g.area, region.area)]
         share = region.area / region.label.size
-        weight = share * region.strength
-        if both and region.chroma > 0.5 and weight > _WARDROBE_WEIGHT:
+        if not both or region.chroma <= 0.5 or share * region.strength <= _WARDROBE_WEIGHT:
+            continue
+        if not any(_like_about(p, region) for p in (shown_HWC, was_HWC)):
             found.append(Thing("wardrobe", region.box, share, region.strength))
     return found
+
+
+def _like_about(picture_HWC: np.ndarray, region: _Region) -> bool:
+    """Whether a region has the colour of a ring about it: then a thing is gone, or came."""
+    ring = (_dilated(region.label, 17) > 0.5) & ~(_dilated(region.label, 5) > 0.5)
+    if ring.sum() < 0.1 * region.area:
+        return False
+    apart = np.abs(np.median(picture_HWC[ring], axis=0) - _colour(picture_HWC, region))
+    return bool((apart < _ABOUT).all())
 
 
 def _booms(here: list[_Region], inside_HW: np.ndarray) -> list[Thing]:
@@ -258,21 +272,20 @@ def _eroded(inside_HW: np.ndarray, size: int) -> np.ndarray:
 
 
 def _moved(
-    here: list[_Region], gone: list[_Region], take_KHWC: np.ndarray, reference_KHWC: np.ndarray
+    here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
 ) -> list[Thing]:
     """A prop: what is new at one place is what is missing at another, and the only one like it.
 
     What has the colour of something large about it is a part of that, an arm or a curtain.
     """
-    shown, other = np.median(take_KHWC, 0), np.median(reference_KHWC, 0)
     found = []
     for region, from_ in _pairs(here, gone):
         if min(r.area * r.strength for r in (region, from_)) < _PROP_WEIGHT * region.label.size:
             continue
-        colour, was = (_colour(p, r) for p, r in ((shown, region), (other, from_)))
+        colour, was = (_colour(p, r) for p, r in ((shown_HWC, region), (was_HWC, from_)))
         if np.abs(colour - was).max() > _SAME_STOPS:
             continue
-        if _alone(shown, region, colour) and _alone(other, from_, was):
+        if _alone(shown_HWC, region, colour) and _alone(was_HWC, from_, was):
             (x, y, w, h), (x0, y0, w0, h0) = region.box, from_.box
             left, top = min(x, x0), min(y, y0)
             box = (left, top, max(x + w, x0 + w0) - left, max(y + h, y0 + h0) - top)
