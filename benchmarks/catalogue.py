@@ -39,6 +39,7 @@ KINDS = {
 SIZED = {"exposure": "stops", "white point": "mired", "key direction": "degrees"}
 ASKED = {"exposure": 0.15, "white point": 12.0, "key direction": 25.0}
 PARTS = "continuity,fix,speed"  # of what is done with staged shows
+LOOK = 72  # bytes of a picture's look
 RANKED_LOWER = ("focus", "clipping", "wire")
 
 
@@ -262,7 +263,7 @@ def _one(db, n: int, rng, jpeg: bytes, layout: bytes, curve: bytes) -> None:
     words = ("int" if n % 3 else "ext", "night" if n % 4 == 0 else "day", "kitchen", "arri")
     made = measures.Measures(
         figures, {"frames": [1, 2, 3], "clipped": [0.0] * 3, "contrast_ev": [3.0] * 3},
-        rng.integers(-127, 128, 180, dtype=np.int8).tobytes(), "proxy", "32 mm", words,
+        rng.integers(-127, 128, LOOK, dtype=np.int8).tobytes(), "proxy", "32 mm", words,
         measures.version(),
     )  # fmt: skip
     measures.keep(db, (f"{n:032x}", 1), made)
@@ -280,7 +281,7 @@ def search_rows(work: Path, count: int) -> list[Row]:
         made_up(path, count)
         print(f"made {count} shots in {time.perf_counter() - begun:.0f} s")
     rng = np.random.default_rng(1)
-    look = rng.integers(-127, 128, 180, dtype=np.int8).tobytes()
+    look = rng.integers(-127, 128, LOOK, dtype=np.int8).tobytes()
     light = np.array([0.5, 0.4, 0.7, 2.0, 6.0, 1.8, 1.5], np.float32)
     asked = {
         "words": {"query": parsed("sc 42 take 3 key left")},

@@ -45,6 +45,11 @@ def test_quotes_of_a_query_do_not_reach_the_index():
     assert parsed('say "NOT" near*').match() == '"say"* AND "not"* AND "near"*'
 
 
+def test_scenes_and_takes_are_whole_words():
+    assert parsed("sc 4 take 1 kitch").match() == '"sc4" AND "tk1" AND "kitch"*'
+    assert parsed("sc 4 rain").match(every=False) == '"sc4" OR "rain"*'
+
+
 def test_tags_say_what_was_measured_and_where_the_key_stands():
     made = Measures(
         {"exposure_ev": -4.0, "key_azimuth_deg": -50.0, "key_elevation_deg": 30.0,

@@ -39,7 +39,7 @@ from footagefit.signature.measuring import FINE
 LONG_SIDE_PX = 320
 RUNS = (0.15, 0.5, 0.85)  # of a shot's length
 RUN_FRAMES = 4  # neighbours: what shakes and flickers shows between them
-GRID = (6, 10)  # rows and columns of what a picture is searched by
+GRID = (4, 6)  # rows and columns of what a picture is searched by
 _COMMIT_S = 2.0
 _SAFE_CHROMA = 2.0**-6
 Progress = Callable[[Iterable[object], int, str], Iterable[object]]

@@ -41,6 +41,7 @@ _SAME = {"frontal": "key_front", "interior": "int", "exterior": "ext", "cu": "cl
          "highkey": "high_key", "lowkey": "low_key"}  # fmt: skip
 _NUMBERED = {"sc": "sc", "scene": "sc", "tk": "tk", "take": "tk", "cam": "cam", "camera": "cam"}
 _BOUND = re.compile(r"^([a-z_]+)(<=|>=|<|>)([-+]?\d+(?:\.\d+)?)$")
+_WHOLE = re.compile(r"^(sc\d+[a-z]*|tk\d+|cam[a-z])$")
 _WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*", re.UNICODE)
 
 
@@ -49,7 +50,8 @@ class Query:
     """A query taken apart.
 
     Attributes:
-        words: Words as they are kept, all to be found; the start of a word will do.
+        words: Words as they are kept, all to be found; the start of a word will do, but for
+            scenes, takes and cameras.
         bounds: Measure, comparison and number: `("exposure_ev", ">", 1.0)`.
     """
 
@@ -58,7 +60,8 @@ class Query:
 
     def match(self, *, every: bool = True) -> str:
         """The query in the index's grammar: every word, or any."""
-        return (" AND " if every else " OR ").join(f'"{word}"*' for word in self.words)
+        terms = [f'"{w}"' if _WHOLE.match(w) else f'"{w}"*' for w in self.words]
+        return (" AND " if every else " OR ").join(terms)
 
 
 def parsed(text: str) -> Query:
