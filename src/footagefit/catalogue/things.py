@@ -35,7 +35,7 @@ _BODY_THICK = 0.04  # of the long side
 _LEAST_THICK = 0.026  # of the long side: thinner is the edge of something that swayed
 _SAME_STOPS = 0.5  # by which the same thing may differ between its two places
 _BOOM_WEIGHT = 0.008  # share of the picture times stops
-_EDGE_SHARE = 0.06
+_EDGE_SHARE, _BOOM_HIGH = 0.06, 0.4  # of the height: how near the edge, and how far down
 _RIDGE_STOPS = 0.25
 _WIRE_SHARE = 0.22  # of the height of the picture along which a line stands out
 _BESIDE = np.array([1.0] * 8 + [0.0] * 5 + [1.0] * 8) / 16
@@ -179,7 +179,7 @@ def _booms(here: list[_Region], inside_HW: np.ndarray) -> list[Thing]:
         x, y, w, h = region.box
         share = region.area / region.label.size
         edge = int(inside_HW[:, x : x + w].any(1).argmax())
-        framed = x > 2 and x + w < width - 2
+        framed = x > 2 and x + w < width - 2 and h < _BOOM_HIGH * height
         weight = share * region.strength
         if y - edge <= _EDGE_SHARE * height and framed and h > 3 and weight > _BOOM_WEIGHT:
             found.append(Thing("boom", region.box, share, region.strength))
@@ -201,7 +201,7 @@ def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_HW: np.ndarray) 
     here = np.mean([_ridges(f[..., 0]) for f in other_KHWC], axis=0)
     there = np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0)
     fresh = np.maximum(here - _dilated(there, 2 * near + 1), 0.0)
-    best, box = _longest_line(fresh * _eroded(inside_HW, 7) / _RIDGE_STOPS)
+    best, box = _longest_line(fresh * _eroded(inside_HW, 15) / _RIDGE_STOPS)
     if best < _WIRE_SHARE:
         return []
     return [Thing("wire", box, box[2] * box[3] / fresh.size, best)]
@@ -299,7 +299,12 @@ def _moved(
 def _pairs(here: list[_Region], gone: list[_Region]) -> list[tuple[_Region, _Region]]:
     """New and missing places that are compact and lie apart, strongest first."""
     compact = [[r for r in side if _thickness(r) >= _LEAST_THICK] for side in (here, gone)]
-    both = [(a, b) for a in compact[0] for b in compact[1] if _overlap(a.box, b.box) < 0.5]
+    both = [
+        (a, b)
+        for a in compact[0]
+        for b in compact[1]
+        if (a.label & b.label).sum() < 0.3 * min(a.area, b.area)
+    ]
     return sorted(both, key=lambda p: -(p[0].area * p[0].strength + p[1].area * p[1].strength))
 
 
