@@ -271,7 +271,7 @@ def _one(db, n: int, rng, jpeg: bytes, layout: bytes, curve: bytes) -> None:
 
 def search_rows(work: Path, count: int) -> list[Row]:
     """Latency and size at a feature's size; each query with the catalogue opened anew."""
-    from footagefit.catalogue import search
+    from footagefit.catalogue import measures, search
     from footagefit.catalogue.words import parsed
     from footagefit.dailies.database import Catalogue
 
@@ -297,7 +297,7 @@ def search_rows(work: Path, count: int) -> list[Row]:
             begun = time.perf_counter()
             with Catalogue(path) as catalogue:
                 hits = search.search(catalogue, **keys)  # pyright: ignore[reportArgumentType]
-                catalogue.shots([h.shot for h in hits])
+                measures.kept(catalogue, catalogue.shots([h.shot for h in hits]))
             taken.append(1000 * (time.perf_counter() - begun))
         value = statistics.median(taken)
         rows.append(Row(f"search {name}, {count} shots", "ms", value, {"slowest": max(taken)},

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -29,6 +29,7 @@ FIGURES = (
     "shake_px", "flicker_ev", "grain",
 )  # fmt: skip
 Key = tuple[str, int]
+_FEW = 400  # shots that are asked for one by one: the answers of a search, not all of a film
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,26 @@ def version() -> str:
     return f"{CODE}.{VERSION}.{hashlib.sha256(weights).hexdigest()[:8]}"
 
 
-def keys(catalogue: Catalogue, shots: Iterable[Shot]) -> dict[str, Key]:
+def keys(catalogue: Catalogue, shots: Sequence[Shot]) -> dict[str, Key]:
     """What each shot's measures are kept under, by the shot's name."""
-    content = {row["id"]: row["content"] for row in catalogue.rows("SELECT id, content FROM media")}
+    ids = {s.primary.medium_id for s in shots}
+    few = len(ids) <= _FEW
+    where = f"WHERE id IN ({', '.join('?' * len(ids))})" if few else ""
+    rows = catalogue.rows(f"SELECT id, content FROM media {where}", sorted(ids) if few else ())
+    content = {row["id"]: row["content"] for row in rows}
     return {s.name: (content.get(s.primary.medium_id, ""), s.first) for s in shots}
 
 
 def kept(catalogue: Catalogue, shots: Sequence[Shot]) -> dict[str, Measures]:
     """Measures there are, by shot, stale ones too."""
     named = {key: name for name, key in keys(catalogue, shots).items()}
+    if len(named) <= _FEW:
+        sql = "SELECT * FROM measures WHERE content = ? AND first = ?"
+        rows = [row for key in named for row in catalogue.rows(sql, key)]
+    else:
+        rows = catalogue.rows("SELECT * FROM measures")
     found = {}
-    for row in catalogue.rows("SELECT * FROM measures"):
+    for row in rows:
         name = named.get((row["content"], row["first"]))
         if name is not None:
             found[name] = _measures(row)
