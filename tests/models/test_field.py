@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from footagefit.models.base import blended, scaled, small_size
+from footagefit.models.base import Amounts, blended, scaled, small_size
 from footagefit.models.field import FieldModel
 from footagefit.models.nets.light import relit, stops
 from footagefit.records import Given, Pair
@@ -74,6 +74,29 @@ def test_strength_zero_is_the_plate_and_looks_average():
         assert torch.equal(model.apply(scaled(look, 0.0), given), given.plate)
         same = blended([look, look], [0.25, 0.75])
         assert torch.allclose(model.apply(same, given), model.apply(look, given), atol=1e-6)
+
+
+def test_a_change_is_followed_in_parts():
+    model, given = a_model(trained=True), a_given(48, 64)
+    with torch.no_grad():
+        look = model.look(model.small(given))
+        whole = model.apply(look, given)
+
+        def made(**amounts):
+            return model.apply(model.followed(look, Amounts(**amounts)), given)
+
+        assert torch.equal(made(), whole)
+        assert torch.equal(made(strength=0.0), given.plate)
+        assert torch.equal(made(tone=0.0, colour=0.0), given.plate)
+        flat = model.followed(look, Amounts(local=0.0))
+        assert float(flat["cells"].std((3, 4)).max()) < 1e-6
+        assert torch.allclose(flat["cells"].mean((3, 4)), look["cells"].mean((3, 4)), atol=1e-5)
+        grey = model.followed(look, Amounts(colour=0.0))["everywhere"].unflatten(1, (3, 4))
+        assert torch.allclose(grey[:, 0], grey[:, 1], atol=1e-6)
+        hue = model.followed(look, Amounts(tone=0.0))["everywhere"].unflatten(1, (3, 4))
+        weight = torch.tensor([0.27, 0.67, 0.06])
+        assert float((weight @ hue[0]).abs().max()) < 1e-5
+        assert torch.allclose((grey + hue).flatten(1), look["everywhere"], atol=1e-5)
 
 
 def test_layers_rebuild_the_result():

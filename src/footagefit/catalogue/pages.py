@@ -15,6 +15,7 @@ import numpy as np
 
 from footagefit.catalogue.judging import Judged, SetupJudged
 from footagefit.catalogue.records import worst_first
+from footagefit.footage.view import View
 from footagefit.report.page import Page, write_file
 
 _WIDE_PX = 560
@@ -30,7 +31,8 @@ def write(
     *,
     lines: Mapping[str, str],
     unreadable: Mapping[str, str],
-    exposure_ev: float = 0.0,
+    view: View | None = None,
+    spaces: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the page, whole or not at all.
 
@@ -40,7 +42,8 @@ def write(
         setups: As judged, with their pictures.
         lines: By take, the command that would match it to its hero.
         unreadable: Clips that could not be read, and why.
-        exposure_ev: Stops that the show's pictures are viewed with.
+        view: How the show's pictures are viewed; a take through its hero's view.
+        spaces: Colour space of the footage, by hero.
     """
     off = worst_first(setups)
     takes = sum(len(s.takes) for s in setups)
@@ -49,7 +52,13 @@ def write(
         f'<p class="faint">{len(setups)} set-ups, {takes} takes beside their heroes; '
         f"{len(off)} do not sit. Differences are the take less its hero.</p>"
     )
-    body += [_summary(off), *(_take(s, j, lines, exposure_ev) for s, j in off), _heroes(setups)]
+    spaces, plain = spaces or {}, view or View()
+    views = {s.hero.name: plain.on(space=spaces.get(s.hero.name), shot=s.hero.name) for s in setups}
+    body += [
+        _summary(off),
+        *(_take(s, j, lines, views[s.hero.name]) for s, j in off),
+        _heroes(setups),
+    ]
     body += [_broken(unreadable), "</main>"]
     return write_file(Page(f"Continuity: {show}", "\n".join(body)), path)
 
@@ -76,7 +85,7 @@ def _id(judged: Judged) -> str:
     return "take-" + "".join(c if c.isalnum() else "-" for c in judged.shot.name)
 
 
-def _take(setup: SetupJudged, judged: Judged, lines: Mapping[str, str], exposure_ev: float) -> str:
+def _take(setup: SetupJudged, judged: Judged, lines: Mapping[str, str], view: View) -> str:
     name = html.escape(judged.shot.name)
     parts = [f'<h2 id="{_id(judged)}">{name}</h2>']
     for d in judged.differences:
@@ -89,33 +98,33 @@ def _take(setup: SetupJudged, judged: Judged, lines: Mapping[str, str], exposure
         parts.append(f'<p class="missing">{html.escape(judged.note)}</p>')
     if judged.pictures is not None:
         hero = f"hero {setup.hero.name} ({setup.because})"
-        parts.append(f'<div style="{_PAIR}">{_beside(judged, exposure_ev)}</div>')
+        parts.append(f'<div style="{_PAIR}">{_beside(judged, view)}</div>')
         parts.append(f'<p class="faint">left: {html.escape(hero)}; right: {name}, laid over it</p>')
     if lines.get(judged.shot.name):
         parts.append(f"<p><code>{html.escape(lines[judged.shot.name])}</code></p>")
     return f'<section class="panel">{"".join(parts)}</section>'
 
 
-def _beside(judged: Judged, exposure_ev: float) -> str:
+def _beside(judged: Judged, view: View) -> str:
     boxes = [d.box for d in judged.differences if d.box is not None]
     pictures = judged.pictures or ()
     names = ("hero", judged.shot.name)
     return "".join(
         f'<img class="figure" style="width:100%" alt="{html.escape(name)}" '
-        f'src="data:image/jpeg;base64,{_jpeg(p, boxes, exposure_ev)}"> '
+        f'src="data:image/jpeg;base64,{_jpeg(p, boxes, view)}"> '
         for name, p in zip(names, pictures, strict=True)
     )
 
 
 def _jpeg(
-    picture_HWC: np.ndarray, boxes: Sequence[tuple[float, float, float, float]], exposure_ev: float
+    picture_HWC: np.ndarray, boxes: Sequence[tuple[float, float, float, float]], view: View
 ) -> str:
     """A picture for eyes, boxes drawn on it, as text."""
     from PIL import Image, ImageDraw
 
     from footagefit.footage import colour
 
-    shown = colour.preview(np.ascontiguousarray(picture_HWC), exposure_ev=exposure_ev)
+    shown = colour.preview(np.ascontiguousarray(picture_HWC), view)
     image = Image.fromarray(shown)
     size = (_WIDE_PX, round(_WIDE_PX * image.height / image.width))
     image = image.resize(size)

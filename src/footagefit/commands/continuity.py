@@ -50,7 +50,8 @@ def continuity(
         setups,
         lines=lines,
         unreadable=broken,
-        exposure_ev=production.view.exposure_ev,
+        view=production.view,
+        spaces=_spaces(production, setups),
     )
     part = written.with_name(f".{written.name}.part")
     part.write_text(text + "\n", encoding="utf-8")
@@ -123,6 +124,18 @@ def groups_of(shots: Sequence[Shot], scene: str | None, clip: str | None) -> dic
         if shot.setup in setups:
             groups.setdefault(shot.setup, []).append(shot)
     return groups
+
+
+def _spaces(show: Show, setups: Sequence[SetupJudged]) -> dict[str, str]:
+    """Colour space of what each hero's pictures are of."""
+    from footagefit.dailies.database import Catalogue
+
+    with Catalogue(show.catalogue) as catalogue:
+        space = {m.path: m.space for m in catalogue.media()}
+    return {
+        s.hero.name: space[(s.hero.medium("proxy") or s.hero.primary).path] or show.space or ""
+        for s in setups
+    }
 
 
 def _lines(show: Show, setups: Sequence[SetupJudged], fit: Path) -> dict[str, str]:

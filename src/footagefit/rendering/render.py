@@ -267,7 +267,9 @@ class Renderer:
     def entries(self, number: int) -> dict[str, Entry]:
         """Where a frame comes from, for its header."""
         plan = self.plan
-        controls = {**plan.animation.at(number), "strength": plan.animation.strength_at(number)}
+        known = plan.fit.task.spec.controls
+        amounts = vars(plan.animation.amounts_at(number)).items()
+        controls = {**plan.animation.at(number), **{n: v for n, v in amounts if n in known}}
         stretch = self.fields.smoothing.stretch_of(number)
         reference = plan.reference
         return {
