@@ -93,7 +93,7 @@ def held_against_truth(yaml: Path, tally: Tally) -> dict[str, object]:
     told: dict[str, list[dict[str, object]]] = {}
     for setup in report["setups"]:
         for take in setup["takes"]:
-            told[Path(take["clip"]).stem] = take["differences"]
+            told.setdefault(Path(take["clip"]).stem, []).extend(take["differences"])
     for path in report["unreadable"]:
         told.setdefault(Path(path).stem, []).append({"kind": "corrupt", "size": 1.0})
     for clip, fault in planted.items():

@@ -23,7 +23,8 @@ from footagefit.signature import coordinates, grade
 GREY = float(np.log2(0.18))
 _FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
-_SMOOTH_PX = 1.5
+_SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
+_SURE, _UNSURE = 0.9, 0.75  # squared correlation from, and under, which a slope is (not) believed
 _FIELD_SHARE = 1 / 24  # of the long side: light that varies more finely is structure, not light
 _LEAST_SPREAD = 0.12  # stops (rms) the still part must span for its slope to mean contrast
 
@@ -78,7 +79,8 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     still = usable & (same_things(one, other) > 0.5)
     if still.mean() < _LEAST_SHARE:
         return None
-    a, b = (cv2.GaussianBlur(p, (0, 0), _SMOOTH_PX) for p in (one, other))
+    blur = max(1.0, max(one.shape) * _SMOOTH_SHARE)
+    a, b = (cv2.GaussianBlur(p, (0, 0), blur) for p in (one, other))
     x_HWC, y_HWC = (coordinates.stops(p) - GREY for p in (a, b))
     offset, slope = _line(x_HWC[still], y_HWC[still])
     left = (y_HWC - offset - slope * x_HWC) @ np.array([0.2722, 0.6741, 0.0537], np.float32)
@@ -136,7 +138,9 @@ def _line(x_NC: np.ndarray, y_NC: np.ndarray) -> tuple[np.ndarray, float]:
         dx, dy = x - mean_x, y - mean_y
         xx, yy, xy = (float((weight[:, None] * p).sum()) for p in (dx * dx, dy * dy, dx * dy))
         if turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD and xy > 0:
-            slope = float(np.clip((yy - xx + np.hypot(yy - xx, 2 * xy)) / (2 * xy), 0.4, 2.5))
+            found = np.clip((yy - xx + np.hypot(yy - xx, 2 * xy)) / (2 * xy), 0.4, 2.5)
+            agreed = (xy * xy / (xx * yy) - _UNSURE) / (_SURE - _UNSURE)  # else grain has the say
+            slope = float(found ** np.clip(agreed, 0.0, 1.0))
         offset = mean_y - slope * mean_x
     return offset.astype(np.float32), slope
 

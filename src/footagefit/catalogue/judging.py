@@ -167,11 +167,21 @@ def judge_setup(
     reader: Reader,
     takes: Sequence[Shot],
     *,
+    setup: str,
     known: Mapping[str, Measures],
     chosen: set[str],
     white_k: float,
 ) -> SetupJudged:
-    """All takes of a set-up against its hero."""
+    """All takes of a set-up against its hero.
+
+    Args:
+        reader: Reads all of them.
+        takes: The takes.
+        setup: What the set-up is called.
+        known: Measures by shot.
+        chosen: Heroes that a person named.
+        white_k: The show's white.
+    """
     hero, because = hero_of(takes, known, chosen)
     others = [s for s in takes if s.name != hero.name]
     judged = Judging(reader, hero, known=known, white_k=white_k)

@@ -136,13 +136,12 @@ def heroes(catalogue: Catalogue, shots: Sequence[Shot]) -> set[str]:
     return {name for name, key in keys(catalogue, shots).items() if key in rows}
 
 
-def name_hero(catalogue: Catalogue, shots: Sequence[Shot], hero: Shot) -> None:
-    """Make a take the one that its set-up is matched to, from now on."""
-    at = keys(catalogue, shots)
+def name_hero(catalogue: Catalogue, takes: Sequence[Shot], hero: Shot) -> None:
+    """Make one of a set-up's takes the one that the others are matched to, from now on."""
+    at = keys(catalogue, takes)
     with catalogue.change() as db:
-        for shot in shots:
-            if shot.setup == hero.setup:
-                db.execute("DELETE FROM heroes WHERE content = ? AND first = ?", at[shot.name])
+        for shot in takes:
+            db.execute("DELETE FROM heroes WHERE content = ? AND first = ?", at[shot.name])
         db.execute("INSERT INTO heroes VALUES (?, ?)", at[hero.name])
         outdate(db)
 

@@ -91,11 +91,12 @@ def judged(
         known: dict[str, Measures] = measures.kept(catalogue, shots)
         chosen = measures.heroes(catalogue, shots)
     reader = reader_of(show, shots, media, long_side_px=LONG_SIDE_PX)
-    several = [group for group in groups.values() if len(group) > 1]
-    steps = track(several, total=len(several), label="continuity", unit="set-ups")
+    several = {name: group for name, group in groups.items() if len(group) > 1}
+    steps = track(several.items(), total=len(several), label="continuity", unit="set-ups")
+    white_k = show.white_k
     return [
-        judge_setup(reader, group, known=known, chosen=chosen, white_k=show.white_k)
-        for group in steps
+        judge_setup(reader, group, setup=name, known=known, chosen=chosen, white_k=white_k)
+        for name, group in steps
     ]
 
 
@@ -109,21 +110,34 @@ def name_hero(show: Show, shots: Sequence[Shot], hero: str) -> None:
     if len(named) > 1:
         names = ", ".join(s.name for s in named[:6])
         raise UsageError(f"hero={hero} fits {len(named)} shots: {names}", hint="Name one of them")
+    takes = [s for s in shots if _slated(s) == _slated(named[0])]
     with Catalogue(show.catalogue, write=True) as catalogue:
-        measures.name_hero(catalogue, shots, named[0])
+        measures.name_hero(catalogue, takes, named[0])
 
 
 def groups_of(shots: Sequence[Shot], scene: str | None, clip: str | None) -> dict[str, list[Shot]]:
-    """Takes by set-up, in scene order, of the scene or of the shots that were asked for."""
+    """Takes by set-up, in scene order, of the scene or of the shots that were asked for.
+
+    What was slated as takes of one set-up is held together, also where the framing changed so much
+    that the scan took it for another: a swapped lens is one of the things to be found.
+    """
     from footagefit.catalogue.cutting import scene_order
     from footagefit.commands.shots import chosen
 
-    setups = {s.setup for s in chosen(shots, clip=clip, scene=scene, side=None)}
+    setups = {_slated(s) for s in chosen(shots, clip=clip, scene=scene, side=None)}
     groups: dict[str, list[Shot]] = {}
     for shot in sorted(shots, key=scene_order):
-        if shot.setup in setups:
-            groups.setdefault(shot.setup, []).append(shot)
+        if _slated(shot) in setups:
+            groups.setdefault(_slated(shot), []).append(shot)
     return groups
+
+
+def _slated(shot: Shot) -> str:
+    """A shot's set-up as slated, where it has a slate with a set-up's letter or a take's number."""
+    slate = shot.slate
+    if not slate.scene or not slate.take:
+        return shot.setup
+    return f"{slate.scene}/{slate.camera}" if slate.camera else slate.scene
 
 
 def _spaces(show: Show, setups: Sequence[SetupJudged]) -> dict[str, str]:
