@@ -197,18 +197,22 @@ def _distances(catalogue: Catalogue, kind: str, wanted: bytes | np.ndarray) -> n
     if not rows:
         return np.zeros(0)
     if isinstance(wanted, bytes):
-        goal = np.frombuffer(wanted, np.int8)
-        table = np.frombuffer(rows[0]["rows"], np.int8)
-        if len(table) % len(goal):
-            return np.zeros(0)
-        table = table.reshape(-1, len(goal))
-        away = np.zeros(len(table), np.float32)
-        for start in range(0, len(table), 8192):  # stays in the processor's cache
-            apart = table[start : start + 8192].astype(np.int16) - goal
-            away[start : start + 8192] = np.abs(apart).mean(1, dtype=np.float32)
-        return np.where(table[:, 0] == -128, np.nan, away / _LOOK_SCALE)
+        return _unlike(rows[0]["rows"], wanted)
     table = np.frombuffer(rows[0]["rows"], np.float32).reshape(-1, _LIGHT_SIZE)
     return np.sqrt(((table - wanted) ** 2).sum(1))
+
+
+def _unlike(looks: bytes, wanted: bytes) -> np.ndarray:
+    """Mean difference of each look from one (N,), 0 to 2; NaN where there is none."""
+    import cv2
+
+    goal = np.frombuffer(wanted, np.uint8) ^ 0x80  # signed bytes as OpenCV's unsigned ones
+    if len(looks) % len(goal):
+        return np.zeros(0)
+    table = (np.frombuffer(looks, np.uint8) ^ 0x80).reshape(-1, len(goal))
+    apart = cv2.absdiff(table, np.broadcast_to(goal, table.shape))
+    away = cv2.reduce(apart, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] / len(goal)
+    return np.where(table[:, 0] == 0, np.nan, away / _LOOK_SCALE)
 
 
 def _names(catalogue: Catalogue, ids: Sequence[int] | np.ndarray) -> dict[int, str]:

@@ -150,14 +150,15 @@ def _regions(excess_HWC: np.ndarray) -> list[_Region]:
 def _recoloured(
     here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
 ) -> list[Thing]:
-    """Wardrobe: the same place is another colour, and in neither take that of what is about it."""
+    """Wardrobe: the same place is another colour, and was no bare wall before or after."""
     found = []
     for region in here:
         both = [g for g in gone if (g.label & region.label).sum() > 0.4 * min(g.area, region.area)]
         share = region.area / region.label.size
         if not both or region.chroma <= 0.5 or share * region.strength <= _WARDROBE_WEIGHT:
             continue
-        if not any(_like_about(p, region) for p in (shown_HWC, was_HWC)):
+        bare = [_like_about(picture, region) for picture in (shown_HWC, was_HWC)]
+        if bare[0] == bare[1]:  # part of a garment in both, or all of it; else a thing came or went
             found.append(Thing("wardrobe", region.box, share, region.strength))
     return found
 
