@@ -275,7 +275,7 @@ def _eroded(inside_HW: np.ndarray, size: int) -> np.ndarray:
 def _moved(
     here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
 ) -> list[Thing]:
-    """A prop: what is new at one place is what is missing at another, and the only one like it.
+    """A prop: what is new at one place is missing at another; both are bare without it.
 
     What has the colour of something large about it is a part of that, an arm or a curtain.
     """
@@ -284,7 +284,8 @@ def _moved(
         if min(r.area * r.strength for r in (region, from_)) < _PROP_WEIGHT * region.label.size:
             continue
         colour, was = (_colour(p, r) for p, r in ((shown_HWC, region), (was_HWC, from_)))
-        if np.abs(colour - was).max() > _SAME_STOPS:
+        bare = _like_about(was_HWC, region) and _like_about(shown_HWC, from_)
+        if not bare or np.abs(colour - was).max() > _SAME_STOPS:
             continue
         if _alone(shown_HWC, region, colour) and _alone(was_HWC, from_, was):
             (x, y, w, h), (x0, y0, w0, h0) = region.box, from_.box
