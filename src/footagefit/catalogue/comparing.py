@@ -22,6 +22,7 @@ from footagefit.signature import coordinates, grade
 
 GREY = float(np.log2(0.18))
 _FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
+_LEAST_EFFECT = 0.8  # of what is left: a slope that changes less than that says nothing
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
 _SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
 _SURE, _UNSURE = 0.9, 0.75  # squared correlation from, and under, which a slope is (not) believed
@@ -82,8 +83,12 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     blur = max(1.0, max(one.shape) * _SMOOTH_SHARE)
     a, b = (cv2.GaussianBlur(p, (0, 0), blur) for p in (one, other))
     x_HWC, y_HWC = (coordinates.stops(p) - GREY for p in (a, b))
+    luma = np.array([0.2722, 0.6741, 0.0537], np.float32)
     offset, slope = _line(x_HWC[still], y_HWC[still])
-    left = (y_HWC - offset - slope * x_HWC) @ np.array([0.2722, 0.6741, 0.0537], np.float32)
+    left = (y_HWC - offset - slope * x_HWC) @ luma
+    if abs(slope - 1.0) * float((x_HWC[still] @ luma).std()) < _LEAST_EFFECT * _spread(left[still]):
+        offset, slope = _line(x_HWC[still], y_HWC[still], free=False)
+        left = (y_HWC - offset - slope * x_HWC) @ luma
     coarse = _field(left, still)
     return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still)
 
@@ -121,10 +126,11 @@ def _usable(picture_HWC: np.ndarray) -> np.ndarray:
     return (cv2.dilate(burnt, np.ones((7, 7), np.uint8)) == 0) & ~dark
 
 
-def _line(x_NC: np.ndarray, y_NC: np.ndarray) -> tuple[np.ndarray, float]:
+def _line(x_NC: np.ndarray, y_NC: np.ndarray, *, free: bool = True) -> tuple[np.ndarray, float]:
     """Offsets by channel and one slope, by total least squares with Geman and McClure's weights.
 
     Total: both pictures have noise, and a slope fitted to one of them alone comes out too flat.
+    The slope stays 1 where it is not `free`.
     """
     x, y = x_NC.astype(np.float64), y_NC.astype(np.float64)
     slope, offset = 1.0, np.median(y - x, axis=0)
@@ -137,7 +143,7 @@ def _line(x_NC: np.ndarray, y_NC: np.ndarray) -> tuple[np.ndarray, float]:
         mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
         dx, dy = x - mean_x, y - mean_y
         xx, yy, xy = (float((weight[:, None] * p).sum()) for p in (dx * dx, dy * dy, dx * dy))
-        if turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD and xy > 0:
+        if free and turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD and xy > 0:
             found = np.clip((yy - xx + np.hypot(yy - xx, 2 * xy)) / (2 * xy), 0.4, 2.5)
             agreed = (xy * xy / (xx * yy) - _UNSURE) / (_SURE - _UNSURE)  # else grain has the say
             slope = float(found ** np.clip(agreed, 0.0, 1.0))

@@ -27,7 +27,7 @@ from footagefit.errors import FootagefitError
 # Past which a difference is one, in its own unit. `light` is the spread over the frame of what
 # exposure and contrast do not explain.
 LIMITS: Mapping[str, float] = {
-    "exposure": 0.15,
+    "exposure": 0.2,
     "white point": 10.0,
     "tint": 0.006,
     "contrast": 0.09,
