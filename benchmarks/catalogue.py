@@ -312,7 +312,7 @@ def main() -> None:
     args = arguments(str(__doc__).partition("\n")[0])
     with tempfile.TemporaryDirectory() as passing:
         work = Path(said.get("work", passing)).expanduser()
-        preset = "small" if args.quick else "demo"
+        preset = said.get("preset", "small" if args.quick else "demo")
         seeds = [int(s) for s in said.get("seeds", "3" if args.quick else "1,2").split(",") if s]
         count = int(said.get("shots", 500 if args.quick else 100_000))
         parts = said.get("parts", "continuity,speed" if args.quick else PARTS).split(",")
