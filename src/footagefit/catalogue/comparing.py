@@ -23,6 +23,9 @@ from footagefit.signature import coordinates, grade
 GREY = float(np.log2(0.18))
 _FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
 _LEAST_EFFECT = 0.8  # of what is left: a slope that changes less than that says nothing
+# Where the still part spans fewer stops than this and lies as bright as before, a slope would have
+# to come with just the exposure that hides it.
+_NARROW, _SAME_LEVEL = 0.6, 0.08
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
 _SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
 _SURE, _UNSURE = 0.9, 0.75  # squared correlation from, and under, which a slope is (not) believed
@@ -86,7 +89,10 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     luma = np.array([0.2722, 0.6741, 0.0537], np.float32)
     offset, slope = _line(x_HWC[still], y_HWC[still])
     left = (y_HWC - offset - slope * x_HWC) @ luma
-    if abs(slope - 1.0) * float((x_HWC[still] @ luma).std()) < _LEAST_EFFECT * _spread(left[still]):
+    reach = float((x_HWC[still] @ luma).std())
+    level = abs(float(np.median((y_HWC - x_HWC)[still] @ luma)))
+    weak = abs(slope - 1.0) * reach < _LEAST_EFFECT * _spread(left[still])
+    if weak or (reach < _NARROW and level < _SAME_LEVEL):
         offset, slope = _line(x_HWC[still], y_HWC[still], free=False)
         left = (y_HWC - offset - slope * x_HWC) @ luma
     coarse = _field(left, still)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOMENTS = (0.15, 0.5, 0.85)  # of a take's length
 LONG_SIDE_PX = 480
-_LEAST_AGREEMENT = 0.12  # of the picture's structure that must be the same
+_LEAST_AGREEMENT = 0.06  # of the picture's structure that must be the same
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,11 @@ def _found(
     """The map onto the anchor under which most of the picture shows the same; None if little does.
 
     An actor in close-up is most of what an alignment sees: the same place, another moment's map
-    and a plain shift are tried beside it, and the set decides.
+    and plain shifts are tried beside it, and the set decides.
     """
     same = np.eye(2, 3, dtype=np.float32)
-    maps = [same, _shift(anchor_HWC, frame_HWC), *([] if near is None else [near])]
+    maps = [same, *(_shift(anchor_HWC, frame_HWC, about=a) for a in (False, True))]
+    maps += [] if near is None else [near]
     found = alignment(anchor_HWC, frame_HWC, start=maps[-1])
     if found is None and near is not None:
         found = alignment(anchor_HWC, frame_HWC, start=same)
@@ -134,11 +135,19 @@ def _similarity(warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([kept, (there - kept @ middle)[:, None]], 1).astype(np.float32)
 
 
-def _shift(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray:
-    """A map that moves only, by phase correlation (Kuglin and Hines 1975)."""
+def _shift(one_HWC: np.ndarray, other_HWC: np.ndarray, *, about: bool) -> np.ndarray:
+    """A map that moves only, by phase correlation (Kuglin and Hines 1975).
+
+    Args:
+        one_HWC: Scene-linear.
+        other_HWC: Of the same size.
+        about: By what stands about the middle, where actors are not.
+    """
     import cv2
 
     a, b = (in_stops(p) - float(in_stops(p).mean()) for p in (one_HWC, other_HWC))
     window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
+    if about:
+        window = window * (1.0 - window)
     (x, y), _ = cv2.phaseCorrelate(a, b, window)
     return np.array([[1, 0, x], [0, 1, y]], np.float32)

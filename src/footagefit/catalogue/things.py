@@ -27,12 +27,14 @@ _DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the s
 _FAR = np.float32(99.0)
 _LUMA_TOL, _CHROMA_TOL = 0.35, 0.25  # stops that neighbours may lie outside
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
-_WARDROBE_WEIGHT = 0.012  # share of the picture times stops
+_WARDROBE_WEIGHT = 0.01  # share of the picture times stops of colour
+_LEAST_COLOUR = 0.3  # of a garment's change that is colour: black may turn purple
 _PROP_WEIGHT = 0.0006
 _ABOUT = (0.4, 0.25, 0.25)  # stops by which a colour may differ and be the same
 _UNBALANCED = 0.3  # of the white's shift: colours that a camera clipped do not come back
 _BODY_THICK = 0.04  # of the long side
 _LEAST_THICK = 0.026  # of the long side: thinner is the edge of something that swayed
+_FAR_SHARE = 0.3  # of the long side: what is further off is another thing
 _SAME_STOPS = 0.5  # by which the same thing may differ between its two places
 _BOOM_WEIGHT = 0.008  # share of the picture times stops
 _EDGE_SHARE, _BOOM_HIGH = 0.06, 0.4  # of the height: how near the edge, and how far down
@@ -155,7 +157,8 @@ def _recoloured(
     for region in here:
         both = [g for g in gone if (g.label & region.label).sum() > 0.4 * min(g.area, region.area)]
         share = region.area / region.label.size
-        if not both or region.chroma <= 0.5 or share * region.strength <= _WARDROBE_WEIGHT:
+        colour = share * region.strength * region.chroma
+        if not both or region.chroma < _LEAST_COLOUR or colour < _WARDROBE_WEIGHT:
             continue
         bare = [_like_about(picture, region) for picture in (shown_HWC, was_HWC)]
         if bare[0] == bare[1]:  # part of a garment in both, or all of it; else a thing came or went
@@ -292,6 +295,8 @@ def _moved(
             left, top = min(x, x0), min(y, y0)
             box = (left, top, max(x + w, x0 + w0) - left, max(y + h, y0 + h0) - top)
             moved = float(np.hypot(x + w / 2 - x0 - w0 / 2, y + h / 2 - y0 - h0 / 2))
+            if moved > _FAR_SHARE * max(region.label.shape):
+                continue
             share = (region.area + from_.area) / 2 / region.label.size
             strength = (region.strength + from_.strength) / 2
             found.append(Thing("prop", box, share, strength, moved))
