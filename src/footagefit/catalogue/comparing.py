@@ -21,6 +21,7 @@ from footagefit.footage.white import light_rgb
 from footagefit.signature import coordinates, grade
 
 GREY = float(np.log2(0.18))
+_DARKEST = np.float32(2.0**-10)
 _FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
 _LEAST_EFFECT = 0.8  # of what is left: a slope that changes less than that says nothing
 # Where the still part spans fewer stops than this and lies as bright as before, a slope would have
@@ -85,7 +86,7 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
         return None
     blur = max(1.0, max(one.shape) * _SMOOTH_SHARE)
     a, b = (cv2.GaussianBlur(p, (0, 0), blur) for p in (one, other))
-    x_HWC, y_HWC = (coordinates.stops(p) - GREY for p in (a, b))
+    x_HWC, y_HWC = (np.log2(np.maximum(p, _DARKEST)) - GREY for p in (a, b))
     luma = np.array([0.2722, 0.6741, 0.0537], np.float32)
     offset, slope = _line(x_HWC[still], y_HWC[still])
     left = (y_HWC - offset - slope * x_HWC) @ luma
