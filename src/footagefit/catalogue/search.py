@@ -74,6 +74,8 @@ def search(
         return []
     rows = np.arange(len(away)) if ids is None else ids - 1
     rows = rows[np.isfinite(away[rows])]
+    if len(rows) > limit:  # all that are as near as the last one asked for, then those in order
+        rows = rows[away[rows] <= np.partition(away[rows], limit)[limit]]
     best = rows[np.argsort(away[rows], kind="stable")[:limit]]
     names = _names(catalogue, best + 1)
     return [Hit(names[int(row) + 1], round(float(away[row]), 4), loose) for row in best]
@@ -211,8 +213,9 @@ def _unlike(looks: bytes, wanted: bytes) -> np.ndarray:
         return np.zeros(0)
     table = (np.frombuffer(looks, np.uint8) ^ 0x80).reshape(-1, len(goal))
     apart = cv2.absdiff(table, np.broadcast_to(goal, table.shape))
-    away = cv2.reduce(apart, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] / len(goal)
-    return np.where(table[:, 0] == 0, np.nan, away / _LOOK_SCALE)
+    away = cv2.reduce(apart, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0] / len(goal)
+    away[table[:, 0] == 0] = np.nan
+    return away / _LOOK_SCALE
 
 
 def _names(catalogue: Catalogue, ids: Sequence[int] | np.ndarray) -> dict[int, str]:
