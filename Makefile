@@ -58,7 +58,7 @@ wheel: setup
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
 extras: setup
-	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts,onnx]"
+	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts,onnx,edit]"
 
 clean:
 	rm -rf $(VENV) dist build $(DEMO)

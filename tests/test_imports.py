@@ -15,7 +15,7 @@ LINES = [
     {"training", "export"},
     {"evaluation"},
     {"rendering"},
-    {"tasks", "models"},
+    {"tasks", "models", "catalogue"},
     {"dailies", "soundstage"},
     {"motion"},
     {"signature"},

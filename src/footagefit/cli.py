@@ -83,6 +83,40 @@ VERBS = (
         ),
     ),
     Verb(
+        "search",
+        "find shots by words, by picture, by light",
+        positional="show",
+        examples=(
+            "footagefit search show=film.yaml query='sc 42 night key left'",
+            "footagefit search show=film.yaml like=still.png sheet=found.jpg",
+            "footagefit search show=film.yaml light=hero.1001.exr query=ext measure=true",
+        ),
+    ),
+    Verb(
+        "continuity",
+        "say which takes don't sit together, in what and by how much",
+        positional="show",
+        examples=(
+            "footagefit continuity show=film.yaml",
+            "footagefit continuity show=film.yaml scene=42 hero=A001C003*",
+        ),
+    ),
+    Verb(
+        "fix",
+        "match a scene's outliers to their hero takes",
+        positional="show",
+        examples=("footagefit fix show=film.yaml scene=42 fit=film_work/fits/match_v001",),
+    ),
+    Verb(
+        "select",
+        "rank the takes of each set-up, and cut the best together",
+        positional="show",
+        examples=(
+            "footagefit select show=film.yaml",
+            "footagefit select show=film.yaml scene=42 rule=focus:3,circled:1 out=picks.edl",
+        ),
+    ),
+    Verb(
         "measure",
         "measure a show's lenses, grain and grade, and draw a page of it",
         positional="show",

@@ -15,7 +15,17 @@ KEYS = {"metric", "unit", "ours", "baselines", "target", "holds"}
 
 @pytest.mark.parametrize(
     "name",
-    ["footage", "soundstage", "train", "export", "compare", "signature", "report", "ball"],
+    [
+        "footage",
+        "soundstage",
+        "train",
+        "export",
+        "compare",
+        "signature",
+        "report",
+        "ball",
+        "catalogue",
+    ],
 )
 def test_a_smoke_run_writes_rows(name: str, tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"

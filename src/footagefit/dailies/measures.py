@@ -42,7 +42,7 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
     out["exposure_ev"] = (flat.mean(1) - np.log2(0.18)).astype(np.float32)
     every = min(_WHITE_EVERY, max(1, total // 6))
     seen = np.arange(0, total, every)  # light changes slowly; medians cost
-    ratios = _grey_ratios(linear_TNC[seen], luminance_TN[seen])
+    ratios = grey_ratios(linear_TNC[seen], luminance_TN[seen])
     whole = np.stack([np.interp(np.arange(total), seen, ratios[:, c]) for c in (0, 1)], -1)
     out["white_k"], out["tint_duv"] = light_of(whole, white_k=white_k)
     out["motion_px"] = _motion(look.small_THWC) * (info.width / cuts.WIDTH)
@@ -51,7 +51,7 @@ def curves_of(look: Look, info: ClipInfo, *, white_k: float = 5600.0) -> dict[st
     return {name: np.asarray(curve, np.float32) for name, curve in out.items()}
 
 
-def _grey_ratios(linear_TNC: np.ndarray, luminance_TN: np.ndarray) -> np.ndarray:
+def grey_ratios(linear_TNC: np.ndarray, luminance_TN: np.ndarray) -> np.ndarray:
     """log2 of R/G and B/G of what is most likely grey: middle tones, nearest to no colour.
 
     Shades of grey in two steps: the median of the middle tones, then again of the half of them

@@ -154,4 +154,52 @@ _REMARKS = [
     )""",
 ]
 
-MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS, _REMARKS]
+# What the catalogue measures of a shot, kept by content so that it outlives moves and rescans; what
+# a person chose as hero; and what is searched, made anew from both whenever either changed.
+_MEASURES = [
+    """CREATE TABLE measures (
+        content TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        version TEXT NOT NULL,
+        role TEXT NOT NULL,
+        exposure_ev REAL,
+        clipped REAL,
+        contrast_ev REAL,
+        white_k REAL,
+        tint_duv REAL,
+        key_azimuth_deg REAL,
+        key_elevation_deg REAL,
+        key_softness_deg REAL,
+        key_fill_ev REAL,
+        light_sure REAL,
+        focus REAL,
+        motion_px REAL,
+        shake_px REAL,
+        flicker_ev REAL,
+        grain REAL,
+        lens TEXT NOT NULL,
+        words TEXT NOT NULL,
+        curves TEXT NOT NULL,
+        look BLOB NOT NULL,
+        PRIMARY KEY (content, first)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE heroes (
+        content TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        PRIMARY KEY (content, first)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE found (
+        id INTEGER PRIMARY KEY,
+        shot TEXT NOT NULL,
+        exposure_ev REAL, clipped REAL, contrast_ev REAL, white_k REAL, tint_duv REAL,
+        key_azimuth_deg REAL, key_elevation_deg REAL, key_softness_deg REAL, key_fill_ev REAL,
+        focus REAL, motion_px REAL, shake_px REAL, flicker_ev REAL, grain REAL, length REAL
+    )""",
+    """CREATE VIRTUAL TABLE words USING fts5(
+        said, content='', tokenize="unicode61 remove_diacritics 2 tokenchars '_'"
+    )""",
+    # One row for all shots, in the order of `found`: a search by likeness reads one block.
+    "CREATE TABLE vectors (kind TEXT PRIMARY KEY, rows BLOB NOT NULL) WITHOUT ROWID",
+]
+
+MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS, _REMARKS, _MEASURES]

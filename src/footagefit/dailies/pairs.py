@@ -89,13 +89,13 @@ def mined(reader: Reader, mismatch: Mismatch) -> MinedPair | None:
     a_T, b_T = _run(reader, one, at[0]), _run(reader, other, at[1])
     if a_T.shape[-2:] != b_T.shape[-2:]:
         return None
-    warp = _alignment(a_T[len(a_T) // 2], b_T[len(b_T) // 2])
+    warp = alignment(a_T[len(a_T) // 2], b_T[len(b_T) // 2])
     if warp is None:
         return None
     a, b = a_T[len(a_T) // 2], b_T[len(b_T) // 2]
-    over, inside = _warped(b, warp)
-    calm = _still(a_T) * _warped(_still(b_T)[..., None], warp)[0][..., 0] * inside
-    mask = calm * _same_things(a, over)
+    over, inside = warped(b, warp)
+    calm = _still(a_T) * warped(_still(b_T)[..., None], warp)[0][..., 0] * inside
+    mask = calm * same_things(a, over)
     if float(mask.mean()) < _LEAST_STATIC:
         return None
     return MinedPair(
@@ -118,7 +118,7 @@ def _run(reader: Reader, shot: Shot, middle: int) -> np.ndarray:
     return frames.permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def _log(frame_HWC: np.ndarray) -> np.ndarray:
+def in_stops(frame_HWC: np.ndarray) -> np.ndarray:
     """Stops of luminance."""
     y = frame_HWC[..., 0] * 0.2722 + frame_HWC[..., 1] * 0.6741 + frame_HWC[..., 2] * 0.0537
     return np.log2(np.maximum(y, 2.0**-9)).astype(np.float32)
@@ -128,18 +128,26 @@ def _still(run_THWC: np.ndarray) -> np.ndarray:
     """1 where nothing moves over a few frames; what noise does to dark pixels is let pass."""
     import cv2
 
-    stops = np.stack([cv2.GaussianBlur(_log(frame), (0, 0), 1.5) for frame in run_THWC])
+    stops = np.stack([cv2.GaussianBlur(in_stops(frame), (0, 0), 1.5) for frame in run_THWC])
     stops -= np.median(stops, axis=(1, 2), keepdims=True)
     still = (stops.max(0) - stops.min(0) < 2 * _CALM).astype(np.uint8)
     return cv2.erode(still, np.ones((5, 5), np.uint8)).astype(np.float32)
 
 
-def _alignment(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
-    """Affine map from the first picture's pixels to the second's (Evangelidis 2008), or None."""
+def alignment(
+    one_HWC: np.ndarray, other_HWC: np.ndarray, *, start: np.ndarray | None = None
+) -> np.ndarray | None:
+    """Affine map from the first picture's pixels to the second's (Evangelidis 2008), or None.
+
+    Args:
+        one_HWC: Scene-linear ACEScg.
+        other_HWC: Of the same size.
+        start: A map (2,3) that comes near; by default none but the same place.
+    """
     import cv2
 
-    a, b = (_detail(_log(p)) for p in (one_HWC, other_HWC))
-    warp = np.eye(2, 3, dtype=np.float32)
+    a, b = (_detail(in_stops(p)) for p in (one_HWC, other_HWC))
+    warp = np.eye(2, 3, dtype=np.float32) if start is None else start.astype(np.float32)
     everywhere = np.full(a.shape, 255, np.uint8)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     try:
@@ -160,7 +168,7 @@ def _detail(stops_HW: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(local, (0, 0), 1.0)
 
 
-def _warped(picture_HWC: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def warped(picture_HWC: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A picture laid over the first one's pixels, and 1 where it reaches."""
     import cv2
 
@@ -172,14 +180,14 @@ def _warped(picture_HWC: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.n
     return over.reshape(height, width, -1), inside.astype(np.float32)
 
 
-def _same_things(one_HWC: np.ndarray, over_HWC: np.ndarray) -> np.ndarray:
+def same_things(one_HWC: np.ndarray, over_HWC: np.ndarray) -> np.ndarray:
     """1 where both show the same structure, whatever the light: local correlation of detail.
 
     Where there is no structure at all, neighbours within a few pixels have the say.
     """
     import cv2
 
-    a, b = _detail(_log(one_HWC)), _detail(_log(over_HWC))
+    a, b = _detail(in_stops(one_HWC)), _detail(in_stops(over_HWC))
     size = max(2.0, max(a.shape) / 48)
 
     def mean(x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,190 @@
+"""How one take's picture differs from another's, in photographic units, from what both show.
+
+Here: one robust fit of all that stands still in both: log light of one is a line in log light of
+the other, its slope contrast, its offset exposure and white; what is left over is light that came
+from elsewhere. Not here: laying takes over each other (`laying`), things that were added, moved or
+recoloured (`things`), what counts as too much (`judging`).
+
+Differences are the take less the reference take. Shapes: K moments, H rows, W columns, C channels,
+N pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from footagefit.catalogue.laying import Laid
+from footagefit.dailies.pairs import same_things
+from footagefit.footage.white import light_rgb
+from footagefit.signature import coordinates, grade
+
+GREY = float(np.log2(0.18))
+_DARKEST = np.float32(2.0**-10)
+_FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
+_LEAST_EFFECT = 0.8  # of what is left: a slope that changes less than that says nothing
+# Where the still part spans fewer stops than this and lies as bright as before, a slope would have
+# to come with just the exposure that hides it.
+_NARROW, _SAME_LEVEL = 0.6, 0.08
+_LEAST_SHARE = 0.03  # of the picture that must stand still in both
+_SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
+_SURE, _UNSURE = 0.9, 0.75  # squared correlation from, and under, which a slope is (not) believed
+_FIELD_SHARE = 1 / 24  # of the long side: light that varies more finely is structure, not light
+_LEAST_SPREAD = 0.12  # stops (rms) the still part must span for its slope to mean contrast
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Light of a take as a line in light of the reference take.
+
+    Attributes:
+        offset_C: Stops at 18% grey, by channel.
+        slope: Contrast: 1 is the same.
+        light_ev: Robust spread over the frame of what the line leaves, coarse, in stops.
+        fine_ev: The same of all of it.
+        still_HW: True where both show the same thing, neither dark nor burnt out.
+    """
+
+    offset_C: np.ndarray
+    slope: float
+    light_ev: float
+    fine_ev: float
+    still_HW: np.ndarray
+
+    @property
+    def share(self) -> float:
+        """Of the picture that was compared."""
+        return float(self.still_HW.mean())
+
+    @property
+    def exposure_ev(self) -> float:
+        """Stops at 18% grey."""
+        return float(np.log2(np.array([0.2722, 0.6741, 0.0537]) @ 2.0**self.offset_C))
+
+    def white(self, *, white_k: float) -> tuple[float, float]:
+        """Mired (warmer above 0) and Duv (greener above 0) by which the light differs."""
+        neutral = np.array(light_rgb(white_k, white_k=white_k))
+        mired, duv = grade.mired_of(2.0**self.offset_C * neutral, white_k=white_k)
+        return mired - 1e6 / white_k, duv
+
+    def onto_take(self, reference_HWC: np.ndarray) -> np.ndarray:
+        """The reference's picture as the take would have recorded it, in stops about grey."""
+        stops = coordinates.stops(reference_HWC) - GREY
+        return (self.offset_C + self.slope * stops).astype(np.float32)
+
+
+def fitted(reference: Laid, take: Laid) -> Fitted | None:
+    """The line that the still parts of both agree on; None where too little stands still."""
+    import cv2
+
+    one, inside_one = _middle(reference)
+    other, inside_other = _middle(take)
+    usable = inside_one & inside_other & _usable(one) & _usable(other)
+    still = usable & (same_things(one, other) > 0.5)
+    if still.mean() < _LEAST_SHARE:
+        return None
+    blur = max(1.0, max(one.shape) * _SMOOTH_SHARE)
+    a, b = (cv2.GaussianBlur(p, (0, 0), blur) for p in (one, other))
+    x_HWC, y_HWC = (np.log2(np.maximum(p, _DARKEST)) - GREY for p in (a, b))
+    luma = np.array([0.2722, 0.6741, 0.0537], np.float32)
+    offset, slope = _line(x_HWC[still], y_HWC[still])
+    left = (y_HWC - offset - slope * x_HWC) @ luma
+    reach = float((x_HWC[still] @ luma).std())
+    level = abs(float(np.median((y_HWC - x_HWC)[still] @ luma)))
+    weak = abs(slope - 1.0) * reach < _LEAST_EFFECT * _spread(left[still])
+    if weak or (reach < _NARROW and level < _SAME_LEVEL):
+        offset, slope = _line(x_HWC[still], y_HWC[still], free=False)
+        left = (y_HWC - offset - slope * x_HWC) @ luma
+    coarse = _field(left, still)
+    return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still)
+
+
+def clipped_share(frames_KHWC: np.ndarray) -> float:
+    """Of the picture that is burnt out: that lies within a tenth of a stop of the most there is."""
+    light = coordinates.luma(frames_KHWC)
+    level = float(np.quantile(light, 0.9995))
+    return float((light >= 0.93 * level).mean()) if level > 0.9 else 0.0
+
+
+def detail_stops(reference_KHWC: np.ndarray, take_KHWC: np.ndarray) -> float:
+    """How much finer the take's edges are than the reference's, in stops: below 0 is softer.
+
+    At the strongest edges of each frame, which grain does not reach: how steep they are at a fine
+    scale over a coarse one. Needs no alignment, and neither exposure nor contrast changes it.
+    """
+    there = np.median([_edge_steepness(f) for f in take_KHWC])
+    here = np.median([_edge_steepness(f) for f in reference_KHWC])
+    return float(np.log2(max(there, 1e-3) / max(here, 1e-3)))
+
+
+def _middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
+    """The median of the moments and where all of them reach: what moves and grain go."""
+    middle = np.median(over.frames_KHWC, axis=0).astype(np.float32)
+    return middle, np.asarray(over.inside_KHW.all(0))
+
+
+def _usable(picture_HWC: np.ndarray) -> np.ndarray:
+    """True away from darkness and from what is burnt out."""
+    import cv2
+
+    burnt = (picture_HWC.max(-1) > _CEILING).astype(np.uint8)
+    dark = coordinates.luma(picture_HWC) < _FLOOR
+    return (cv2.dilate(burnt, np.ones((7, 7), np.uint8)) == 0) & ~dark
+
+
+def _line(x_NC: np.ndarray, y_NC: np.ndarray, *, free: bool = True) -> tuple[np.ndarray, float]:
+    """Offsets by channel and one slope, by total least squares with Geman and McClure's weights.
+
+    Total: both pictures have noise, and a slope fitted to one of them alone comes out too flat.
+    The slope stays 1 where it is not `free`.
+    """
+    x, y = x_NC.astype(np.float64), y_NC.astype(np.float64)
+    slope, offset = 1.0, np.median(y - x, axis=0)
+    for turn in range(20):
+        rest = (y - offset - slope * x) / np.sqrt(1.0 + slope * slope)
+        size = np.sqrt((rest**2).mean(1))
+        scale = max(0.02, 2.0 * float(np.median(size)))
+        weight = 1.0 / (1.0 + (size / scale) ** 2) ** 2
+        total = weight.sum()
+        mean_x, mean_y = (weight @ x) / total, (weight @ y) / total
+        dx, dy = x - mean_x, y - mean_y
+        xx, yy, xy = (float((weight[:, None] * p).sum()) for p in (dx * dx, dy * dy, dx * dy))
+        if free and turn > 2 and np.sqrt(xx / (3 * total)) > _LEAST_SPREAD and xy > 0:
+            found = np.clip((yy - xx + np.hypot(yy - xx, 2 * xy)) / (2 * xy), 0.4, 2.5)
+            agreed = (xy * xy / (xx * yy) - _UNSURE) / (_SURE - _UNSURE)  # else grain has the say
+            slope = float(found ** np.clip(agreed, 0.0, 1.0))
+        offset = mean_y - slope * mean_x
+    return offset.astype(np.float32), slope
+
+
+def _field(left_HW: np.ndarray, still_HW: np.ndarray) -> np.ndarray:
+    """What is left, averaged over neighbourhoods of the still part."""
+    import cv2
+
+    size = max(left_HW.shape) * _FIELD_SHARE
+    weight = still_HW.astype(np.float32)
+    capped = np.clip(left_HW, -3, 3).astype(np.float32) * weight
+    return cv2.GaussianBlur(capped, (0, 0), size) / (cv2.GaussianBlur(weight, (0, 0), size) + 1e-3)
+
+
+def _spread(values_N: np.ndarray) -> float:
+    low, high = np.quantile(values_N, (0.1, 0.9))
+    return float(high - low) / 2.563  # a normal's standard deviation
+
+
+def _edge_steepness(frame_HWC: np.ndarray) -> float:
+    """Gradient at a fine scale over that at a coarse one, along the strongest edges."""
+    import cv2
+
+    light = np.minimum(coordinates.luma(frame_HWC), 1.0)
+    tone = coordinates.tones(light).astype(np.float32)
+    steep = []
+    for sigma in (0.7, 2.2):
+        smooth = cv2.GaussianBlur(tone, (0, 0), sigma)
+        across, down = (cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
+        steep.append(np.hypot(across, down))
+    fine, coarse = (s[4:-4, 4:-4] for s in steep)
+    ridge = coarse >= np.quantile(coarse, 0.97)
+    fine = cv2.dilate(np.ascontiguousarray(fine), np.ones((3, 3), np.uint8))
+    return float(np.median(fine[ridge] / np.maximum(coarse[ridge], 1e-6)))

@@ -1,0 +1,157 @@
+"""Differences between pictures whose difference is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dailies_footage import scenery, shot_of
+from footagefit.catalogue import comparing, things
+from footagefit.catalogue.laying import Moments, laid
+from footagefit.footage.white import light_rgb
+
+HEIGHT, WIDTH = 135, 240
+
+
+def moments(change=None, *, shift=(0, 0), seed=3, noise=0.01, paint=None) -> Moments:
+    """Three moments of one set: light, then what the camera or the crew did to it."""
+    world = scenery(seed, HEIGHT + 40, WIDTH + 40) ** 2.2 * 0.6 + 0.01
+    rng = np.random.default_rng((seed, 100 + shift[0], 100 + shift[1]))
+    frames = []
+    for k in range(3):
+        y, x = 20 + shift[0], 20 + shift[1] + k
+        frame = world[y : y + HEIGHT, x : x + WIDTH].astype(np.float32)
+        frame = frame if paint is None else paint(frame.copy())
+        frame = frame if change is None else change(frame)
+        grain = rng.normal(0, noise, frame.shape)
+        frames.append(np.maximum(frame * (1 + grain), 0).astype(np.float32))
+    return Moments(shot_of("12"), (1, 2, 3), np.stack(frames))
+
+
+def between(one: Moments, other: Moments):
+    base, over = laid(one.middle, one), laid(one.middle, other)
+    assert base is not None and over is not None
+    fit = comparing.fitted(base, over)
+    assert fit is not None
+    return base, over, fit
+
+
+@pytest.mark.parametrize("ev", [-0.7, 0.3, 1.0])
+def test_exposure_in_stops(ev):
+    _, _, fit = between(moments(), moments(lambda f: f * 2.0**ev, shift=(2, -3)))
+    assert fit.exposure_ev == pytest.approx(ev, abs=0.03)
+    assert fit.slope == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("mired", [-40.0, 25.0])
+def test_white_in_mired(mired):
+    kelvin = 1e6 / (1e6 / 5600 + mired)
+    gains = np.array(light_rgb(kelvin)) / np.array(light_rgb(5600.0))
+    _, _, fit = between(moments(), moments(lambda f: f * gains.astype(np.float32)))
+    assert fit.white(white_k=5600.0)[0] == pytest.approx(mired, abs=3)
+    assert fit.exposure_ev == pytest.approx(0.0, abs=0.05)
+
+
+@pytest.mark.parametrize("slope", [0.75, 1.3])
+def test_contrast_about_grey(slope):
+    _, _, fit = between(moments(), moments(lambda f: 0.18 * (f / 0.18) ** slope))
+    assert fit.slope == pytest.approx(slope, abs=0.04)
+    assert fit.exposure_ev == pytest.approx(0.0, abs=0.05)
+
+
+def test_light_from_elsewhere_is_what_no_line_explains():
+    across = np.linspace(-0.8, 0.8, WIDTH, dtype=np.float32)[None, :, None]
+    _, _, same = between(moments(), moments(shift=(1, 1)))
+    _, _, moved = between(moments(), moments(lambda f: f * 2.0**across))
+    assert same.light_ev < 0.1  # half of the limit
+    assert moved.light_ev > 0.3
+
+
+def test_other_places_are_not_compared():
+    one, other = moments(seed=3), moments(seed=4)
+    over = laid(one.middle, other)
+    base = laid(one.middle, one)
+    assert base is not None
+    assert over is None or comparing.fitted(base, over) is None
+
+
+def test_a_soft_take_is_softer_whatever_its_exposure_and_grain():
+    import cv2
+
+    def soft(frame):
+        return 0.6 * cv2.GaussianBlur(frame, (0, 0), 1.6)
+
+    sharp, grainy = moments(), moments(lambda f: 1.5 * f, noise=0.05)
+    assert comparing.detail_stops(sharp.frames_KHWC, moments(soft).frames_KHWC) < -0.5
+    assert abs(comparing.detail_stops(sharp.frames_KHWC, grainy.frames_KHWC)) < 0.25
+
+
+def test_what_is_burnt_out_is_counted():
+    frames = moments().frames_KHWC
+    assert comparing.clipped_share(frames * 0.5) == 0.0
+    burnt = np.minimum(frames * 20, 1.0)
+    assert comparing.clipped_share(burnt) > 0.2
+
+
+def test_a_wire_is_found_and_boxed():
+    def wired(frame):
+        rows = np.arange(HEIGHT)
+        frame[rows, (150 + rows * 0.12).astype(int)] *= 0.45
+        return frame
+
+    base, over, fit = between(moments(), moments(paint=wired, shift=(1, 0)))
+    found = things.things(base, over, fit)
+    assert found and found[0].kind == "wire"
+    x, _, w, h = found[0].box
+    assert 135 <= x <= 160 and x + w <= 180 and h > 100
+
+
+def test_a_boom_hangs_in_from_above():
+    def boomed(frame):
+        frame[:14, 90:125] = 0.004
+        return frame
+
+    base, over, fit = between(moments(), moments(paint=boomed))
+    assert "boom" in [t.kind for t in things.things(base, over, fit)]
+
+
+def test_wardrobe_of_another_colour_is_found_where_it_is():
+    def dressed(colour):
+        def paint(frame):
+            frame[50:120, 80:140] = np.array(colour, np.float32) * (
+                0.9 + 0.2 * np.random.default_rng(0).random((70, 60, 1), np.float32)
+            )
+            return frame
+
+        return paint
+
+    base, over, fit = between(
+        moments(paint=dressed((0.3, 0.12, 0.1))), moments(paint=dressed((0.1, 0.16, 0.3)))
+    )
+    found = [t for t in things.things(base, over, fit) if t.kind == "wardrobe"]
+    assert found
+    x, y, w, h = found[0].box
+    assert 70 <= x <= 90 and 40 <= y <= 60 and 45 <= w <= 75 and 55 <= h <= 85
+
+
+def test_a_prop_that_moved_is_found_once():
+    wall = np.array([0.2, 0.2, 0.2], np.float32)
+
+    def with_ball(at):
+        def paint(frame):
+            frame[:] = 0.85 * wall + 0.15 * frame
+            y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+            frame[(x - at) ** 2 + (y - 80) ** 2 < 8**2] = (0.5, 0.1, 0.05)
+            return frame
+
+        return paint
+
+    base, over, fit = between(moments(paint=with_ball(70)), moments(paint=with_ball(110)))
+    found = things.things(base, over, fit)
+    assert [t.kind for t in found] == ["prop"]
+    assert found[0].moved_px == pytest.approx(40, abs=4)
+
+
+def test_nothing_is_told_of_two_clean_takes():
+    base, over, fit = between(moments(), moments(shift=(1, 2)))
+    assert things.things(base, over, fit) == []

@@ -1,0 +1,124 @@
+"""Takes beside their heroes, from the command line to the page; ranking and the cut."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from footagefit.catalogue.ranking import weights
+from footagefit.errors import UnknownName, WrongValue
+from small_fit import small_fit
+
+
+@pytest.fixture
+def report(footagefit, made_show, show_yaml, tmp_path):
+    def run(*words: str):
+        page = tmp_path / "continuity.html"
+        code, out, err = footagefit(
+            "continuity", f"show={show_yaml()}", f"out={page}", "as=json", *words
+        )
+        assert code == 0, err
+        return json.loads(out), page
+
+    return run
+
+
+def takes_of(plain):
+    return {t["shot"]: t for s in plain["setups"] for t in s["takes"]}
+
+
+def test_takes_that_are_off_are_told_in_stops_and_gamma(report):
+    plain, page = report("hero=12_T1_A")
+    takes = takes_of(plain)
+    assert plain["setups"][0]["hero"] == "12_T1_A"
+    assert "named by a person" in plain["setups"][0]["hero_because"]
+    assert takes["12_T2_A"]["sits"], takes["12_T2_A"]["differences"]
+    under = takes["12_T3_A"]["differences"][0]
+    assert under["kind"] == "exposure" and under["size"] == pytest.approx(-0.8, abs=0.12)
+    assert "contrast" in [d["kind"] for d in takes["12_T4_A"]["differences"]]
+    assert takes["12_T4_A"]["figures"]["contrast"] == pytest.approx(0.3, abs=0.08)
+    assert "13_T1_A" not in takes  # scenes are never held against each other
+    assert takes["12_T3_A"]["fix"].startswith("footagefit infer fit=")
+    text = page.read_text()
+    assert text.count("data:image/jpeg") == 4 and "http" not in text.replace("http-equiv", "")
+    assert text.index("12_T3_A") < text.index("Heroes")
+
+
+def test_a_hero_named_once_stays_named(report, footagefit, show_yaml):
+    report("hero=12_T2_A")
+    plain, _ = report()
+    assert plain["setups"][0]["hero"] == "12_T2_A"
+    report("hero=12_T1_A")
+    plain, _ = report("scene=12")
+    assert plain["setups"][0]["hero"] == "12_T1_A"
+    code, _, err = footagefit("continuity", f"show={show_yaml()}", "hero=12_T*")
+    assert code == 2 and "Name one of them" in err
+
+
+def test_takes_are_ranked_and_cut_in_scene_order(footagefit, made_show, show_yaml, tmp_path):
+    cut = tmp_path / "cut.otio"
+    words = ("select", f"show={show_yaml()}", f"out={cut}", "handles=2")
+    code, out, err = footagefit(*words, "as=json")
+    assert code == 0, err
+    setups = json.loads(out[: out.rindex("}") + 1])["setups"]
+    order = [t["shot"] for t in setups[0]["takes"]]
+    assert set(order[:2]) == {"12_T1_A", "12_T2_A"}
+    assert [t["picked"] for t in setups[0]["takes"]] == [True, False, False, False]
+    import opentimelineio as otio
+
+    clips = list(otio.adapters.read_from_file(str(cut)).find_clips())
+    assert [c.name for c in clips] == [order[0], "13_T1_A"]
+    assert [c.source_range.duration.to_frames() for c in clips] == [12, 12]
+    code, _, err = footagefit(*words)
+    assert code == 2 and "existing=replace" in err
+
+
+def test_an_edl_reads_back(footagefit, made_show, show_yaml, tmp_path):
+    from footagefit.footage.timeline import read_timeline
+
+    cut = tmp_path / "cut.edl"
+    code, _, err = footagefit("select", f"show={show_yaml()}", f"out={cut}", "scene=12", "picks=2")
+    assert code == 0, err
+    events = read_timeline(cut, rate=24)
+    assert len(events) == 2
+    assert {e.scene for e in events} == {"12"}
+    assert all(e.length == 16 for e in events)
+
+
+def test_forms_without_an_adapter_say_what_to_install(footagefit, show_yaml, tmp_path):
+    code, _, err = footagefit("select", f"show={show_yaml()}", f"out={tmp_path / 'cut.aaf'}")
+    if code:  # an adapter may be installed
+        assert code == 2 and "pip install otio-aaf-adapter" in err
+
+
+def test_rules_are_checked():
+    assert weights("focus:7,white_point:0")["focus"] == 7.0
+    assert weights("white_point:0")["white point"] == 0.0
+    assert weights(None)["focus"] == 3.0
+    with pytest.raises(UnknownName, match="focus"):
+        weights("sharpness:1")
+    with pytest.raises(WrongValue, match="name:weight"):
+        weights("focus:much")
+
+
+def test_fix_lists_what_it_would_match(footagefit, made_show, show_yaml):
+    code, out, err = footagefit("fix", f"show={show_yaml()}", "dry_run=true", "scene=12")
+    assert code == 0, err
+    assert "12_T3_A to 12_T1_A: exposure" in out
+
+
+def test_fix_renders_and_says_what_is_left(footagefit, made_show, show_yaml, tmp_path):
+    """A fit that returns the plate leaves all of the mismatch, and the report must say so."""
+    out_folder = tmp_path / "fixes"
+    fit = small_fit(tmp_path / "zero", zero=True)
+    code, out, err = footagefit(
+        "fix", f"show={show_yaml()}", "clip=12_T3_A", f"out={out_folder}", f"fit={fit}", "as=json"
+    )
+    assert code == 0, err
+    made = json.loads(out[: out.rindex("}") + 1])["takes"]
+    assert [m["shot"] for m in made] == ["12_T3_A"]
+    assert made[0]["before"]["exposure"] == pytest.approx(0.8, abs=0.12)
+    assert made[0]["after"]["exposure"] == pytest.approx(made[0]["before"]["exposure"], abs=0.02)
+    assert len(list((out_folder / "12" / "12_T3_A").glob("*.exr"))) == 16
+    assert (out_folder / "fixed.otio").is_file()
