@@ -22,10 +22,11 @@ from footagefit.soundstage.shapes import (
     flat,
     forms,
     pick,
+    spans,
     squares,
     unit,
 )  # fmt: skip
-from footagefit.soundstage.tiles import RAYS, in_sight, near
+from footagefit.soundstage.tiles import RAYS, in_sight, meets, near
 
 _EDGE_M = 0.009  # over what distance boxes' edges are rounded
 
@@ -77,20 +78,40 @@ def trace(parts: Parts, origin: Tensor, way: Tensor) -> Hits:
         origin: (B,3) where rays start.
         way: (B,N,3) unit directions, N a multiple of a tile.
     """
+    best, found = _nearest(parts, origin, way)
+    return _surfaces(parts, origin, way, best, found)
+
+
+def items(parts: Parts, origin: Tensor, way: Tensor) -> Tensor:
+    """(B,N) `Hits.item` of each ray, and no more; any blob of a body stands for all."""
+    return _nearest(parts, origin, way)[0].item.reshape(way.shape[:2])
+
+
+@dataclass
+class _Found:
+    """What the nearest hits' surfaces are read from."""
+
+    bodies: bodies.Bodies
+    rows: list[bodies.Row]
+    heads: list[tuple[int, int, Tensor, Tensor]]
+    leaves: list[tuple[int, Tensor, Tensor]]
+
+
+def _nearest(parts: Parts, origin: Tensor, way: Tensor) -> tuple[_Nearest, _Found]:
+    """The nearest hits, kind by kind."""
     batch, rays = way.shape[:2]
     first = parts.first
     tiles = way.reshape(batch, rays // RAYS, RAYS, 3)
-    to_plane = _plane_distance(parts.planes, origin, way)
-    distance, item = to_plane.min(1)
+    distance, item = _plane_distance(parts.planes, origin, way).min(1)
     best = _Nearest(distance.reshape(-1), item.reshape(-1))
     _boxes(parts.boxes, origin, tiles, best, first[1])
     entries = _blobs(parts.blobs, origin, tiles, best, first[2])
-    way_flat = flat(way)
-    _bodies(parts.blobs, origin, way_flat, entries, best, first=first[2])
+    made = bodies.Bodies(parts.blobs, origin, flat(way))
+    rows = _bodies(made, entries, best, first[2])
     towards = _heads(parts.heads, origin, tiles, best, first[3])
     leaves = _bushes(parts.bushes, origin, tiles, best, first[4])
     best.item = torch.where(best.distance >= FAR, torch.full_like(best.item, -1), best.item)
-    return _surfaces(parts, origin, way, best, towards=towards, leaves=leaves)
+    return best, _Found(made, rows, towards, leaves)
 
 
 def _plane_distance(planes: Planes, origin: Tensor, way: Tensor) -> Tensor:
@@ -134,59 +155,54 @@ def _blobs(
     blobs: Blobs, origin: Tensor, tiles: Tensor, best: _Nearest, first: int
 ) -> dict[int, Tensor]:
     """Blobs that stand alone; and for those of groups, where rays come near each group (B*N,)."""
-    _batch, _count, rays, _ = tiles.shape
-    grouped = blobs.group >= 0
-    radii = blobs.radii + (bodies.INFLATE * blobs.melt * grouped)[..., None]
+    rays, count = tiles.shape[2], blobs.centre.shape[1]
+    more = bodies.INFLATE * blobs.melt * (blobs.group >= 0)
+    radii = blobs.radii + more[..., None]
     form = forms(blobs.turn, radii)
     away = origin[:, None] - blobs.centre
     pull = applied(form, away)
     rest = flat((away * pull).sum(-1) - 1.0)
     square, pull = flat(squares(form)), flat(pull)
-    group = flat(blobs.group)
     ways = tiles.reshape(-1, rays, 3)
     terms, ways = features(ways), ways.transpose(1, 2)
-    groups = torch.unique(blobs.group[grouped]).tolist()
-    entries = {g: torch.full_like(best.distance, FAR).reshape(-1, rays) for g in groups}
+    seen = meets(tiles, -away, spans(blobs.turn, radii), torch.zeros_like(more))
     distance, item = best.distance.reshape(-1, rays), best.item.reshape(-1, rays)
-    for mine, index, real in near(in_sight(tiles, -away, radii.amax(-1))):
-        c = rest[index][..., None]
-        b = torch.matmul(pull[index], ways[mine])
-        a = torch.matmul(square[index], terms[mine])
-        root = b * b - a * c
-        good = (root > 0) & real[..., None]
-        enter = (-b - root.clamp_min_(0).sqrt_()).div_(a)
-        within = c < 0
-        good &= (enter > 1e-3) | within
-        t = torch.where(good, enter, enter.new_tensor(FAR))
-        own = group[index]
-        alone, slot = torch.where((own < 0)[..., None], t, t.new_tensor(FAR)).min(1)
-        alone = torch.where(alone > 1e-3, alone, alone.new_tensor(FAR))
-        better = alone < distance[mine]
-        number = torch.gather(index, 1, slot) % blobs.centre.shape[1] + first
-        distance[mine] = torch.where(better, alone, distance[mine])
-        item[mine] = torch.where(better, number, item[mine])
-        for g in groups:
-            entry = torch.where((own == g)[..., None], t, t.new_tensor(FAR)).amin(1)
-            entries[g][mine] = torch.minimum(entries[g][mine], entry.clamp_min(0))
+    entries: dict[int, Tensor] = {}
+    for group in torch.unique(blobs.group).tolist():
+        entry = torch.full_like(distance, FAR)
+        for mine, index, real in near(seen & (blobs.group == group)[:, None]):
+            c = torch.where(real, rest[index], 1e30)[..., None]  # what is not there is never met
+            b = torch.matmul(pull[index], ways[mine])
+            a = torch.matmul(square[index], terms[mine])
+            root = torch.addcmul(a * c, b, b, value=-1.0).neg_()
+            enter = root.clamp_min(0).sqrt_().add_(b).neg_().div_(a)
+            if group < 0:
+                t, slot = torch.where((root > 0) & (enter > 1e-3), enter, FAR).min(1)
+                better = t < distance[mine]
+                number = torch.gather(index, 1, slot) % count + first
+                distance[mine] = torch.where(better, t, distance[mine])
+                item[mine] = torch.where(better, number, item[mine])
+            else:
+                good = (root > 0) & ((enter > 1e-3) | (c < 0))
+                entry[mine] = torch.where(good, enter, FAR).amin(1).clamp_min_(0)
+        if group >= 0:
+            entries[group] = entry.reshape(-1)
     best.distance, best.item = distance.reshape(-1), item.reshape(-1)
-    return {g: entry.reshape(-1) for g, entry in entries.items()}
+    return entries
 
 
-def _bodies(blobs: Blobs, origin: Tensor, way: Tensor, entries: dict[int, Tensor], best: _Nearest,
-            *, first: int) -> None:  # fmt: skip
+def _bodies(
+    made: bodies.Bodies, entries: dict[int, Tensor], best: _Nearest, first: int
+) -> list[bodies.Row]:
     """Blobs that melt together; their hits are numbered by their group's first blob for now."""
-    batch = blobs.centre.shape[0]
-    count = way.shape[0] // batch
-    for group, entry in entries.items():
-        for scene in range(batch):
-            mine = slice(scene * count, (scene + 1) * count)
-            close = torch.nonzero(entry[mine] < best.distance[mine])[:, 0] + scene * count
-            if close.numel() == 0:
-                continue
-            keep = torch.nonzero(blobs.group[scene] == group)[:, 0]
-            body = bodies.Body(blobs, scene, keep)
-            t = body.hit(origin[scene], way[close], entry[close])
-            best.put(close, t, first + int(keep[0]))
+    rows = list(made.march(entries, best.distance))
+    for row in rows:
+        rays, distance = row.rays.reshape(-1), row.distance.reshape(-1)
+        best.distance.scatter_reduce_(0, rays, distance, "amin")
+        tag = (row.tag[:, None] + first).expand(row.rays.shape).reshape(-1)
+        won = torch.nonzero((distance < FAR) & (distance <= best.distance[rays]))[:, 0]
+        best.item[rays[won]] = tag[won]
+    return rows
 
 
 def _balls(centre: Tensor, turn: Tensor, radii: Tensor, origin: Tensor, way: Tensor) -> tuple[
@@ -264,9 +280,9 @@ def _rays_of(tiles: Tensor, rays: int, device: torch.device) -> Tensor:
     return (tiles[:, None] * rays + torch.arange(rays, device=device)).reshape(-1)
 
 
-def _surfaces(parts: Parts, origin: Tensor, way: Tensor, best: _Nearest, *,
-              towards: list[tuple[int, int, Tensor, Tensor]],
-              leaves: list[tuple[int, Tensor, Tensor]]) -> Hits:  # fmt: skip
+def _surfaces(
+    parts: Parts, origin: Tensor, way: Tensor, best: _Nearest, found: _Found
+) -> Hits:
     """Normals, local points and materials of the nearest hits."""
     batch, rays = way.shape[:2]
     first = parts.first
@@ -280,11 +296,12 @@ def _surfaces(parts: Parts, origin: Tensor, way: Tensor, best: _Nearest, *,
                 way.new_zeros(batch, rays, 5))  # fmt: skip
     rows = _Rows(hits, batch, rays)
     _box_surface(parts.boxes, rows, first[1], first[2])
+    _body_surface(parts.blobs, found, rows, first[2])
     _blob_surface(parts.blobs, rows, first[2], first[3])
-    for scene, head, at, facing in towards:
+    for scene, head, at, facing in found.heads:
         mine = rows.item[at] == first[3] + head
         _head_surface(parts.heads, scene, head, at[mine], facing[mine], rows)
-    for number, at, facing in leaves:
+    for number, at, facing in found.leaves:
         mine = rows.item[at] == number
         rows.normal[at[mine]] = facing[mine]
         _hang(parts.bushes, rows, at[mine], number - first[4])
@@ -335,23 +352,28 @@ def _box_surface(boxes: Boxes, rows: _Rows, low: int, high: int) -> None:
     rows.material[at] = boxes.material.reshape(-1)[index]
 
 
+def _body_surface(blobs: Blobs, found: _Found, rows: _Rows, low: int) -> None:
+    """Bodies' hits get the number of the blob they are on."""
+    count = blobs.centre.shape[1]
+    for row in found.rows:
+        met = row.distance < FAR
+        some = met & (rows.item[row.rays] == row.tag[:, None] + low)
+        if not bool(some.any()):
+            continue
+        at = row.rays[some]
+        which, *values = found.bodies.surface(row, some)
+        rows.normal[at], rows.local[at], rows.texture[at] = values
+        rows.item[at], rows.material[at] = which % count + low, blobs.material.reshape(-1)[which]
+
+
 def _blob_surface(blobs: Blobs, rows: _Rows, low: int, high: int) -> None:
+    """Blobs that stand alone."""
     at = rows.between(low, high)
+    index = at // rows.rays * blobs.centre.shape[1] + rows.item[at] - low
+    alone = blobs.group.reshape(-1)[index] < 0
+    at, index = at[alone], index[alone]
     if at.numel() == 0:
         return
-    count = blobs.centre.shape[1]
-    index = at // rows.rays * count + rows.item[at] - low
-    group = blobs.group.reshape(-1)[index]
-    for scene in range(blobs.centre.shape[0]):
-        for number in torch.unique(group[(at // rows.rays == scene) & (group >= 0)]).tolist():
-            mine = (group == number) & (at // rows.rays == scene)
-            keep = torch.nonzero(blobs.group[scene] == number)[:, 0]
-            found = bodies.Body(blobs, scene, keep).surface(rows.point[at[mine]])
-            rows.item[at[mine]] = found[0] + low
-            rows.material[at[mine]] = blobs.material[scene][found[0]]
-            rows.normal[at[mine]], rows.local[at[mine]], rows.texture[at[mine]] = found[1:]
-    mine = group < 0
-    at, index = at[mine], index[mine]
     turn, radii = flat(blobs.turn)[index], flat(blobs.radii)[index]
     local = applied(turn, rows.point[at] - flat(blobs.centre)[index])
     rows.normal[at] = applied(turn.transpose(1, 2), unit(local / radii.square()))

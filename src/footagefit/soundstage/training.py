@@ -26,7 +26,7 @@ from footagefit.soundstage.camera import Camera, view
 from footagefit.soundstage.lights import Source
 from footagefit.soundstage.render import lit, look
 from footagefit.soundstage.scene import Scene, scene
-from footagefit.soundstage.tracing import trace
+from footagefit.soundstage.tracing import items
 from footagefit.soundstage.wild import wild_set
 
 _CHART_PX = (96, 128)  # of heads: in pictures up to 128 px, and in larger ones
@@ -124,7 +124,7 @@ def aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
     """Cameras brought to bear where they would see no subject: a wall alone teaches nothing."""
     for closer in (0.7, 0.6):
         small = view(cameras, (16, 16), device=device)
-        item = trace(stage.parts, small.place, small.rays()).item
+        item = items(stage.parts, small.place, small.rays())
         share = (item >= stage.parts.first[1]).float().mean(1).tolist()
         if min(share) >= _LEAST_SUBJECT:
             break
