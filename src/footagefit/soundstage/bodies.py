@@ -174,8 +174,11 @@ class Bodies:
             for share, table in ((weight, self._facing), (wide, self._cloth))
         )
         centre, turn = flat(self._blobs.centre)[which], flat(self._blobs.turn)[which]
-        return which, unit(_through(facing, point)), applied(turn, point - centre), _through(
-            cloth, point
+        return (
+            which,
+            unit(_through(facing, point)),
+            applied(turn, point - centre),
+            _through(cloth, point),
         )
 
 

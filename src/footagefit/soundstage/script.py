@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, cast
 
-from footagefit.errors import UnknownName
+from footagefit.errors import UnknownName, WrongValue
 from footagefit.footage.timecode import frames_of, timecode_of
 from footagefit.records import Light
 from footagefit.soundstage.specs import LensSpec, Obstacle, SensorSpec, SetUp
@@ -52,7 +53,10 @@ _GRAIN = (
 
 @dataclass(frozen=True)
 class Preset:
-    """How much is shot: scenes, set-ups and takes of each, frames, picture size."""
+    """How much is shot: scenes, set-ups and takes of each, frames, picture size.
+
+    `truth_every` 0 leaves it at one frame of a scene's first take, and of takes with an obstacle.
+    """
 
     scenes: int
     setups: int
@@ -61,14 +65,15 @@ class Preset:
     slate_frames: int
     size_px: tuple[int, int]
     truth_every: int
+    plates: bool = False  # of every set-up's first take, not of the show's alone
     faults: tuple[str, ...] = tuple(FAULTS)
 
 
 PRESETS = {
     "demo": Preset(4, 2, 3, 12, 5, (180, 320), 0),
-    "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, ("exposure", "dropped", "corrupt")),
+    "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, faults=("exposure", "dropped", "corrupt")),
     "brief": Preset(4, 2, 3, 8, 3, (72, 128), 0),
-    "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 1),
+    "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 12, plates=True),
 }
 
 
@@ -173,17 +178,35 @@ class Script:
     takes: tuple[Take, ...]
     cut: tuple[Cut, ...]
 
+    def part(self, shots: Collection[str]) -> Script:
+        """The same plan with some takes alone."""
+        takes = tuple(take for take in self.takes if take.shot in shots)
+        return replace(self, takes=takes, cut=tuple(c for c in self.cut if c.shot in shots))
+
     @property
     def faults(self) -> list[Fault]:
         """Everything that is wrong, in shooting order."""
         return [take.fault for take in self.takes if take.fault is not None]
 
 
-def write_script(preset: str, seed: int) -> Script:
-    """The plan that a preset and a seed give, always the same one."""
+def write_script(preset: str, seed: int, *, truth_every: int | None = None) -> Script:
+    """The plan that a preset and a seed give, always the same one.
+
+    Args:
+        preset: One of `PRESETS`.
+        seed: What everything random is drawn from.
+        truth_every: Frames between those that truth is written of, 1 for all; the preset's own
+            where None.
+    """
     if preset not in PRESETS:
         raise UnknownName("preset", preset, PRESETS)
     size = PRESETS[preset]
+    if truth_every is not None:
+        if truth_every < 1:
+            raise WrongValue(
+                f"truth_every={truth_every} is no number of frames", hint="Say 1 for every frame"
+            )
+        size = replace(size, truth_every=truth_every)
     rng = random.Random(f"script {preset} {seed}")
     scenes = tuple(_scene(i, rng) for i in range(size.scenes))
     takes = _takes(scenes, size, rng)
@@ -253,7 +276,7 @@ def _take(
         rng.randrange(2**31), tuple(range(size.frames)), size.slate_frames,
         tail_slate=number > 1 and rng.random() < 0.2, circled=first,
         plate=f"sc{int(scene.number):03d}_{10 * (letter + 1):04d}"
-        if first and ((letter == 0 and scene.number == "12") or bool(every)) else "",
+        if first and ((letter == 0 and scene.number == "12") or size.plates) else "",
         truth=truth,
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ from footagefit.soundstage import environment
 from footagefit.soundstage import lights as lamp
 from footagefit.soundstage.camera import Camera, view
 from footagefit.soundstage.lights import Source
-from footagefit.soundstage.render import lit, look
+from footagefit.soundstage.render import lit, lit_apart, look
 from footagefit.soundstage.scene import Scene, scene
 from footagefit.soundstage.tracing import items
 from footagefit.soundstage.wild import wild_set
@@ -105,18 +105,17 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     exposure = exposure.to(device)
     rim, _ = _pair([light for light, *_ in rest], cameras, device)
     rim.name = "rim"
-    more = lit(seen, rim).total + lit(seen, _surroundings(rest, device)).total
     white = torch.ones(len(made), 3)
-    ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
-    images, shadows = [], []
-    for j in range(lights):
-        key, fill = _pair([row[j] for row in asked], cameras, device)
-        part = lit(seen, key)
-        images.append((part.total + ambient * fill.colour[:, :, None, None] + more) * exposure)
-        shadows.append(part.shadow)
+    pairs = [_pair([row[j] for row in asked], cameras, device) for j in range(lights)]
+    dome, around = _dome("fill", white, white, device), _surroundings(rest, device)
+    first, *keys = lit_apart(seen, [rim, *(key for key, _ in pairs)])
+    ambient = lit(seen, dome).total  # linear: coloured below
+    more = first.total + lit(seen, around).total
+    images = [(part.total + ambient * fill.colour[:, :, None, None] + more) * exposure
+              for part, (_, fill) in zip(keys, pairs, strict=True)]  # fmt: skip
     return Batch(
         torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
-        torch.stack(shadows, 1), codes(asked).to(device), asked,
+        torch.stack([part.shadow for part in keys], 1), codes(asked).to(device), asked,
     )  # fmt: skip
 
 
