@@ -22,8 +22,9 @@ from footagefit.footage.timecode import frames_of
 from footagefit.footage.timeline import read_timeline
 from footagefit.soundstage import crew, delivery, truth
 from footagefit.soundstage.filming import Filmed
+from footagefit.soundstage.plan import RATE
 from footagefit.soundstage.schedule import room_for, schedule
-from footagefit.soundstage.script import RATE, write_script
+from footagefit.soundstage.script import write_script
 from footagefit.soundstage.specs import SetUp
 
 SCRIPT = write_script("small", 0)

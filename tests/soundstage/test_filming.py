@@ -151,3 +151,16 @@ def test_edges_are_smoothed_and_what_is_flat_is_left_alone():
     assert float(after) < 0.5 * float(before)
     for name, values in plain.truth.items():
         assert torch.equal(values, smooth.truth[name]), name
+
+
+def test_a_focus_pull_ends_sharp():
+    def detail(picture):
+        return float((picture[..., 1:] - picture[..., :-1]).abs().mean())
+
+    pulled, held = shot(rack_px=60.0), shot()
+    assert [round(pulled.lens_at(t).defocus_px) for t in (0.0, 0.5, 1.0, 2.0)] == [60, 30, 0, 0]
+    soft, sharp = (c.frame(0.0, truth=False).image_CHW for c in (pulled, held))
+    assert detail(soft) < 0.8 * detail(sharp)
+    assert torch.equal(
+        pulled.frame(1.0, truth=False).image_CHW, held.frame(1.0, truth=False).image_CHW
+    )

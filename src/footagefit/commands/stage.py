@@ -7,7 +7,8 @@ from pathlib import Path
 
 from footagefit.commands.progress import track
 from footagefit.errors import WrongValue
-from footagefit.soundstage.script import Script, write_script
+from footagefit.soundstage.plan import Script
+from footagefit.soundstage.script import write_script
 
 
 def stage(

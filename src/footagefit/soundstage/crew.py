@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from footagefit.errors import AlreadyThere, UnknownName, WriteError
 from footagefit.soundstage import delivery, truth
 from footagefit.soundstage.contact import write_contact
-from footagefit.soundstage.script import Script, Take
+from footagefit.soundstage.plan import Script, Take
 from footagefit.soundstage.sidecars import write_sidecars
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from footagefit.soundstage.render import Part, Seen, lit_apart, look
 from footagefit.soundstage.scene import Scene, scene
 from footagefit.soundstage.sets import Set, Thing
 from footagefit.soundstage.shapes import applied, pick
-from footagefit.soundstage.specs import FRAMINGS, KINDS, SetUp
+from footagefit.soundstage.specs import FRAMINGS, KINDS, LensSpec, SetUp
 from footagefit.soundstage.tiles import RAYS, SIDE, padded
 
 FRAME_S = 1 / 24
@@ -105,6 +105,11 @@ class Filming:
         elif s.move == "pan":
             target = target + np.array([0.16 * time_s * math.copysign(1, self._drift), 0, 0])
         return replace(first, place=tuple(place), target=tuple(target), roll_deg=roll)
+
+    def lens_at(self, time_s: float) -> LensSpec:
+        """The lens as it is focused at a moment."""
+        pulled = self.setup.rack_px * (0.5 + 0.5 * math.cos(math.pi * min(max(time_s, 0.0), 1.0)))
+        return replace(self.setup.lens, defocus_px=self.setup.lens.defocus_px + pulled)
 
     def light_at(self, time_s: float) -> Light:
         """The light in this camera's axes at a moment."""
@@ -223,7 +228,7 @@ class Filming:
             image = torch.cat(rows, -2)
             if self._samples > 1:
                 self._smooth(image, _ends(torch.cat(marks, -2)), stage, eye, sources)
-            spec = self.setup.lens
+            spec = self.lens_at(time_s)
             known = {n: torch.cat([e[n] for e in exact], -2) for n in (exact[0] if exact else ())}
             bent = {
                 name: lens.warped(values, spec, mode="nearest", margin=edge)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from footagefit.errors import DiskFull
 from footagefit.soundstage.delivery import Film
-from footagefit.soundstage.script import Script, Take
+from footagefit.soundstage.plan import Script, Take
 
 _PROBE_PX = (90, 160)
 _AHEAD_S = 0.5  # into the take
