@@ -3,19 +3,28 @@
 import hashlib
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
 from footagefit.dailies.show import load_show
-from footagefit.errors import AlreadyThere, FootagefitError
+from footagefit.errors import (
+    AlreadyThere,
+    DiskFull,
+    FootagefitError,
+    UnknownName,
+    WrongValue,
+)
 from footagefit.footage.opening import open_clip
 from footagefit.footage.timecode import frames_of
 from footagefit.footage.timeline import read_timeline
 from footagefit.soundstage import crew, delivery, truth
 from footagefit.soundstage.filming import Filmed
-from footagefit.soundstage.script import RATE, write_script
+from footagefit.soundstage.plan import RATE
+from footagefit.soundstage.schedule import room_for, schedule
+from footagefit.soundstage.script import write_script
 from footagefit.soundstage.specs import SetUp
 
 SCRIPT = write_script("small", 0)
@@ -199,3 +208,48 @@ def test_a_soundstage_take_is_delivered_whole(tmp_path):
     take = tiny.takes[0]
     known = truth.read(tmp_path / "real", take.shot, 1 + take.first_action + take.truth[0])
     assert {"albedo", "normals", "light.key.direct"} <= set(known.layers)
+
+
+def test_a_scene_alone_can_be_shot_and_the_rest_later(tmp_path):
+    demo = write_script("brief", 0)
+    script = replace(demo, size_px=(36, 64))
+    out, shots = tmp_path / "parts", []
+
+    def counting(setup, size_px):
+        shots.append(setup)
+        return ramp(setup, size_px)
+
+    first = list(crew.shoot(script, out, film=counting, scene="27"))
+    assert {t.scene for t in first} == {"27"} and len(shots) == len(first)
+    assert {p.stem for p in out.rglob("*.mov")} == {t.clip for t in first}
+    events = read_timeline(out / "A001" / "A001.ale")
+    assert [e.name for e in events] == [t.clip for t in first if t.roll == "A001"]
+    rest = list(crew.shoot(script, out, film=counting))
+    assert len(rest) == len(shots) == len(script.takes)
+    whole = tmp_path / "whole"
+    list(crew.shoot(script, whole, film=ramp))
+    assert hashes(whole) == hashes(out)
+    with pytest.raises(UnknownName, match="12, 27, 42, 57"):
+        list(crew.shoot(script, out, film=ramp, scene="13"))
+
+
+def test_truth_can_be_asked_for_on_every_frame():
+    every = write_script("small", 0, truth_every=1)
+    assert all(take.truth == take.moments for take in every.takes)
+    with pytest.raises(WrongValue, match="truth_every=0"):
+        write_script("small", 0, truth_every=0)
+    for take, other in zip(every.takes, SCRIPT.takes, strict=True):
+        assert replace(take, truth=()) == replace(other, truth=())
+
+
+def test_what_a_show_asks_for_grows_with_it_and_must_fit_the_disk(tmp_path, monkeypatch):
+    small = schedule(SCRIPT, film=ramp, workers=1)
+    every = schedule(write_script("small", 0, truth_every=1), film=ramp, workers=1)
+    assert every.truths > small.truths and every.size_bytes > small.size_bytes > 0
+    assert "on this machine" in str(small)
+    room_for(tmp_path / "new", small)
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(DiskFull, match="truth_every="):
+        room_for(tmp_path / "new", small)
+    room_for(tmp_path / "new", small, there=small.size_bytes)

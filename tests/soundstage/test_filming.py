@@ -135,3 +135,32 @@ def test_unknown_kinds_name_the_known_ones():
         film(SetUp(kind="studio"), size_px=SIZE)
     with pytest.raises(UnknownName, match="medium"):
         film(SetUp(framing="huge"), size_px=SIZE)
+
+
+def test_edges_are_smoothed_and_what_is_flat_is_left_alone():
+    """One against five rays, beside the mean over a picture four times as fine."""
+    setup = SetUp(set_seed=4, kind="limbo")
+    plain, smooth = (film(setup, size_px=SIZE, samples=n).frame(0.2) for n in (1, 5))
+    fine = film(setup, size_px=(4 * SIZE[0], 4 * SIZE[1]), samples=1).frame(0.2, truth=False)
+    mean = functional.avg_pool2d(fine.image_CHW, 4)
+    changed = (plain.image_CHW != smooth.image_CHW).any(0)
+    assert 0.02 < float(changed.float().mean()) < 0.4
+    edge = changed & ((plain.image_CHW - mean).abs().amax(0) > 0.02)
+    before = (plain.image_CHW - mean).abs()[:, edge].mean()
+    after = (smooth.image_CHW - mean).abs()[:, edge].mean()
+    assert float(after) < 0.5 * float(before)
+    for name, values in plain.truth.items():
+        assert torch.equal(values, smooth.truth[name]), name
+
+
+def test_a_focus_pull_ends_sharp():
+    def detail(picture):
+        return float((picture[..., 1:] - picture[..., :-1]).abs().mean())
+
+    pulled, held = shot(rack_px=60.0), shot()
+    assert [round(pulled.lens_at(t).defocus_px) for t in (0.0, 0.5, 1.0, 2.0)] == [60, 30, 0, 0]
+    soft, sharp = (c.frame(0.0, truth=False).image_CHW for c in (pulled, held))
+    assert detail(soft) < 0.8 * detail(sharp)
+    assert torch.equal(
+        pulled.frame(1.0, truth=False).image_CHW, held.frame(1.0, truth=False).image_CHW
+    )

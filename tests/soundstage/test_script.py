@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from footagefit.errors import UnknownName
 from footagefit.footage.timecode import frames_of
 from footagefit.soundstage.lights import direction
-from footagefit.soundstage.script import FAULTS, PRESETS, RATE, write_script
+from footagefit.soundstage.plan import FAULTS, RATE
+from footagefit.soundstage.script import PRESETS, write_script
 
 SEEDS = st.integers(0, 2**31)
 RANGES = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from footagefit.commands.progress import track
 from footagefit.errors import WrongValue
-from footagefit.soundstage.script import Script, write_script
+from footagefit.soundstage.plan import Script
+from footagefit.soundstage.script import write_script
 
 
 def stage(
@@ -20,6 +21,8 @@ def stage(
     variety: int | None,
     beside: Path | None,
     workers: int | None,
+    scene: str | None,
+    truth_every: int | None,
     dry_run: bool,
 ) -> int:
     """Shoot `preset` into `out`, or import a light stage; see configs/stage.yaml for each key."""
@@ -31,18 +34,32 @@ def stage(
                           hint="Say how many scenes to measure: variety=200")  # fmt: skip
     if import_ is not None:
         return _import(import_.expanduser(), out, space=space, dry_run=dry_run)
-    script = write_script(preset, seed)
-    _describe(script, out)
+    script = write_script(preset, seed, truth_every=truth_every)
+    return _shoot(script, out, workers=workers or os.cpu_count() or 1, scene=scene, dry_run=dry_run)
+
+
+def _shoot(script: Script, out: Path, *, workers: int, scene: str | None, dry_run: bool) -> int:
+    """Say what will be shot, how long and how large, then do it."""
+    from footagefit.soundstage import crew, schedule
+
+    asked = script.part({take.shot for take in crew.takes_of(script, scene)})
+    _describe(asked, out)
+    reckoned = schedule.schedule(asked, film=crew.on_stage, workers=workers)
+    there = _weight(out)
+    print(f"  {reckoned}, truth of {reckoned.truths} frames"
+          + (f"; {there / 1e9:.2g} GB are there already" if there else ""))  # fmt: skip
+    schedule.room_for(out, reckoned, there=there)
     if dry_run:
         return 0
-    from footagefit.soundstage.crew import shoot
-
-    taken = shoot(script, out, workers=workers or os.cpu_count() or 1)
-    for _ in track(taken, total=len(script.takes), label="stage", unit="takes"):
+    taken = crew.shoot(script, out, workers=workers, scene=scene)
+    for _ in track(taken, total=len(asked.takes), label="stage", unit="takes"):
         pass
-    weight = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
-    print(f"{len(script.takes)} takes, {weight / 1e6:.1f} MB; look at {out / 'contact.jpg'}")
+    print(f"{len(asked.takes)} takes, {_weight(out) / 1e6:.1f} MB; look at {out / 'contact.jpg'}")
     return 0
+
+
+def _weight(out: Path) -> int:
+    return sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
 
 
 def _variety(scenes: int, out: Path, *, seed: int, beside: Path | None, dry_run: bool) -> int:
@@ -85,7 +102,8 @@ def _describe(script: Script, out: Path) -> None:
     height, width = script.size_px
     frames = sum(take.length for take in script.takes)
     lenses = {take.asked.lens.name for take in script.takes}
-    print(f"{out}: {len(script.scenes)} scenes, {len(script.takes)} takes, {len(lenses)} lenses, "
+    scenes = {take.scene for take in script.takes}
+    print(f"{out}: {len(scenes)} scenes, {len(script.takes)} takes, {len(lenses)} lenses, "
           f"{frames} frames of {width}x{height}")  # fmt: skip
     for fault in script.faults:
         print(f"  {fault.shot}: {fault.kind} {fault.size:g} {fault.unit}")

@@ -28,7 +28,7 @@ from footagefit.soundstage import lights as lamp
 from footagefit.soundstage.camera import view
 from footagefit.soundstage.dressing import crew_set
 from footagefit.soundstage.lights import Source
-from footagefit.soundstage.render import lit, look
+from footagefit.soundstage.render import lit, lit_apart, look
 from footagefit.soundstage.scene import scene
 from footagefit.soundstage.specs import KINDS
 from footagefit.soundstage.training import aimed, wild_camera
@@ -128,14 +128,11 @@ def _drawn(
     cameras = aimed(cameras, stage, "cpu")
     seen = look(stage, view(cameras, size_px))
     white = torch.ones(len(made), 3)
-    keys, shadows = [], []
-    for k in range(KEYS):
-        part = lit(seen, _key(ways[:, k], softness[:, k], cameras, white))
-        keys.append(part.total)
-        shadows.append(part.shadow)
+    keys = [_key(ways[:, k], softness[:, k], cameras, white) for k in range(KEYS)]
+    parts = lit_apart(seen, keys)
     return {
-        "keys": torch.stack(keys, 1),
-        "shadow": torch.stack(shadows, 1),
+        "keys": torch.stack([part.total for part in parts], 1),
+        "shadow": torch.stack([part.shadow for part in parts], 1),
         "ways": torch.from_numpy(ways).float(),
         "softness": torch.from_numpy(softness).float(),
         "fill": lit(seen, _dome("fill", white)).total,

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.soundstage.tiles import RAYS, SIDE, from_tiles, into_tiles, padded
+from footagefit.soundstage.tiles import SIDE, from_tiles, into_tiles, padded
 
 SENSOR_MM = 24.9  # width of a Super 35 gate
 
@@ -53,8 +53,8 @@ class View:
         reach: (B,1) focal length over half the gate's width.
         size: Height and width in pixels.
         rows: First row and the row after the last, where only a band is looked at.
-        tiles: (t,) which tiles of these rows, where only some are looked at; pictures are then
-            a column of tiles.
+        points: (N,2) places in the picture in pixels, x right and y down from the corner, where
+            only some are looked at; a multiple of a tile's rays, neighbours by each other.
     """
 
     place: Tensor
@@ -62,7 +62,7 @@ class View:
     reach: Tensor
     size: tuple[int, int]
     rows: tuple[int, int]
-    tiles: Tensor | None = None
+    points: Tensor | None = None
 
     def bands(self, rays: int) -> list[View]:
         """The same view in bands of about so many rays: small ones stay in the caches."""
@@ -70,34 +70,39 @@ class View:
         step = max(SIDE, rays // padded(width) // SIDE * SIDE)
         return [replace(self, rows=(y, min(y + step, height))) for y in range(0, height, step)]
 
-    def rays(self, jitter: tuple[float, float] = (0.0, 0.0)) -> Tensor:
-        """Unit directions (B,N,3) from `place`, pixel centres moved by `jitter` pixels.
+    def rays(self) -> Tensor:
+        """Unit directions (B,N,3) from `place` through pixel centres, or `points`.
 
         They run tile by tile (see `tiles`); the last tiles may reach beyond the picture.
         """
         height, width = self.size
-        device = self.place.device
-        first, last = self.rows
-        columns, rows = padded(width), padded(last - first)
-        x = (torch.arange(columns, device=device) + 0.5 + jitter[0]) / width * 2 - 1
-        y = 1 - (torch.arange(first, first + rows, device=device) + 0.5 + jitter[1]) / height * 2
-        y = y * (height / width)
-        down, across = torch.meshgrid(y, x, indexing="ij")
-        plain = into_tiles(torch.stack([across, down], -1))
-        if self.tiles is not None:
-            plain = plain.reshape(-1, RAYS, 2)[self.tiles].reshape(-1, 2)
+        places = self._centres() if self.points is None else self.points
+        scale = torch.tensor([2.0 / width, -2.0 / height], device=places.device)
+        plain = places * scale + torch.tensor([-1.0, 1.0], device=places.device)
+        plain = plain * torch.tensor([1.0, height / width], device=places.device)
         at = plain[None] / self.reach[:, None]
         local = torch.cat([at, -torch.ones_like(at[..., :1])], -1)
         way = torch.matmul(local, self.axes)
         return way * torch.rsqrt((way * way).sum(-1, keepdim=True))
 
+    def _centres(self) -> Tensor:
+        """(N,2) pixel centres of these rows, tile by tile."""
+        first, last = self.rows
+        device = self.place.device
+        x = torch.arange(padded(self.size[1]), device=device) + 0.5
+        y = torch.arange(first, first + padded(last - first), device=device) + 0.5
+        down, across = torch.meshgrid(y, x, indexing="ij")
+        return into_tiles(torch.stack([across, down], -1))
+
     def picture(self, values: Tensor) -> Tensor:
         """What rays brought (B,N,C) or (B,N), as (B,C,H,W) of these rows."""
         if values.dim() == 2:
             values = values[..., None]
-        if self.tiles is not None:
-            return from_tiles(values, (SIDE * len(self.tiles), SIDE))
         return from_tiles(values, (self.rows[1] - self.rows[0], self.size[1]))
+
+    def planar(self, values: Tensor) -> Tensor:
+        """The same of (B,C,N)."""
+        return self.picture(values.transpose(1, 2))
 
     def project(self, point: Tensor) -> tuple[Tensor, Tensor]:
         """Pixel positions (B,N,2), x right and y down from the corner, and depth (B,N)."""

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from footagefit.soundstage.delivery import still_path
-from footagefit.soundstage.script import Script, Take
+from footagefit.soundstage.plan import Script, Take
 
 _GAP_PX, _LABEL_PX, _WIDTH_PX, _SURROUND = 10, 34, 300, (46, 46, 46)
 

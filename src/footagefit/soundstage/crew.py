@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from footagefit.errors import AlreadyThere, WriteError
+from footagefit.errors import AlreadyThere, UnknownName, WriteError
 from footagefit.soundstage import delivery, truth
 from footagefit.soundstage.contact import write_contact
-from footagefit.soundstage.script import Script, Take
+from footagefit.soundstage.plan import Script, Take
 from footagefit.soundstage.sidecars import write_sidecars
 
 if TYPE_CHECKING:
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 
 def on_stage(setup: SetUp, size_px: tuple[int, int]) -> delivery.Camera:
-    """The soundstage's own camera; a second ray at edges, but for the small demo pictures."""
+    """The soundstage's own camera, with smooth edges."""
     from footagefit.soundstage.filming import film
 
-    return film(setup, size_px=size_px, samples=1 if size_px[0] <= 240 else 2)
+    return film(setup, size_px=size_px, samples=_SAMPLES)
+
+
+_SAMPLES = 4  # rays a pixel where something ends
 
 
 def open_folder(out: Path, script: Script) -> None:
@@ -39,7 +42,7 @@ def open_folder(out: Path, script: Script) -> None:
         if truth.read_json(path) != plan:
             raise AlreadyThere(
                 "another show was staged here", path=out,
-                hint="Choose another out=, or the same preset= and seed=",
+                hint="Choose another out=, or the same preset=, seed= and truth_every=",
             )  # fmt: skip
         return
     if out.is_dir() and any(out.iterdir()):
@@ -68,8 +71,9 @@ def show_record(script: Script) -> dict[str, Any]:
 
 
 def shoot(
-    script: Script, out: Path, *, film: delivery.Film = on_stage, workers: int = 1
-) -> Iterator[Take]:
+    script: Script, out: Path, *, film: delivery.Film = on_stage, workers: int = 1,
+    scene: str | None = None,
+) -> Iterator[Take]:  # fmt: skip
     """Shoot what is not there yet; yields each take as it is done, then writes the papers.
 
     Args:
@@ -77,21 +81,32 @@ def shoot(
         out: Folder of the show; made, or gone on with.
         film: Who renders.
         workers: Processes; takes are independent, so any number gives the same bytes.
+        scene: Only this scene, by its slate number; the rest of the show can follow later. The
+            papers tell of the takes that are there.
     """
+    asked = takes_of(script, scene)
     open_folder(out, script)
-    left = []
-    for take in script.takes:
-        if delivery.done(out, take):
-            yield take
-        else:
-            left.append(take)
+    there = {take.shot for take in script.takes if delivery.done(out, take)}
+    yield from (take for take in asked if take.shot in there)
+    left = [take for take in asked if take.shot not in there]
     if workers > 1 and len(left) > 1:
         yield from _in_processes(left, out, script=script, film=film, workers=workers)
     else:
         for take in left:
             yield _one(take, out, script, film)
-    write_sidecars(out, script)
-    write_contact(out, script)
+    part = script.part(there | {take.shot for take in left})
+    write_sidecars(out, part)
+    write_contact(out, part)
+
+
+def takes_of(script: Script, scene: str | None) -> tuple[Take, ...]:
+    """The takes of a scene, or all."""
+    if scene is None:
+        return script.takes
+    numbers = [made.number for made in script.scenes]
+    if scene not in numbers:
+        raise UnknownName("scene", scene, numbers)
+    return tuple(take for take in script.takes if take.scene == scene)
 
 
 def _in_processes(

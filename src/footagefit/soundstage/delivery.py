@@ -16,7 +16,7 @@ from footagefit.footage.timecode import shifted
 from footagefit.footage.writing import OutputForm, open_writer
 from footagefit.records import Box, ClipInfo, Light
 from footagefit.soundstage import slate, truth
-from footagefit.soundstage.script import RATE, SHOW, Script, Take
+from footagefit.soundstage.plan import RATE, SHOW, Script, Take
 from footagefit.soundstage.sensor import expose
 
 if TYPE_CHECKING:

@@ -25,18 +25,19 @@ from footagefit.soundstage.camera import Camera, View, view
 from footagefit.soundstage.dressing import crew_set
 from footagefit.soundstage.figures import turn_z
 from footagefit.soundstage.lights import Source
-from footagefit.soundstage.render import Seen, lit, look
+from footagefit.soundstage.render import Part, Seen, lit_apart, look
 from footagefit.soundstage.scene import Scene, scene
 from footagefit.soundstage.sets import Set, Thing
 from footagefit.soundstage.shapes import applied, pick
-from footagefit.soundstage.specs import FRAMINGS, KINDS, SetUp
-from footagefit.soundstage.tiles import RAYS, from_tiles, into_tiles, padded
+from footagefit.soundstage.specs import FRAMINGS, KINDS, LensSpec, SetUp
+from footagefit.soundstage.tiles import RAYS, SIDE, padded
 
 FRAME_S = 1 / 24
 _RAYS = 16_384
 _DISTANCE_M = {"wide": 3.4, "medium": 1.75, "close": 0.95, "macro": 0.5}
 _DROP_M = {"wide": 0.22, "medium": 0.10, "close": 0.02, "macro": -0.01}
-_JITTERS = ((-0.25, -0.25), (0.25, 0.25), (-0.25, 0.25), (0.25, -0.25))
+_JITTERS = ((-0.13, -0.38), (0.38, -0.13), (0.13, 0.38), (-0.38, 0.13))
+_TURN, _BEND = 0.8, 0.012  # cosine between neighbours; bend of one over depth, of itself
 
 
 @dataclass
@@ -64,7 +65,8 @@ class Filming:
     Args:
         setup: What the crew asked for.
         size_px: Height and width.
-        samples: Rays a pixel where something ends; 1 for speed, 2 or 4 for smooth edges.
+        samples: Rays a pixel where something ends, 1 to 5: the first goes through its centre, and
+            is the truth's.
         device: Where to render.
     """
 
@@ -103,6 +105,11 @@ class Filming:
         elif s.move == "pan":
             target = target + np.array([0.16 * time_s * math.copysign(1, self._drift), 0, 0])
         return replace(first, place=tuple(place), target=tuple(target), roll_deg=roll)
+
+    def lens_at(self, time_s: float) -> LensSpec:
+        """The lens as it is focused at a moment."""
+        pulled = self.setup.rack_px * (0.5 + 0.5 * math.cos(math.pi * min(max(time_s, 0.0), 1.0)))
+        return replace(self.setup.lens, defocus_px=self.setup.lens.defocus_px + pulled)
 
     def light_at(self, time_s: float) -> Light:
         """The light in this camera's axes at a moment."""
@@ -205,57 +212,64 @@ class Filming:
             made = self._things(time_s, obstacle)
             stage = scene([made], time_s, chart_px=self._chart_px, device=self._device)
             sources = self.sources()
-            rows, exact = [], []
-            for band in view([wide], large, device=self._device).bands(_RAYS):
-                rows.append(self._lit_band(stage, band, sources))
+            eye = view([wide], large, device=self._device)
+            rows, marks, exact = [], [], []
+            for band in eye.bands(_RAYS):
+                seen = look(stage, band)
+                parts = lit_apart(seen, sources)
+                rows.append(band.planar(_together(parts))[0])
+                if self._samples > 1:
+                    marks.append(_marks(seen))
                 if truth:
-                    exact.append(self._truth(stage, band, sources, time_s, made))
-            spec = self.setup.lens
-            image = lens.through(torch.cat(rows, -2), spec, margin=edge)
-            known = (
-                {name: torch.cat([e[name] for e in exact], -2) for name in exact[0]}
-                if exact
-                else {}
-            )
+                    names = [source.name for source in sources]
+                    exact.append(
+                        self._truth(seen, dict(zip(names, parts, strict=True)), time_s, made)
+                    )
+            image = torch.cat(rows, -2)
+            if self._samples > 1:
+                self._smooth(image, _ends(torch.cat(marks, -2)), stage, eye, sources)
+            spec = self.lens_at(time_s)
+            known = {n: torch.cat([e[n] for e in exact], -2) for n in (exact[0] if exact else ())}
             bent = {
                 name: lens.warped(values, spec, mode="nearest", margin=edge)
                 for name, values in known.items()
             }
-        return Filmed(image, bent, self.light_at(time_s))
+        return Filmed(lens.through(image, spec, margin=edge), bent, self.light_at(time_s))
 
-    def _lit_band(self, stage: Scene, band: View, sources: list[Source]) -> Tensor:
-        """All sources together (3,H,W): one ray a pixel, and more where something ends."""
-        jitters = _JITTERS[: self._samples] if self._samples > 1 else ((0.0, 0.0),)
-        seen = look(stage, band, jitter=jitters[0])
-        first = _together(seen, sources)
-        edges = torch.nonzero(_ends(seen))[:, 0]
-        if len(jitters) == 1 or edges.numel() == 0:
-            return first
-        height, width = first.shape[1:]
-        whole = functional.pad(first, (0, padded(width) - width, 0, padded(height) - height))
-        rays = into_tiles(whole.permute(1, 2, 0)).reshape(-1, RAYS, 3)
-        some = replace(band, tiles=edges)
-        for jitter in jitters[1:]:
-            more = _together(look(stage, some, jitter=jitter), sources)
-            rays[edges] += into_tiles(more.permute(1, 2, 0)).reshape(-1, RAYS, 3)
-        rays[edges] /= len(jitters)
-        return from_tiles(rays.reshape(1, -1, 3), (height, width))[0]
+    def _smooth(self, image: Tensor, ends: Tensor, stage: Scene, eye: View,
+                sources: list[Source]) -> None:  # fmt: skip
+        """More rays in the pixels (H,W) where something ends; their mean, in place."""
+        height, width = ends.shape
+        whole = functional.pad(ends, (0, padded(width) - width, 0, padded(height) - height))
+        places = torch.nonzero(whole)  # by row; neighbours are to be by each other:
+        number = (places[:, 0] // SIDE) * padded(width) + places[:, 1] // SIDE
+        places = places[number.argsort(stable=True)]
+        jitters = torch.tensor(_JITTERS[: self._samples - 1], device=places.device)
+        each = len(jitters)
+        for some in places.split(_RAYS // each):
+            at = some[:, None].flip(-1) + 0.5 + jitters  # (n,each,2) x, y
+            at = at.reshape(-1, 2)
+            spare = -len(at) % RAYS
+            points = torch.cat([at, at[-1:].expand(spare, 2)])
+            seen = look(stage, replace(eye, points=points))
+            total = _together(lit_apart(seen, sources))[0, :, : len(at)]
+            more = total.reshape(3, -1, each).sum(-1)
+            y, x = some.unbind(-1)
+            image[:, y, x] = (image[:, y, x] + more) / (1 + each)
 
     def _truth(
-        self, stage: Scene, band: View, sources: list[Source], time_s: float, made: Set
+        self, seen: Seen, parts: dict[str, Part], time_s: float, made: Set
     ) -> dict[str, Tensor]:
-        seen = look(stage, band)
         truth = {
             "albedo": seen.picture(seen.surface.albedo)[0],
             "normals": seen.normal[0],
             "depth": seen.depth[0],
             "ids": seen.picture((seen.hits.item + 1).float())[0],
         }
-        for source in sources:
-            part = lit(seen, source)
-            truth[f"light.{source.name}.direct"] = part.direct[0]
-            truth[f"light.{source.name}.indirect"] = part.indirect[0]
-            truth[f"shadow.{source.name}"] = part.shadow[0]
+        for name, part in parts.items():
+            truth[f"light.{name}.direct"] = part.direct[0]
+            truth[f"light.{name}.indirect"] = part.indirect[0]
+            truth[f"shadow.{name}"] = part.shadow[0]
         for name, step in (("forward", FRAME_S), ("backward", -FRAME_S)):
             truth[f"motion.{name}"] = self._motion(seen, made, time_s, time_s + step)
         return truth
@@ -271,23 +285,42 @@ class Filming:
         return seen.picture(torch.where(still, moved - origin, torch.zeros_like(moved)))[0]
 
 
-def _together(seen: Seen, sources: list[Source]) -> Tensor:
-    """All sources of a single scene (3,H,W)."""
-    total = lit(seen, sources[0]).total[0]
-    for source in sources[1:]:
-        total = total + lit(seen, source).total[0]
+def _together(parts: list[Part]) -> Tensor:
+    """All sources (B,3,N)."""
+    total = parts[0].straight + parts[0].around
+    for part in parts[1:]:
+        total = total.add_(part.straight).add_(part.around)
     return total
 
 
-def _ends(seen: Seen) -> Tensor:
-    """(T,) tiles in which a thing ends: another material, a step in depth, leaves."""
+def _marks(seen: Seen) -> Tensor:
+    """What tells where things end (5,H,W): material, one over depth, and the shape's normal."""
     hits = seen.hits
-    item, distance = (v.reshape(-1, RAYS) for v in (hits.item, hits.distance))
-    row = torch.where(hits.item < 0, -1, hits.material).reshape(-1, RAYS)
-    first = seen.scene.parts.first
-    solid = item.amax(1) >= first[1]  # planes alone have no edges of their own
-    step = distance.amax(1) > 1.06 * distance.amin(1)
-    return (row.amin(1) != row.amax(1)) | (step & solid) | (item.amax(1) >= first[4])
+    row = torch.where(hits.item < 0, -1.0, hits.material.to(hits.distance.dtype))
+    depth = seen.depth[0]
+    closeness = torch.where(depth > 0, 1 / depth.clamp_min(1e-3), 0.0)
+    return torch.cat([seen.picture(row)[0], closeness, seen.picture(hits.normal)[0]])
+
+
+def _ends(marks: Tensor) -> Tensor:
+    """(H,W) pixels in which a thing ends or an edge runs.
+
+    One over depth runs straight over whatever is flat, at any angle: where it bends, something
+    stands before something else.
+    """
+    row, near, normal = marks[:1], marks[1:2], marks[2:]
+    ends = torch.zeros_like(row[0], dtype=torch.bool)
+    for axis in (1, 2):
+        count = row.shape[axis]
+        one, two = (v.narrow(axis, 0, count - 1) for v in (row, normal))
+        one_, two_ = (v.narrow(axis, 1, count - 1) for v in (row, normal))
+        apart = ((one != one_) | ((two * two_).sum(0, keepdim=True) < _TURN))[0]
+        ends.narrow(axis - 1, 0, count - 1).logical_or_(apart)
+        ends.narrow(axis - 1, 1, count - 1).logical_or_(apart)
+        middle = near.narrow(axis, 1, count - 2)
+        bend = near.narrow(axis, 0, count - 2) + near.narrow(axis, 2, count - 2) - 2 * middle
+        ends.narrow(axis - 1, 1, count - 2).logical_or_((bend.abs() > _BEND * middle)[0])
+    return ends
 
 
 def _placed(setup: SetUp) -> Camera:

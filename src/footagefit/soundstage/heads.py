@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from footagefit.soundstage.lights import Arriving
 from footagefit.soundstage.noise import values
 from footagefit.soundstage.shapes import FAR, Heads, unit
 
 BOUND = 1.34  # a head's displaced radius never exceeds this share of its ellipsoid
 CHANNELS = 6  # radius, slope x y z, hair cover, hair strands
-_STEPS = 7
+_STEPS = (5, 5, 8)
 _NEAR = 0.004  # of a head's radius
 _BALD = 0.004  # thinner hair is none
 _REACHES = (0.05, 0.1, 0.17, 0.27, 0.4)
@@ -35,29 +36,29 @@ def chart(bump: bytes, hair: tuple[float, ...], size: int) -> Tensor:
     """
     rows = torch.frombuffer(bytearray(bump), dtype=torch.float32).reshape(-1, 5)
     way = _directions(size)  # (R*R,3)
-    bumps = torch.exp((torch.matmul(way, rows[:, :3].T) - 1.0) / rows[:, 4])
+    rise = torch.matmul(rows[:, :3], way.T).sub_(1.0).div_(rows[:, 4:])
+    bumps = rise.clamp_min_(-30.0).exp_()  # what is smaller is nothing, and slow
     cover, strands, lift = _hair(way, hair)
-    radius = 1.0 + torch.matmul(bumps, rows[:, 3]) + lift
-    slope = torch.matmul(bumps, (rows[:, 3] / rows[:, 4])[:, None] * rows[:, :3])
-    slope = slope - (slope * way).sum(-1, keepdim=True) * way  # along the ball's surface
+    radius = 1.0 + torch.matmul(rows[:, 3], bumps) + lift
+    slope = torch.matmul((rows[:, :3] * (rows[:, 3:4] / rows[:, 4:])).T, bumps)
+    slope = slope - (slope * way.T).sum(0) * way.T  # along the ball's surface
     if hair[0] > _BALD:
-        slope = slope + _combed(way, lift, hair, 3.0 / size)
-    maps = torch.cat([radius[:, None], slope, cover[:, None], strands[:, None]], 1)
-    return maps.T.reshape(CHANNELS, size, size).contiguous()
+        slope = slope + _combed(way.reshape(size, size, 3), lift.reshape(size, size))
+    maps = torch.cat([radius[None], slope, cover[None], strands[None]])
+    return maps.reshape(CHANNELS, size, size).contiguous()
 
 
-def _combed(way: Tensor, lift: Tensor, hair: tuple[float, ...], small: float) -> Tensor:
-    """How the hair's lift changes along the ball's surface (n,3), where there is any."""
-    slope = torch.zeros_like(way)
-    hairy = (lift > 0.002 * hair[0]).nonzero()[:, 0]
-    centre = way[hairy]
-    away = torch.where(centre[:, 2:].abs() < 0.7, torch.tensor([0.0, 0.0, 1.0]),
-                       torch.tensor([1.0, 0.0, 0.0]))  # fmt: skip
-    across = unit(torch.cross(away, centre, dim=1))
-    for tangent in (across, torch.cross(centre, across, dim=1)):
-        beside = _hair(unit(centre + small * tangent), hair)[2]
-        slope[hairy] += ((beside - lift[hairy]) / small)[:, None] * tangent
-    return slope
+def _combed(way_RR3: Tensor, lift_RR: Tensor) -> Tensor:
+    """How the hair's lift changes along the ball's surface (3,R*R), from pixel to pixel."""
+    before = torch.arange(-1, len(way_RR3) - 1).clamp_min(0)
+    after = torch.arange(1, len(way_RR3) + 1).clamp_max(len(way_RR3) - 1)
+    right, down = way_RR3[:, after] - way_RR3[:, before], way_RR3[after] - way_RR3[before]
+    more_right = lift_RR[:, after] - lift_RR[:, before]
+    more_down = lift_RR[after] - lift_RR[before]
+    area = (torch.linalg.cross(right, down) * way_RR3).sum(-1)
+    slope = more_right[..., None] * torch.linalg.cross(down, way_RR3)
+    slope = slope + more_down[..., None] * torch.linalg.cross(way_RR3, right)
+    return (slope / area[..., None]).reshape(-1, 3).T
 
 
 def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,14 +94,21 @@ def _directions(size: int) -> Tensor:
 
 def read(chart_CRR: Tensor, way: Tensor) -> Tensor:
     """Values (n,C) of one head's chart at unit directions (n,3), between pixels."""
-    flat = way / way.abs().sum(-1, keepdim=True).clamp_min(1e-6)
-    front, z = flat[:, :2], flat[:, 2:]
-    folded = (1 - front.flip(1).abs()) * torch.where(front >= 0, 1.0, -1.0)
-    at = torch.where(z < 0, folded, front)
+    return read_rows(chart_CRR, way.T).T
+
+
+def read_rows(chart_CRR: Tensor, way: Tensor) -> Tensor:
+    """The same (C,n) at directions (3,n) of any length: coordinates that lie row by row."""
+    size = way.abs()
+    x, y = (way[:2] / (size[0] + size[1]).add_(size[2]).clamp_min_(1e-6)).unbind(0)
+    behind = way[2] < 0
+    u = torch.where(behind, torch.copysign(1 - y.abs(), x), x)
+    v = torch.where(behind, torch.copysign(1 - x.abs(), y), y)
     values = functional.grid_sample(
-        chart_CRR[None], at[None, None], mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return values[0, :, 0].T
+        chart_CRR[None], torch.stack([u, v], -1)[None, None], mode="bilinear",
+        padding_mode="border", align_corners=False,
+    )  # fmt: skip
+    return values[0, :, 0]
 
 
 def march(
@@ -116,24 +124,39 @@ def march(
         leave: (n,) where they leave it.
     """
     radius_1RR = chart_CRR[:1]
-    speed = step.norm(dim=-1)
-    t = enter.clamp_min(0.0)
+    ways, centre = step.T.contiguous(), start[:, None]
+    pace = 0.9 / step.norm(dim=-1)
+    t, last = enter.clamp_min(0.0), leave.clamp_min(0) + 1.0
     gap = torch.full_like(t, FAR)
     left = torch.arange(len(t), device=t.device)
-    for steps in (_STEPS, 2 * _STEPS):  # most rays are there soon; some have to pass a nose first
-        at, ways, pace, last = t[left], step[left], speed[left], leave[left].clamp_min(0) + 1.0
-        apart = gap[left]
-        for _ in range(steps):
-            point = start + at[:, None] * ways
-            length = point.norm(dim=-1).clamp_min(1e-6)
-            apart = length - read(radius_1RR, point / length[:, None])[:, 0]
-            at = torch.minimum(at + 0.9 * apart / pace, last)
+    for steps in _STEPS:  # most rays are there soon; some have to pass a nose first
+        at, apart = _walked(radius_1RR, centre, ways[:, left], t[left], pace[left], last[left],
+                            steps)  # fmt: skip
         t[left], gap[left] = at, apart
         left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
         if left.numel() == 0:
             break
     good = (t < leave) & (gap.abs() < 2.5 * _NEAR)
     return torch.where(good, t, t.new_tensor(FAR)), unit(start + t[:, None] * step)
+
+
+def _walked(
+    radius_1RR: Tensor, start: Tensor, ways: Tensor, t: Tensor, pace: Tensor, last: Tensor,
+    steps: int,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Rays from `t` on: where they come to, and how far off the surface they were before."""
+    before, apart, slow = t, t, pace
+    for step in range(steps):
+        point = torch.addcmul(start, ways, t)
+        length = (point * point).sum(0).sqrt_().clamp_min_(1e-6)
+        now = length - read_rows(radius_1RR, point)[0]
+        if step:  # longer where the gap closes slowly
+            closed = apart - now
+            slope = (t - before) / torch.where(closed == 0, 1.0, closed)
+            slow = slope.clamp(pace, 2.0 * pace)
+        before, apart = t, now
+        t = torch.minimum(t + slow * now, last)
+    return t, apart
 
 
 def normals(values: Tensor, way: Tensor, radii: Tensor) -> Tensor:
@@ -178,29 +201,28 @@ def shown(heads: Heads, at_head: Tensor, which: Tensor) -> list[Shown]:
     return found
 
 
-def self_shade(
-    heads: Heads, faces: list[Shown], towards: Tensor, spread: Tensor, share: Tensor
-) -> None:
-    """Dim the share of a source that points on heads see past their own nose, brow and chin.
+def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor) -> None:
+    """Dim the share of lamps that points on heads see past their own nose, brow and chin.
 
     Args:
         heads: The heads.
         faces: What is seen of each.
-        towards: (B,3,N) or (B,3,1) unit, to the source.
-        spread: (B,N) or (B,1) tangent of the source's angular radius.
-        share: (B,N) multiplied in place.
+        light: The lamps.
+        share: (B,L,N) multiplied in place.
     """
+    reach = torch.tensor(_REACHES, device=share.device)[:, None]
     for face in faces:
         scene, head = face.scene, face.head
-        radius_1RR = heads.chart[scene, head, :1]
-        mine = face.rays if towards.shape[-1] > 1 else slice(None)
-        step = torch.matmul(heads.turn[scene, head], towards[scene][:, mine]).T
-        step = unit(step / heads.radii[scene, head])
-        wide = spread[scene, face.rays if spread.shape[-1] > 1 else slice(None)]
-        reach = torch.tensor(_REACHES, device=step.device)[:, None]
-        ahead = face.point + reach[..., None] * step  # (R,n,3)
-        length = ahead.norm(dim=-1)
-        radius = read(radius_1RR, (ahead / length[..., None]).reshape(-1, 3))
-        gap = length - radius.reshape(length.shape)
-        seen = (gap / (0.012 + reach * wide)).mul_(0.5).add_(0.8).amin(0).clamp_(0, 1)
-        share[scene, face.rays] *= seen * seen * (3 - 2 * seen)
+        mine = slice(None) if light.far else face.rays
+        step = torch.matmul(heads.turn[scene, head], light.way[scene][..., mine])  # (L,3,n)
+        step = step / heads.radii[scene, head][:, None]
+        step = step * torch.rsqrt((step * step).sum(1, keepdim=True))
+        ahead = face.point.T[:, None] + reach * step[:, :, None]  # (L,3,R,n)
+        length = (ahead * ahead).sum(1).sqrt_()
+        at = ahead.transpose(0, 1).reshape(3, -1)
+        radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
+        wide = light.spread[scene][:, None, mine]  # (L,1,n)
+        seen = (length - radius).div_(0.012 + reach * wide).mul_(0.5).add_(0.8)
+        seen = seen.amin(1).clamp_(0, 1)
+        own = share[scene]
+        own[:, face.rays] *= seen * seen * (3 - 2 * seen)

@@ -78,6 +78,34 @@ def angles(way: tuple[float, float, float]) -> tuple[float, float]:
     return math.degrees(math.atan2(x, z)), math.degrees(math.asin(max(-1.0, min(1.0, y))))
 
 
+@dataclass
+class Arriving:
+    """How the light of L lamps arrives at N points of B scenes.
+
+    Attributes:
+        way: Unit, to the lamp's middle: (B,L,3,1) of far lamps, (B,1,3,N) of a near one.
+        reach: How far it is: (B,L,1) or (B,1,N).
+        spread: Tangent of its angular radius: (B,L,1) or (B,1,N).
+        strength: Irradiance over pi at a facing surface: (B,L,3,1) or (B,1,3,N).
+    """
+
+    way: Tensor
+    reach: Tensor
+    spread: Tensor
+    strength: Tensor
+
+    @property
+    def far(self) -> bool:
+        """Whether one direction serves all points."""
+        return self.way.shape[-1] == 1
+
+    def along(self, vectors: Tensor) -> Tensor:
+        """(B,L,N) cosines of vectors (B,3,N) to the lamps."""
+        if self.far:
+            return torch.matmul(self.way[..., 0], vectors)
+        return (self.way * vectors[:, None]).sum(2)
+
+
 def facing(cosine: Tensor, width: Tensor) -> Tensor:
     """Lambert's cosine for a source of angular radius asin(width): its foot is rounded.
 
@@ -85,40 +113,40 @@ def facing(cosine: Tensor, width: Tensor) -> Tensor:
     as ((1 + cos) / 2)^2 x 4 / 4).
     """
     width = width.clamp_min(1e-4)
-    soft = (cosine + width).clamp_min(0).square() / (4 * width)
-    return torch.where(cosine >= width, cosine, torch.where(cosine <= -width, cosine * 0, soft))
+    soft = (cosine + width).clamp_min_(0).square_().div_(4 * width)
+    return torch.where(cosine >= width, cosine, soft)
 
 
-def shine(
-    normal: Tensor, to_light: Tensor, to_eye: Tensor, *, rough: Tensor, shine: Tensor,
-    spread: Tensor,
-) -> Tensor:  # fmt: skip
-    """GGX highlight times pi times the cosine (B,3,N), the source's size widening the lobe.
+def highlight(
+    cosine: Tensor, eye: Tensor, between: Tensor, *, rough: Tensor, spread: Tensor
+) -> tuple[Tensor, Tensor]:
+    """GGX highlight times pi times the cosine, but for Fresnel's factor; and how far that is up.
+
+    Nobody needs the vector half-way: light and eye are unit, so that its length and its cosines
+    follow from theirs. The source's size widens the lobe.
 
     Args:
-        normal: (B,3,N).
-        to_light: (B,3,N) or (B,3,1).
-        to_eye: (B,3,N).
-        rough: (B,N).
-        shine: (B,3,N) reflectance at normal incidence.
-        spread: (B,N) or (B,1) tangent of the source's angular radius.
+        cosine: Normal to light (B,L,N).
+        eye: Normal to eye (B,1,N).
+        between: Light to eye (B,L,N).
+        rough: (B,1,N).
+        spread: Tangent of the source's angular radius, (B,L,N) or (B,L,1).
     """
-    half = to_light + to_eye
-    half = half * torch.rsqrt((half * half).sum(1, keepdim=True).clamp_min(1e-12))
-    cos_h = (normal * half).sum(1).clamp_(0, 1)
-    cos_l = (normal * to_light).sum(1).clamp_(0, 1)
-    cos_v = (normal * to_eye).sum(1).clamp_(1e-3, 1)
-    alpha = (rough.square() + 0.25 * spread).clamp(0.002, 1)
+    shorter = (2 + 2 * between).clamp_min_(1e-6).rsqrt_()
+    cos_h = (cosine + eye).mul_(shorter).clamp_(0, 1)
+    edge = (1 - (1 + between).mul_(shorter)).clamp_(0, 1)
+    edge = edge.square().square_().mul_(edge).mul_(1 - rough)
+    cos_l, cos_v = cosine.clamp(0, 1), eye.clamp(1e-3, 1)
+    alpha = (rough.square() + 0.25 * spread).clamp_(0.002, 1)
     a2 = alpha * alpha
-    lobe = a2 / (cos_h * cos_h * (a2 - 1) + 1).square().clamp_min(1e-6)
-    flat = 1 - alpha / 2
-    mask = 0.25 / ((cos_l * flat + alpha / 2) * (cos_v * flat + alpha / 2)).clamp_min_(1e-3)
-    edge = (1 - (to_light * half).sum(1).clamp_(0, 1)).pow_(5) * (1 - rough)
-    fresnel = shine + (1 - shine) * edge[:, None]
-    return fresnel * (lobe * mask * cos_l)[:, None]
+    lobe = a2 / cos_h.square_().mul_(a2 - 1).add_(1).square_().clamp_min_(1e-6)
+    half = alpha / 2
+    flat = 1 - half
+    mask = (cos_l * flat).add_(half).mul_((cos_v * flat).add_(half)).clamp_min_(1e-3)
+    return lobe.mul_(cos_l).div_(mask).mul_(0.25), edge
 
 
 __all__ = [
-    "SHOW_WHITE_K", "Source", "angles", "colour_of", "direction", "facing", "light_rgb",
-    "planckian_uv", "shine",
+    "SHOW_WHITE_K", "Arriving", "Source", "angles", "colour_of", "direction", "facing",
+    "highlight", "light_rgb", "planckian_uv",
 ]  # fmt: skip

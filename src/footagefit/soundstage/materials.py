@@ -86,9 +86,11 @@ class Points:
 
     def of(self, mine: Tensor) -> Points:
         """Some of them."""
-        row = Materials(**{f.name: getattr(self.row, f.name)[mine] for f in fields(Materials)})
-        return Points(self.texture[mine], self.normal[mine], self.unit[mine], self.chart[mine],
-                      self.pixel[mine], row)  # fmt: skip
+        row = Materials(
+            **{f.name: getattr(self.row, f.name).index_select(0, mine) for f in fields(Materials)}
+        )
+        each = (self.texture, self.normal, self.unit, self.chart, self.pixel)
+        return Points(*(values.index_select(0, mine) for values in each), row)
 
 
 def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
@@ -102,20 +104,20 @@ def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
     batch, rays = hits.item.shape
     at = torch.nonzero(hits.item.reshape(-1) >= 0)[:, 0]
     row = at // rays * materials.kind.shape[1] + hits.material.reshape(-1)[at]
-    table = Materials(**{f.name: flat(getattr(materials, f.name))[row] for f in fields(Materials)})
-    points = Points(
-        flat(hits.texture)[at], flat(hits.normal)[at], flat(hits.unit)[at], flat(hits.chart)[at],
-        pixel.reshape(-1)[at], table,
-    )  # fmt: skip
+    table = Materials(
+        **{f.name: flat(getattr(materials, f.name)).index_select(0, row) for f in fields(Materials)}
+    )
+    each = (hits.texture, hits.normal, hits.unit, hits.chart, pixel)
+    points = Points(*(flat(values).index_select(0, at) for values in each), table)
     made = _made(points)
     whole = {}
     for f in fields(Surface):
         values = getattr(made, f.name)
-        empty = values.new_zeros(batch * rays, *values.shape[1:])
-        if f.name == "albedo":
-            empty += 0.004
-        empty[at] = values
-        whole[f.name] = empty.reshape(batch, rays, *values.shape[1:])
+        if len(at) < batch * rays:
+            empty = 0.004 if f.name == "albedo" else 0.0
+            laid = values.new_full((batch * rays, *values.shape[1:]), empty)
+            values = laid.index_copy_(0, at, values)
+        whole[f.name] = values.reshape(batch, rays, *values.shape[1:])
     missed = (hits.item < 0)[..., None]
     whole["normal"] = torch.where(missed, hits.normal, whole["normal"])
     return Surface(**whole)
@@ -126,7 +128,8 @@ def _made(points: Points) -> Surface:
     row = points.row
     kind, bump = row.kind, row.bump
     at, footprint = points.texture * row.scale[:, None], points.pixel * row.scale
-    value, relief = layered(at, footprint, 5)
+    textured = (row.contrast > 0) | (bump > 0)
+    value, relief = layered(at, torch.where(textured, footprint, 1e3), 5)
     share = _pattern(kind, at, footprint, value) * row.contrast
     albedo = row.base + (row.second - row.base) * share.clamp(0, 1)[:, None]
     albedo = albedo * (1 + 0.18 * row.contrast * value)[:, None]

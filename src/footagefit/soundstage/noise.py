@@ -1,4 +1,7 @@
-"""Smooth random values in space, their slope, and their octaves. The same everywhere, always."""
+"""Smooth random values in space, their slope, and their octaves. The same everywhere, always.
+
+Points come as (n,3); inside, coordinates lie row by row (3,n), which is where time goes.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +11,42 @@ import torch
 from torch import Tensor
 
 LATTICE = 64
+_SIDE = LATTICE + 1  # the lattice repeats: its first planes stand again behind its last
 _STEP, _FALL = 2.17, 0.58
 
 
 @lru_cache(maxsize=4)
 def _table(device: str) -> Tensor:
-    """Random values on a lattice that repeats every 64 cells."""
+    """Random values on a lattice that repeats every 64 cells, z slowest, flat."""
     made = torch.rand(LATTICE**3, generator=torch.Generator().manual_seed(20261))
-    return made.to(device)
+    again = torch.arange(_SIDE) % LATTICE
+    cube = made.reshape(LATTICE, LATTICE, LATTICE)[again][:, again][:, :, again]
+    return cube.reshape(-1).to(device)
 
 
 def noise(at: Tensor) -> tuple[Tensor, Tensor]:
-    """Smooth noise in 0..1 at points (n,3) in lattice cells, and its gradient (n,3)."""
+    """Smooth noise in 0..1 at points (3,n) in lattice cells, and its gradient (3,n)."""
     value, f = _corners(at)
     ease = f * f * (3 - 2 * f)
-    slope = 6 * f * (1 - f)
-    u, v, w = ease.unbind(-1)
+    u, v, w = ease
     dx = value[1] - value[0]  # (2,2,n) by y, z
-    on_x = value[0] + u * dx
+    on_x = torch.addcmul(value[0], dx, u)
     dy = on_x[1] - on_x[0]  # (2,n) by z
-    on_y = on_x[0] + v * dy
-    dxy = dx[0] + v * (dx[1] - dx[0])
+    on_y = torch.addcmul(on_x[0], dy, v)
     dz = on_y[1] - on_y[0]
-    along = torch.stack([dxy[0] + w * (dxy[1] - dxy[0]), dy[0] + w * (dy[1] - dy[0]), dz], -1)
-    return on_y[0] + w * dz, along * slope
+    dx = torch.lerp(dx[0], dx[1], v)
+    along = torch.stack([torch.lerp(dx[0], dx[1], w), torch.lerp(dy[0], dy[1], w), dz])
+    return torch.addcmul(on_y[0], dz, w), along.mul_(6 * f).mul_(1 - f)
 
 
 def values(at: Tensor, octaves: int) -> Tensor:
     """Octaves of noise about 0 at points (n,3), without gradient or fading (`layered` has both)."""
     total = torch.zeros_like(at[:, 0])
+    rows = at.T.contiguous()
     frequency, strength = 1.0, 0.5
     for octave in range(octaves):
-        value, f = _corners(at * frequency + 17.3 * octave)
-        u, v, w = (f * f * (3 - 2 * f)).unbind(-1)
+        value, f = _corners(rows * frequency + 17.3 * octave)
+        u, v, w = f * f * (3 - 2 * f)
         on_x = torch.lerp(value[0], value[1], u)
         on_y = torch.lerp(on_x[0], on_x[1], v)
         total += (torch.lerp(on_y[0], on_y[1], w) - 0.5) * (2 * strength)
@@ -49,16 +55,16 @@ def values(at: Tensor, octaves: int) -> Tensor:
 
 
 def _corners(at: Tensor) -> tuple[Tensor, Tensor]:
-    """The lattice about each point (2,2,2,n) by x, y, z, and the place in its cell (n,3)."""
+    """The lattice about each point (2,2,2,n) by x, y, z, and the place in its cell (3,n)."""
     cell = torch.floor(at)
     low = cell.to(torch.int32) & (LATTICE - 1)
-    high = (low + 1) & (LATTICE - 1)
-    x = torch.stack([low[:, 0], high[:, 0]])  # (2,n)
-    y = torch.stack([low[:, 1], high[:, 1]]) * LATTICE
-    z = torch.stack([low[:, 2], high[:, 2]]) * LATTICE**2
-    index = x[:, None, None] + y[None, :, None] + z[None, None]
-    value = torch.index_select(_table(str(at.device)), 0, index.reshape(-1)).reshape(index.shape)
-    return value, at - cell
+    index = low[0] + low[1] * _SIDE + low[2] * _SIDE**2
+    table = _table(str(at.device))
+    value = at.new_empty(8, at.shape[1])
+    for corner in range(8):
+        ahead = (corner >> 2) + (corner >> 1 & 1) * _SIDE + (corner & 1) * _SIDE**2
+        torch.index_select(table[ahead:], 0, index, out=value[corner])
+    return value.unflatten(0, (2, 2, 2)), at - cell
 
 
 def layered(at: Tensor, footprint: Tensor, octaves: int) -> tuple[Tensor, Tensor]:
@@ -71,14 +77,25 @@ def layered(at: Tensor, footprint: Tensor, octaves: int) -> tuple[Tensor, Tensor
     """
     total = torch.zeros_like(footprint)
     gradient = torch.zeros_like(at)
+    rows, left, everywhere = at.T.contiguous(), torch.empty(0), True
     frequency, strength = 1.0, 0.5
-    smallest = float(footprint.min()) if footprint.numel() else 1.0
     for octave in range(octaves):
-        if 2.0 * smallest * frequency >= 1.5:
+        seen = (1.5 - 2.0 * frequency * footprint).clamp_(0, 1)
+        some = torch.nonzero(seen)[:, 0]
+        if some.numel() == 0:
             break  # finer than any pixel here
-        seen = (1.5 - 2.0 * footprint * frequency).clamp(0, 1) * strength
-        value, slope = noise(at * frequency + 17.3 * octave)
-        total += (value - 0.5) * 2 * seen
-        gradient += slope * (2 * frequency * seen)[:, None]
+        if some.numel() < 0.8 * seen.numel():
+            left = some if everywhere else left[some]
+            rows, footprint, seen = rows[:, some], footprint[some], seen[some]
+            everywhere = False
+        value, slope = noise(rows * frequency + 17.3 * octave)
+        value = value.sub_(0.5).mul_(seen).mul_(2 * strength)
+        slope = slope.mul_(seen).mul_(2 * frequency * strength).T
+        if everywhere:
+            total += value
+            gradient += slope
+        else:
+            total.index_add_(0, left, value)
+            gradient.index_add_(0, left, slope)
         frequency, strength = frequency * _STEP, strength * _FALL
     return total, gradient

@@ -1,7 +1,7 @@
 """Rays into pictures: what each pixel sees, and what each source makes of it.
 
     seen = look(scene, view)                      # once per moment and camera
-    parts = [lit(seen, source) for source in sources]
+    parts = lit_apart(seen, sources)
     picture = torch.stack([p.total for p in parts]).sum(0)
 
 Every source is rendered alone; nothing here couples them, so pictures add up exactly. Pictures are
@@ -10,6 +10,7 @@ Every source is rendered alone; nothing here couples them, so pictures add up ex
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,16 +18,17 @@ from torch import Tensor
 
 from footagefit.soundstage import environment, heads, lights, materials, shadows
 from footagefit.soundstage.camera import View
-from footagefit.soundstage.lights import Source
+from footagefit.soundstage.lights import Arriving, Source
 from footagefit.soundstage.scene import Scene
 from footagefit.soundstage.shadows import dot
 from footagefit.soundstage.shapes import FAR, Hits
 from footagefit.soundstage.tiles import balls
 from footagefit.soundstage.tracing import trace
 
-_LIFT_M = 0.012
+_LIFT_M, _TOUCH_M = 0.012, 0.05
+_AT_ONCE = 6  # far sources that share the work
 _SCATTER = (0.30, 0.10, 0.05)  # how far light bleeds round a terminator of skin, by channel
-_THROUGH = torch.tensor([0.55, 0.6, 0.2])  # colour of light that comes through a leaf
+_THROUGH = (0.55, 0.6, 0.2)  # colour of light that comes through a leaf
 _BOUNCE = 0.22  # of a far or near source's light comes back from the set
 
 
@@ -43,7 +45,8 @@ class Planar:
     rough: Tensor  # (B,N)
     skin: Tensor | None  # (B,N), None where there is none
     thin: Tensor | None
-    present: Tensor  # (B,N) 1 where a ray met something
+    present: Tensor | None  # (B,N) 1 where a ray met something; None where all did
+    touching: Tensor  # (B,P,N) 1 where a point is on a plane
     faces: list[heads.Shown]
 
 
@@ -73,10 +76,6 @@ class Seen:
         """(B,N,C) or (B,N) as (B,C,H,W)."""
         return self.view.picture(values)
 
-    def flat(self, values: Tensor) -> Tensor:
-        """(B,C,N) as (B,C,H,W)."""
-        return self.view.picture(values.transpose(1, 2))
-
     @property
     def normal(self) -> Tensor:
         """(B,3,H,W) in camera axes, signed."""
@@ -94,27 +93,44 @@ class Seen:
 
 @dataclass
 class Part:
-    """One source's share of a picture, each (B,3,H,W) but the shadow (B,1,H,W).
+    """One source's share of a picture.
 
     Attributes:
-        direct: Light that comes straight, diffuse and shine together.
-        indirect: What it does by way of the set.
-        shadow: Share of the source that each point sees.
+        view: The camera.
+        straight: (B,3,N) light that comes straight, diffuse and shine together.
+        around: (B,3,N) what it does by way of the set.
+        reached: (B,N) share of the source that each point sees.
     """
 
-    direct: Tensor
-    indirect: Tensor
-    shadow: Tensor
+    view: View
+    straight: Tensor
+    around: Tensor
+    reached: Tensor
+
+    @property
+    def direct(self) -> Tensor:
+        """(B,3,H,W)."""
+        return self.view.planar(self.straight)
+
+    @property
+    def indirect(self) -> Tensor:
+        """(B,3,H,W)."""
+        return self.view.planar(self.around)
 
     @property
     def total(self) -> Tensor:
-        """Direct and indirect together."""
-        return self.direct + self.indirect
+        """(B,3,H,W) direct and indirect together."""
+        return self.view.planar(self.straight + self.around)
+
+    @property
+    def shadow(self) -> Tensor:
+        """(B,1,H,W)."""
+        return self.view.picture(self.reached)
 
 
-def look(scene: Scene, view: View, *, jitter: tuple[float, float] = (0.0, 0.0)) -> Seen:
+def look(scene: Scene, view: View) -> Seen:
     """Trace the camera's rays and read the surfaces."""
-    way = view.rays(jitter)
+    way = view.rays()
     hits = trace(scene.parts, view.place, way)
     pixel = hits.distance.clamp_max(60.0) * (2.0 / view.size[1]) / view.reach
     surface = materials.surface(scene.materials, hits, pixel=pixel)
@@ -123,11 +139,13 @@ def look(scene: Scene, view: View, *, jitter: tuple[float, float] = (0.0, 0.0)) 
     standing.radius += _LIFT_M
     free = shadows.open_sky(scene.stand, scene.parts.planes, standing, hits.normal)
     planar = _planar(scene, hits, surface, lifted=lifted, to_eye=-way)
-    up = torch.tensor([[[0.0], [1.0], [0.0]]], device=way.device).expand(way.shape[0], 3, 1)
-    in_leaves = shadows.through_leaves(
-        scene.parts.bushes, planar.point, up, torch.full_like(free[:, :1], FAR)
-    )
-    return Seen(scene, view, hits, surface, free * (0.25 + 0.75 * in_leaves), standing, planar)
+    ones = way.new_ones(way.shape[0], 1, 1)
+    up = torch.tensor([0.0, 1.0, 0.0], device=way.device).reshape(1, 1, 3, 1) * ones[..., None]
+    above = Arriving(up, ones * FAR, ones, up)
+    in_leaves = shadows.through_leaves(scene.parts.bushes, standing, above)
+    if in_leaves is not None:
+        free = free * (0.25 + 0.75 * in_leaves[:, 0])
+    return Seen(scene, view, hits, surface, free, standing, planar)
 
 
 def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Tensor,
@@ -136,33 +154,57 @@ def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Ten
         return values.transpose(1, 2).contiguous()
 
     which = (hits.item - scene.parts.first[3]).clamp_min(0)
+    there, point, planes = hits.item >= 0, first(lifted), scene.parts.planes
+    height = torch.matmul(planes.normal, point) - planes.offset[..., None]
+    touching = (height.abs() < _TOUCH_M).to(point.dtype)
     return Planar(
         first(surface.albedo), first(surface.normal), first(hits.normal), first(surface.shine),
-        first(to_eye), first(lifted), surface.rough,
+        first(to_eye), point, surface.rough,
         surface.skin if bool(surface.skin.any()) else None,
         surface.thin if bool(surface.thin.any()) else None,
-        (hits.item >= 0).to(lifted.dtype), heads.shown(scene.parts.heads, hits.unit, which),
+        None if bool(there.all()) else there.to(point.dtype), touching,
+        heads.shown(scene.parts.heads, hits.unit, which),
     )  # fmt: skip
 
 
 def lit(seen: Seen, source: Source) -> Part:
     """One source alone."""
-    present = seen.planar.present[:, None]
-    if source.kind in ("dome", "map"):
-        direct, indirect, reached = _from_all_round(seen, source)
-    else:
-        direct, indirect, reached = _from_lamp(seen, source)
-    direct = direct * present
-    beyond = _beyond(seen, source)
-    if beyond is not None:
-        direct = direct + beyond * (1 - present)
+    return lit_apart(seen, [source])[0]
+
+
+def lit_apart(seen: Seen, sources: Sequence[Source]) -> list[Part]:
+    """Each source alone; far ones share the work, not the light."""
+    made: dict[int, Part] = {}
+    joint = [i for i, source in enumerate(sources) if source.kind == "far" and source.gate is None]
+    groups = [joint[i : i + _AT_ONCE] for i in range(0, len(joint), _AT_ONCE)]
+    groups += [[i] for i in range(len(sources)) if i not in joint]
+    for group in groups:
+        found = _from(seen, [sources[i] for i in group])
+        for i, (direct, indirect, reached) in zip(group, found, strict=True):
+            made[i] = _part(seen, sources[i], direct, indirect, reached)
+    return [made[i] for i in range(len(sources))]
+
+
+def _from(seen: Seen, some: list[Source]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    if some[0].kind in ("dome", "map"):
+        return [_from_all_round(seen, some[0])]
+    direct, indirect, share = _from_lamps(seen, some)
+    return list(zip(direct.unbind(1), indirect.unbind(1), share.unbind(1), strict=True))
+
+
+def _part(seen: Seen, source: Source, direct: Tensor, indirect: Tensor, reached: Tensor) -> Part:
+    """What a source gives, with what is beyond the set and what shines by itself."""
+    present = seen.planar.present
+    if present is not None:
+        direct, indirect = direct * present[:, None], indirect * present[:, None]
+        reached = reached * present
+        beyond = _beyond(seen, source)
+        if beyond is not None:
+            direct = direct + beyond * (1 - present)[:, None]
     glow = _own_glow(seen, source)
     if glow is not None:
         direct = direct + glow
-    return Part(
-        seen.flat(direct), seen.flat(indirect * present),
-        seen.picture(reached * seen.planar.present),
-    )  # fmt: skip
+    return Part(seen.view, direct, indirect, reached)
 
 
 def _from_all_round(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor]:
@@ -205,8 +247,7 @@ def _between(source: Source, height: Tensor) -> Tensor:
 
 def _beyond(seen: Seen, source: Source) -> Tensor | None:
     """What is seen of the surroundings where there is no set; a window shows what is outside."""
-    whole = seen.planar.present.numel() == int(seen.planar.present.sum())
-    if source.hidden or whole or (source.kind not in ("dome", "map") and source.around is None):
+    if source.hidden or (source.kind not in ("dome", "map") and source.around is None):
         return None
     way = -seen.planar.to_eye
     if source.around is not None:
@@ -217,67 +258,83 @@ def _beyond(seen: Seen, source: Source) -> Tensor | None:
     return ground + (source.colour[..., None] - ground) * share
 
 
-def _from_lamp(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor]:
-    """A far or near source: cosine, shadow, shine, and one bounce."""
+def _from_lamps(seen: Seen, sources: list[Source]) -> tuple[Tensor, Tensor, Tensor]:
+    """Far sources, or one near one: cosine, shadow, shine, and one bounce; (B,L,3,N), (B,L,N)."""
     s = seen.planar
-    to_light, reach, spread, strength = _arriving(seen, source)
-    share = _share(seen, source, to_light, reach, spread)
-    width = torch.sin(torch.atan(spread))
-    cosine, round_ = dot(s.normal, to_light), dot(s.round_, to_light)
-    diffuse = lights.facing(cosine, width)[:, None]
+    light = _arriving(seen, sources)
+    cosine, round_ = light.along(s.normal), light.along(s.round_)
+    share = _share(seen, sources[0], light)
+    width = torch.sin(torch.atan(light.spread))
+    diffuse = lights.facing(cosine, width)[:, :, None]
     if s.skin is not None:
-        bent = 0.5 * cosine + 0.5 * round_
-        skin = torch.stack([lights.facing(bent, width + b) for b in _SCATTER], 1)
-        diffuse = diffuse + (skin - diffuse) * s.skin[:, None]
+        bent = (cosine + round_).mul_(0.5)
+        skin = torch.stack([lights.facing(bent, width + b) for b in _SCATTER], 2)
+        diffuse = torch.lerp(diffuse.expand_as(skin), skin, s.skin[:, None, None])
     if s.thin is not None:
-        behind = (lights.facing(-cosine, width) * s.thin)[:, None]
-        diffuse = diffuse + behind * _THROUGH.to(behind.device)[:, None]
-    grazing = torch.sigmoid(round_ / (0.04 + 0.5 * width))
-    shiny = lights.shine(s.normal, to_light, s.to_eye, rough=s.rough, shine=s.shine, spread=spread)
-    direct = (s.albedo * diffuse + shiny * grazing[:, None]) * (strength * share[:, None])
-    ambient = strength.mean(-1, keepdim=True) * _BOUNCE * seen.scene.tint.transpose(1, 2)
-    sky = (0.5 - 0.35 * cosine) * (0.35 + 0.65 * seen.open)
-    indirect = s.albedo * ambient * sky[:, None]
-    if source.gate is not None:
-        indirect = indirect * share.mean(1)[:, None, None]
-    return direct, indirect, share
+        behind = (lights.facing(-cosine, width) * s.thin[:, None])[:, :, None]
+        diffuse = diffuse + behind * torch.tensor(_THROUGH, device=behind.device)[:, None]
+    eye = dot(s.normal, s.to_eye)[:, None]
+    shiny, edge = lights.highlight(cosine, eye, light.along(s.to_eye), rough=s.rough[:, None],
+                                   spread=light.spread)  # fmt: skip
+    shiny.mul_(torch.sigmoid(round_ / (0.04 + 0.5 * width))).mul_(share)
+    rim = (shiny * edge)[:, :, None]
+    direct = s.albedo[:, None] * (diffuse * share[:, :, None])
+    direct.addcmul_(s.shine[:, None], shiny[:, :, None] - rim).add_(rim).mul_(light.strength)
+    ambient = light.strength.mean(-1, keepdim=True) * seen.scene.tint[:, :, :, None] * _BOUNCE
+    sky = cosine.mul_(-0.35).add_(0.5).mul_((0.35 + 0.65 * seen.open)[:, None])
+    if sources[0].gate is not None:
+        sky = sky * share.mean(2, keepdim=True)
+    return direct, (s.albedo[:, None] * ambient).mul_(sky[:, :, None]), share
 
 
-def _arriving(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Direction to the source, its distance, tangent of its angular radius, and its strength."""
-    if source.kind == "far":
-        reach = torch.full_like(source.spread, FAR)
-        return source.way[..., None], reach, source.spread, source.colour[..., None]
-    away = source.place[..., None] - seen.planar.point
+def _arriving(seen: Seen, sources: list[Source]) -> Arriving:
+    """Far sources together, or one near one."""
+    first = sources[0]
+    if first.kind == "far":
+        way, spread, colour = (
+            torch.stack([getattr(source, name) for source in sources], 1)
+            for name in ("way", "spread", "colour")
+        )
+        return Arriving(way[..., None], torch.full_like(spread, FAR), spread, colour[..., None])
+    away = first.place[..., None] - seen.planar.point
     reach = dot(away, away).clamp_min(1e-4).sqrt()
-    to_light = away / reach[:, None]
-    falls = 1.0 / (reach * reach + source.spread**2)
-    if source.aim is not None:
-        falls = falls * dot(-to_light, source.aim[..., None]).clamp_min(0.0)
-    return to_light, reach, source.spread / reach, source.colour[..., None] * falls[:, None]
+    way = away / reach[:, None]
+    falls = 1.0 / (reach * reach + first.spread**2)
+    if first.aim is not None:
+        falls = falls * dot(-way, first.aim[..., None]).clamp_min(0.0)
+    strength = first.colour[..., None] * falls[:, None]
+    return Arriving(
+        way[:, None], reach[:, None], (first.spread / reach)[:, None], strength[:, None]
+    )
 
 
-def _share(seen: Seen, source: Source, to_light: Tensor, reach: Tensor, spread: Tensor) -> Tensor:
-    """Share of the source that each point sees."""
-    scene, point, standing = seen.scene, seen.planar.point, seen.standing
-    share = _planes_clear(seen, point, to_light)
+def _share(seen: Seen, source: Source, light: Arriving) -> Tensor:
+    """(B,L,N) share of the sources that each point sees."""
+    scene, standing = seen.scene, seen.standing
+    share = _planes_clear(seen, light)
     if source.gate is not None:
-        share = share * shadows.through_opening(source.gate, point, to_light, spread)
+        towards, spread = light.way[:, 0], light.spread[:, 0]
+        opening = shadows.through_opening(source.gate, seen.planar.point, towards, spread)
+        share = share * opening[:, None]
     standing = standing.where(share > 0)  # what is dark already needs no shadow
-    share = share * shadows.through_leaves(scene.parts.bushes, point, to_light, reach)
-    towards = to_light.transpose(1, 2)
-    share = share * shadows.light_reaching(scene.stand, standing, towards, reach, spread)
-    heads.self_shade(scene.parts.heads, seen.planar.faces, to_light, spread, share)
+    leaves = shadows.through_leaves(scene.parts.bushes, standing, light)
+    if leaves is not None:
+        share = share * leaves
+    share = share * shadows.light_reaching(scene.stand, standing, light)
+    heads.self_shade(scene.parts.heads, seen.planar.faces, light, share)
     return share
 
 
-def _planes_clear(seen: Seen, point: Tensor, to_light: Tensor) -> Tensor:
+def _planes_clear(seen: Seen, light: Arriving) -> Tensor:
     """0 for points that their own plane hides from the light: walls do not hide lamps in front."""
-    planes = seen.scene.parts.planes
-    facing = torch.matmul(planes.normal, to_light)
-    height = torch.matmul(planes.normal, point) - planes.offset[..., None]
-    hidden = (height.abs() < 0.05) & (facing < 0)
-    return 1.0 - hidden.any(1).to(point.dtype)
+    planes, touching = seen.scene.parts.planes, seen.planar.touching
+    if light.far:
+        away = torch.matmul(planes.normal, light.way[..., 0].transpose(1, 2)) < 0  # (B,P,L)
+        hidden = torch.matmul(away.to(touching.dtype).transpose(1, 2), touching) > 0
+    else:
+        away = torch.matmul(planes.normal, light.way[:, 0]) < 0  # (B,P,N)
+        hidden = (away & (touching > 0)).any(1, keepdim=True)
+    return 1.0 - hidden.to(touching.dtype)
 
 
 def _own_glow(seen: Seen, source: Source) -> Tensor | None:
@@ -285,5 +342,5 @@ def _own_glow(seen: Seen, source: Source) -> Tensor | None:
     if not source.name.startswith("practical"):
         return None
     near = (seen.hits.point - source.place[:, None]).square().sum(-1) < (3 * source.spread) ** 2
-    share = seen.surface.glow * near * seen.planar.present
+    share = seen.surface.glow * near * (seen.hits.item >= 0)
     return share[:, None] * source.colour[..., None]

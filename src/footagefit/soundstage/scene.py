@@ -15,7 +15,7 @@ from footagefit.soundstage.heads import CHANNELS, chart
 from footagefit.soundstage.materials import Materials
 from footagefit.soundstage.sets import ROWS, Set, Thing
 from footagefit.soundstage.shadows import Occluders
-from footagefit.soundstage.tracing import Parts
+from footagefit.soundstage.surfaces import Parts
 
 _AWAY = np.array([0.0, -900.0, 0.0])
 _TINY = np.full(3, 0.01)

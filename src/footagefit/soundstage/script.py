@@ -8,32 +8,14 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Literal, cast
 
-from footagefit.errors import UnknownName
+from footagefit.errors import UnknownName, WrongValue
 from footagefit.footage.timecode import frames_of, timecode_of
 from footagefit.records import Light
+from footagefit.soundstage.plan import FAULTS, RATE, SHOW, Cut, Fault, Scene, Script, Take
 from footagefit.soundstage.specs import LensSpec, Obstacle, SensorSpec, SetUp
 
-FAULTS = {
-    "exposure": "stops",
-    "white_balance": "mired",
-    "contrast": "gamma",
-    "key_moved": "degrees",
-    "lens_swap": "mm",
-    "wire": "count",
-    "boom": "count",
-    "wardrobe": "degrees",
-    "prop": "metres",
-    "dropped": "frames",
-    "short": "frames",
-    "soft": "px",
-    "clipped": "stops",
-    "corrupt": "share",
-}
-RATE = Fraction(24)
-SHOW = "LONG ROAD"
 _PLATED = ("exposure", "dropped", "wire")
 _MOVES = ("static", "handheld", "dolly", "pan")
 _FRAMINGS = ("wide", "medium", "close")
@@ -43,6 +25,7 @@ LENSES = (
     LensSpec("65 mm", 65.0, 0.018, 0.0, 0.12, 2.2, 0.2, 0.6, 0.0, 0.03),
     LensSpec("40 mm", 40.0, -0.075, 0.012, 0.4, 1.6, 0.6, 1.8, 0.0, 0.05),
 )
+_RACK_PX = 9.0  # third set-ups end with a focus pull
 _BASE_EV = 1.2  # faces sit a little under 18% grey without it
 _GRAIN = (
     SensorSpec(_BASE_EV, grain=0.02),
@@ -52,7 +35,10 @@ _GRAIN = (
 
 @dataclass(frozen=True)
 class Preset:
-    """How much is shot: scenes, set-ups and takes of each, frames, picture size."""
+    """How much is shot: scenes, set-ups and takes of each, frames, picture size.
+
+    `truth_every` 0 leaves it at one frame of a scene's first take, and of takes with an obstacle.
+    """
 
     scenes: int
     setups: int
@@ -61,129 +47,36 @@ class Preset:
     slate_frames: int
     size_px: tuple[int, int]
     truth_every: int
+    plates: bool = False  # of every set-up's first take, not of the show's alone
     faults: tuple[str, ...] = tuple(FAULTS)
 
 
 PRESETS = {
     "demo": Preset(4, 2, 3, 12, 5, (180, 320), 0),
-    "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, ("exposure", "dropped", "corrupt")),
+    "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, faults=("exposure", "dropped", "corrupt")),
     "brief": Preset(4, 2, 3, 8, 3, (72, 128), 0),
-    "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 1),
+    "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 12, plates=True),
 }
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Something got wrong on purpose.
+def write_script(preset: str, seed: int, *, truth_every: int | None = None) -> Script:
+    """The plan that a preset and a seed give, always the same one.
 
-    Attributes:
-        kind: One of `FAULTS`.
-        shot: The take it is in.
-        size: In the unit that `unit` names; signed where that means something.
-        unit: Photographic unit.
-        frames: Moments of the performance it touches, from 0.
+    Args:
+        preset: One of `PRESETS`.
+        seed: What everything random is drawn from.
+        truth_every: Frames between those that truth is written of, 1 for all; the preset's own
+            where None.
     """
-
-    kind: str
-    shot: str
-    size: float
-    unit: str
-    frames: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A place and time of day: one set, one light."""
-
-    number: str
-    name: str
-    kind: str
-    set_seed: int
-    light: Light
-    white_k: float
-
-
-@dataclass(frozen=True)
-class Take:
-    """One performance through one camera.
-
-    Attributes:
-        shot: Name in `truth/`: scene, set-up, take and camera.
-        clip: Name of the camera file, without suffix.
-        timecode: Of the file's first frame.
-        moments: Index of the performance frame that each recorded frame shows.
-        slate_frames: Frames that the slate is in, before the performance or after it.
-        plate: Folder under `plates/`, or empty.
-    """
-
-    scene: str
-    setup: str
-    number: int
-    camera: Literal["A", "B"]
-    roll: str
-    shot: str
-    clip: str
-    date: str
-    timecode: str
-    asked: SetUp
-    sensor: SensorSpec
-    seed: int
-    moments: tuple[int, ...]
-    slate_frames: int
-    tail_slate: bool
-    circled: bool
-    plate: str
-    truth: tuple[int, ...]
-    fault: Fault | None = None
-
-    @property
-    def length(self) -> int:
-        """Frames in the camera file."""
-        return len(self.moments) + self.slate_frames
-
-    @property
-    def slate(self) -> range:
-        """Places of the slate's frames in the file, from 0."""
-        start = len(self.moments) if self.tail_slate else 0
-        return range(start, start + self.slate_frames)
-
-    @property
-    def first_action(self) -> int:
-        """Place of the first performance frame in the file, from 0."""
-        return 0 if self.tail_slate else self.slate_frames
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A shot in the rough cut: how many performance frames it asks of a take, from its first."""
-
-    shot: str
-    frames: int
-
-
-@dataclass(frozen=True)
-class Script:
-    """A whole show as planned."""
-
-    preset: str
-    seed: int
-    name: str
-    size_px: tuple[int, int]
-    scenes: tuple[Scene, ...]
-    takes: tuple[Take, ...]
-    cut: tuple[Cut, ...]
-
-    @property
-    def faults(self) -> list[Fault]:
-        """Everything that is wrong, in shooting order."""
-        return [take.fault for take in self.takes if take.fault is not None]
-
-
-def write_script(preset: str, seed: int) -> Script:
-    """The plan that a preset and a seed give, always the same one."""
     if preset not in PRESETS:
         raise UnknownName("preset", preset, PRESETS)
     size = PRESETS[preset]
+    if truth_every is not None:
+        if truth_every < 1:
+            raise WrongValue(
+                f"truth_every={truth_every} is no number of frames", hint="Say 1 for every frame"
+            )
+        size = replace(size, truth_every=truth_every)
     rng = random.Random(f"script {preset} {seed}")
     scenes = tuple(_scene(i, rng) for i in range(size.scenes))
     takes = _takes(scenes, size, rng)
@@ -224,8 +117,11 @@ def _takes(scenes: tuple[Scene, ...], size: Preset, rng: random.Random) -> tuple
                 cameras = ("A", "B") if number == 1 and letter == 0 and size.scenes > 1 else ("A",)
                 for camera in cameras:
                     own = lens if camera == "A" else LENSES[1]
-                    asked = SetUp(scene.set_seed, scene.kind, camera, framing, scene.light, own,
-                                  performance, move if camera == "A" else "static")  # fmt: skip
+                    asked = SetUp(
+                        scene.set_seed, scene.kind, camera, framing, scene.light, own, performance,
+                        move if camera == "A" else "static",
+                        rack_px=_RACK_PX if letter == 2 and number == size.takes else 0.0,
+                    )  # fmt: skip
                     made.append(_take(scene, letter, number, camera, asked, size, rng))
     return tuple(made)
 
@@ -253,7 +149,7 @@ def _take(
         rng.randrange(2**31), tuple(range(size.frames)), size.slate_frames,
         tail_slate=number > 1 and rng.random() < 0.2, circled=first,
         plate=f"sc{int(scene.number):03d}_{10 * (letter + 1):04d}"
-        if first and ((letter == 0 and scene.number == "12") or bool(every)) else "",
+        if first and ((letter == 0 and scene.number == "12") or size.plates) else "",
         truth=truth,
     )  # fmt: skip
 

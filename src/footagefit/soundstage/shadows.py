@@ -5,12 +5,13 @@ Closed forms everywhere: no sampling, no noise, no flicker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from footagefit.soundstage.lights import Arriving
 from footagefit.soundstage.shapes import Bushes, Planes, applied, flat
 from footagefit.soundstage.tiles import RAYS, near
 
@@ -32,129 +33,178 @@ class Standing:
 
     point: Tensor  # (B,N,3)
     middle: Tensor  # (B,T,3)
-    radius: Tensor  # (B,T) negative where a tile is not asked for
+    radius: Tensor  # (B,T), by lamp (B,L,T) once asked; negative where a tile is not asked for
 
     def where(self, asked: Tensor) -> Standing:
-        """The same points, tiles left out in which none of (B,N) is asked for."""
-        some = asked.reshape(*self.radius.shape, RAYS).any(2)
-        return replace(self, radius=torch.where(some, self.radius, self.radius - 1e6))
+        """The same points, tiles left out by lamp in which none of (B,L,N) is asked for."""
+        some = asked.unflatten(2, (-1, RAYS)).any(3)
+        return replace(self, radius=torch.where(some, self.radius[:, None], -1e6))
 
 
-def light_reaching(
-    stand: Occluders, at: Standing, towards: Tensor, reach: Tensor, spread: Tensor
-) -> Tensor:
-    """Share of a source that each point sees, 0..1, soft and free of noise.
+def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
+    """Share of each lamp that each point sees (B,L,N), 0..1, soft and free of noise.
 
     A source of angular radius a, seen past a sphere whose edge the ray clears by d after
     travelling t, is covered where d < t tan a: the share follows smoothly from d / (t tan a).
-
-    Args:
-        stand: The occluders.
-        at: The points.
-        towards: (B,N,3) unit, to the source's middle; (B,1,3) where it is far.
-        reach: (B,N) distance of the source; (B,1) where it is far.
-        spread: (B,1) or (B,N) tangent of its angular radius.
     """
-    batch, rays = at.point.shape[:2]
-    points = at.point.reshape(-1, RAYS, 3).transpose(1, 2)
-    out = points.new_ones(points.shape[0], RAYS)
-    wide = spread.expand(batch, rays).reshape(-1, 1, RAYS).clamp_min(2e-3)
-    reach = reach.expand(batch, rays).reshape(-1, 1, RAYS)
+    batch, lamps = light.way.shape[:2]
+    out = at.point.new_ones(batch * lamps * at.middle.shape[1], RAYS)
     size = 0.5 * flat(stand.radii).amin(-1)
-    passes = _far_passes(stand, towards) if towards.shape[1] == 1 else _near_passes(stand, towards)
-    for mine, index, real in near(_in_the_way(stand, at, towards, spread)):
-        along, nearest2, start2, last = passes(mine, index, points)
-        blur = torch.minimum(along, last).clamp_min_(1e-3).mul_(wide[mine])
-        lit = nearest2.clamp_min_(0).sqrt_().sub_(1.0).mul_(size[index][..., None]).div_(blur)
-        lit = lit.add_(0.5).clamp_(0, 1)
+    for by in _passes(stand, at, light, soft=True):
+        blur = torch.minimum(by.along, by.last).clamp_min_(1e-3).mul_(by.spread.clamp_min(2e-3))
+        lit = by.nearest2.clamp_min_(0).sqrt_().sub_(1.0).mul_(size[by.things][..., None])
+        lit = lit.div_(blur).add_(0.5).clamp_(0, 1)
         lit = lit * lit * (3 - 2 * lit)
-        ahead = (along > 0) & (along < reach[mine]) & (start2 >= 1.0) & real[..., None]
-        out[mine] = torch.where(ahead, lit, lit.new_ones(())).prod(1)
-    return out.reshape(batch, rays)
+        ahead = (by.along > 0) & (by.along < by.reach) & (by.start2 >= 1.0) & by.real
+        out[by.mine] = torch.where(ahead, lit, 1.0).prod(1)
+    return out.reshape(batch, lamps, -1)
 
 
-Passes = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]
+def through_leaves(bushes: Bushes, at: Standing, light: Arriving) -> Tensor | None:
+    """Share of each lamp that leaves let pass (B,L,N): it falls with the way through each bush.
 
-
-def _far_passes(stand: Occluders, towards: Tensor) -> Passes:
-    """How rays of one direction pass occluders, each one's axes turned so that light runs along z.
-
-    Gives where rays come nearest, how near (squared, in the ball that the ellipsoid is), how far
-    off they start (squared), and how far away the occluder ends.
+    None where there are no leaves at all.
     """
+    if float(bushes.density.amax()) <= 0:
+        return None
+    batch, lamps = light.way.shape[:2]
+    out = at.point.new_ones(batch * lamps * at.middle.shape[1], RAYS)
+    thick = (1.1 * bushes.density / bushes.cell).reshape(-1)
+    leafy = Occluders(bushes.centre, bushes.turn, bushes.radii)
+    for by in _passes(leafy, at, light, soft=False):
+        half = (1 - by.nearest2).clamp_min_(0).div_(by.speed2).sqrt_()
+        enter = (by.along - half).clamp_min_(0)
+        length = torch.minimum(by.along + half, by.reach).sub_(enter).clamp_min_(0)
+        dense = torch.where(by.real, thick[by.things][..., None], 0.0)
+        out[by.mine] = torch.exp(-(length * dense).sum(1))
+    return out.reshape(batch, lamps, -1)
+
+
+@dataclass
+class _Pass:
+    """How rays to lamps pass the occluders near them: g tiles of a lamp each, L occluders, S rays.
+
+    Attributes:
+        mine: (g,) which tile of which lamp, (b L + l) T + t.
+        things: (g,L) which occluders, b Q + q.
+        real: (g,L,1) whether there is one.
+        along: (g,L,S) where rays come nearest.
+        nearest2: How near, squared, in the ball of radius 1 that the ellipsoid is.
+        start2: How far off they start, squared, in the same.
+        speed2: How fast they run there, squared.
+        last: How far away the occluder ends.
+        spread: (g,1,S) or (g,1,1) of the lamp; likewise `reach`.
+    """
+
+    mine: Tensor
+    things: Tensor
+    real: Tensor
+    along: Tensor
+    nearest2: Tensor
+    start2: Tensor
+    speed2: Tensor
+    last: Tensor
+    spread: Tensor
+    reach: Tensor
+
+
+def _passes(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> Iterator[_Pass]:
+    """Passes of all lamps' rays by what can be in their way."""
+    lamps, tiles, count = light.way.shape[1], at.middle.shape[1], stand.centre.shape[1]
+    points = at.point.reshape(-1, RAYS, 3).transpose(1, 2)
+    found = _far_passes(stand, light) if light.far else _near_passes(stand, light)
+    for mine, index, real in near(_in_the_way(stand, at, light, soft=soft).flatten(0, 1)):
+        lamp = mine // tiles  # b L + l
+        scene = lamp // lamps
+        place = scene * tiles + mine % tiles
+        things = index + ((scene - lamp) * count)[:, None]
+        row, width = (lamp, 1) if light.far else (place, RAYS)
+        spread, reach = (v.reshape(-1, 1, width)[row] for v in (light.spread, light.reach))
+        passed = found(row, index, points[place])
+        yield _Pass(mine, things, real[..., None], *passed, spread, reach)
+
+
+_Found = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]
+
+
+def _far_passes(stand: Occluders, light: Arriving) -> _Found:
+    """Rays of one direction a lamp: each occluder's axes are turned so that light runs along z."""
+    ways = light.way[..., 0]  # (B,L,3)
     scaled = stand.turn / stand.radii[..., None]  # (B,Q,3,3) world to a ball of radius 1
-    step = applied(scaled, towards.expand_as(stand.centre))
+    step = torch.einsum("bqij,blj->blqi", scaled, ways)
     speed = step.norm(dim=-1, keepdim=True)
     z = step / speed
     flip = (z[..., :1].abs() > 0.9).to(z.dtype)
     x = torch.linalg.cross(torch.cat([1 - flip, flip, 0 * flip], -1), z)
     x = x / x.norm(dim=-1, keepdim=True)
     y = torch.linalg.cross(z, x)
-    turned = torch.matmul(torch.stack([x, y, -z / speed], -2), scaled)
-    moved = applied(turned, stand.centre)
-    turned, moved, speed2 = flat(turned), flat(moved), flat(speed) ** 2
-    end = flat((stand.centre * towards).sum(-1) + stand.radii.amax(-1))
-    batch = stand.centre.shape[0]
-    per_scene = towards.expand(batch, 1, 3)
+    turned = torch.matmul(torch.stack([x, y, -z / speed], -2), scaled[:, None])
+    moved = applied(turned, stand.centre[:, None])
+    turned, moved, speed2 = (v.flatten(0, 2) for v in (turned, moved, speed * speed))
+    end = torch.matmul(ways, stand.centre.transpose(1, 2)) + stand.radii.amax(-1)[:, None]
+    end, by_lamp = end.reshape(-1), flat(ways)[:, None]
 
-    def passes(mine: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
+    def found(lamp: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
         tiles, length = index.shape
         rows = turned[index].transpose(1, 2).reshape(tiles, 3 * length, 3)
         offset = moved[index].transpose(1, 2).reshape(tiles, 3 * length, 1)
-        placed = torch.baddbmm(offset, rows, points[mine], beta=-1)
+        placed = torch.baddbmm(offset, rows, points, beta=-1)
         u, v, along = placed.split(length, 1)
         nearest2 = torch.addcmul(u * u, v, v)
-        ways = per_scene[mine // (len(points) // batch)]
-        last = end[index][..., None] - torch.matmul(ways, points[mine])
-        return along, nearest2, torch.addcmul(nearest2, along * speed2[index], along), last
+        fast = speed2[index]
+        last = end[index][..., None] - torch.matmul(by_lamp[lamp], points)
+        return along, nearest2, torch.addcmul(nearest2, along * fast, along), fast, last
 
-    return passes
+    return found
 
 
-def _near_passes(stand: Occluders, towards: Tensor) -> Passes:
-    """The same where every point has a direction of its own (B,N,3)."""
+def _near_passes(stand: Occluders, light: Arriving) -> _Found:
+    """The same where every point has a direction of its own."""
     scaled = stand.turn / stand.radii[..., None]
     moved, scaled = flat(applied(scaled, stand.centre)), flat(scaled)
-    ways = towards.reshape(-1, RAYS, 3).transpose(1, 2)
+    ways = light.way[:, 0].unflatten(2, (-1, RAYS)).transpose(1, 2).flatten(0, 1)  # (B*T,3,S)
     centre, long = flat(stand.centre), flat(stand.radii).amax(-1)
 
-    def passes(mine: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
-        form = scaled[index]  # (g,L,3,3)
-        start = torch.matmul(form, points[mine][:, None]) - moved[index][..., None]  # (g,L,3,S)
-        step = torch.matmul(form, ways[mine][:, None])
-        start2 = (start * start).sum(2)
+    def found(place: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
+        form, way = scaled[index], ways[place]  # (g,L,3,3), (g,3,S)
+        start = torch.matmul(form, points[:, None]) - moved[index][..., None]  # (g,L,3,S)
+        step = torch.matmul(form, way[:, None])
+        start2, fast = (start * start).sum(2), (step * step).sum(2)
         cross = (start * step).sum(2)
-        along = -cross / (step * step).sum(2)  # where the ray passes nearest
-        to_middle = torch.matmul(centre[index], ways[mine]) - (points[mine] * ways[mine]).sum(
-            1, keepdim=True
-        )
+        along = -cross / fast  # where the ray passes nearest
+        to_middle = torch.matmul(centre[index], way) - (points * way).sum(1, keepdim=True)
         last = to_middle + long[index][..., None]
-        return along, torch.addcmul(start2, cross, along), start2, last
+        return along, torch.addcmul(start2, cross, along), start2, fast, last
 
-    return passes
+    return found
 
 
-def _in_the_way(stand: Occluders, at: Standing, towards: Tensor, spread: Tensor) -> Tensor:
-    """(B,T,Q): whether an occluder can dim any point of a tile."""
-    batch, tiles = at.radius.shape
-    longest, shortest = stand.radii.amax(-1)[:, None], stand.radii.amin(-1)[:, None]
-    away = stand.centre[:, None] - at.middle[:, :, None]  # (B,T,Q,3)
-    if towards.shape[1] == 1:
-        middle, wide = towards[:, :, None], spread.expand(batch, 1)[..., None]
-        turned = 0.0
+def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> Tensor:
+    """(B,L,T,Q): whether an occluder can dim any point of a tile."""
+    tiles = at.middle.shape[1]
+    longest, shortest = stand.radii.amax(-1)[:, None, None], stand.radii.amin(-1)[:, None, None]
+    ball = (at.radius if at.radius.dim() == 3 else at.radius[:, None])[..., None]  # (B,L,T,1)
+    if light.far:
+        middle = light.way[:, :, None, :, 0]  # (B,L,1,3)
+        wide, turned = light.spread[..., None], 0.0
     else:
-        split = towards.reshape(batch, tiles, RAYS, 3)
-        middle = split.mean(2)
-        middle = (middle / middle.norm(dim=-1, keepdim=True).clamp_min(1e-6))[:, :, None]
+        split = light.way.transpose(2, 3).unflatten(2, (tiles, RAYS))  # (B,1,T,S,3)
+        middle = split.mean(3)
+        middle = middle / middle.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         # a near source's directions differ over a tile
-        turned = (split - middle).norm(dim=-1).amax(2)[..., None]
-        wide = spread.expand(batch, tiles * RAYS).reshape(batch, tiles, RAYS).amax(2)[..., None]
-    along = (away * middle).sum(-1)
+        turned = (split - middle[..., None, :]).norm(dim=-1).amax(3)[..., None]
+        wide = light.spread.unflatten(2, (tiles, RAYS)).amax(3)[..., None]
+    away = (stand.centre[:, None] - at.middle[:, :, None])[:, None]  # (B,1,T,Q,3)
+    along = (away * middle[..., None, :]).sum(-1)
     beside = ((away * away).sum(-1) - along * along).clamp_min(0).sqrt()
-    ball = at.radius[..., None]
+    # how far the ellipsoid itself reaches towards the ray: its axes along what is beside
+    own = torch.einsum("bqij,btqj->btqi", stand.turn, away[:, 0])[:, None]
+    own = own - along[..., None] * torch.einsum("bqij,bltj->bltqi", stand.turn, middle)
+    reach = (own * stand.radii[:, None, None]).norm(dim=-1) / beside.clamp_min(1e-6)
     run = (along.abs() + ball + longest).clamp_min(0)
-    blur = run * (wide.clamp_min(2e-3) * (longest / shortest) + turned)
-    return (along > -(ball + longest)) & (beside < ball + longest + blur) & (ball >= 0)
+    grown = 1 + run * wide.clamp_min(2e-3) / shortest if soft else 1.0
+    blurred = reach.minimum(longest) * grown + run * turned
+    return (along > -(ball + longest)) & (beside < ball + blurred + 1e-3) & (ball >= 0)
 
 
 def open_sky(stand: Occluders, planes: Planes, at: Standing, normal: Tensor) -> Tensor:
@@ -193,31 +243,6 @@ def _off_walls(planes: Planes, point: Tensor, normal: Tensor) -> Tensor:
     facing = torch.matmul(planes.normal, normal.transpose(-1, -2))
     near_ = torch.exp(-height.clamp_min(0) / 0.25) * (0.5 - 0.5 * facing).clamp(0, 1)
     return (1 - 0.6 * near_.clamp(0, 1)).prod(1)
-
-
-def through_leaves(bushes: Bushes, point: Tensor, towards: Tensor, reach: Tensor) -> Tensor:
-    """Share of light that leaves let pass: it falls with the way that it goes through each bush.
-
-    Args:
-        bushes: The bushes.
-        point: (B,3,N).
-        towards: (B,3,N) or (B,3,1), unit.
-        reach: (B,N) or (B,1).
-    """
-    if float(bushes.density.amax()) <= 0:
-        return torch.ones_like(point[:, 0])
-    batch, count = bushes.density.shape
-    scaled = bushes.turn / bushes.radii[..., None]  # (B,F,3,3)
-    moved = applied(scaled, bushes.centre).reshape(batch, -1, 1)
-    scaled = scaled.reshape(batch, -1, 3)
-    start = torch.baddbmm(moved, scaled, point, beta=-1).unflatten(1, (count, 3))
-    step = torch.matmul(scaled, towards).unflatten(1, (count, 3))
-    a, b = (step * step).sum(2), (start * step).sum(2)  # (B,F,N)
-    root = (b * b - a * ((start * start).sum(2) - 1.0)).clamp_min_(0).sqrt_()
-    one = ((-b - root) / a).clamp_min_(0)
-    two = torch.minimum((root - b) / a, reach[:, None]).clamp_min_(0)
-    thick = 1.1 * bushes.density / bushes.cell
-    return torch.exp(-((two - one).clamp_min_(0) * thick[..., None]).sum(1))
 
 
 def through_opening(gate: Tensor, point: Tensor, towards: Tensor, spread: Tensor) -> Tensor:

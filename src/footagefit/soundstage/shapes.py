@@ -115,6 +115,11 @@ def forms(turn: Tensor, radii: Tensor) -> Tensor:
     return torch.matmul(scaled.transpose(-1, -2), scaled)
 
 
+def spans(turn: Tensor, radii: Tensor) -> Tensor:
+    """(...,3,3) E of each ellipsoid: along a unit direction v it reaches sqrt(v E v)."""
+    return torch.matmul(turn.transpose(-1, -2), radii.square()[..., None] * turn)
+
+
 def squares(form: Tensor) -> Tensor:
     """(...,6) coefficients of v M v on the first six `features`."""
     m = form

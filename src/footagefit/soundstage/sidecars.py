@@ -7,7 +7,7 @@ from pathlib import Path
 
 from footagefit.footage.timecode import frames_of
 from footagefit.footage.timeline import CDL, Event, write_timeline
-from footagefit.soundstage.script import RATE, Script, Take
+from footagefit.soundstage.plan import RATE, Script, Take
 
 
 def write_sidecars(out: Path, script: Script) -> list[Path]:

@@ -9,7 +9,7 @@ import torch
 
 from footagefit.records import Light
 from footagefit.soundstage.lights import colour_of
-from footagefit.soundstage.script import SHOW, Take
+from footagefit.soundstage.plan import SHOW, Take
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -103,6 +103,8 @@ class SetUp:
         wardrobe_hue: Turns the main figure's costume colour, in degrees.
         prop_shift_m: Moves one prop to the right.
         obstacle: A wire or a boom in frame.
+        rack_px: A focus pull: how far out of focus the take begins, as `LensSpec.defocus_px`; sharp
+            after a second.
     """
 
     set_seed: int = 0
@@ -116,6 +118,7 @@ class SetUp:
     wardrobe_hue: float = 0.0
     prop_shift_m: float = 0.0
     obstacle: Obstacle | None = None
+    rack_px: float = 0.0
 
 
 KEY = Light(

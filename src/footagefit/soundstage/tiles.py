@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from footagefit.soundstage.shapes import applied
+
 SIDE = 16
 RAYS = SIDE * SIDE
 _BUCKETS = (4, 12, 1 << 30)
@@ -77,6 +79,30 @@ def in_sight(way: Tensor, away: Tensor, radius: Tensor) -> Tensor:
     angle = torch.acos((torch.matmul(axis, away.transpose(1, 2)) / far[:, None]).clamp(-1, 1))
     inside = (far <= radius)[:, None]
     return inside | (angle <= half[:, :, None] + wide[:, None] + 1e-3)
+
+
+def meets(way: Tensor, away: Tensor, extent: Tensor, more: Tensor) -> Tensor:
+    """(B,T,K): whether any ray of a tile can come as near an ellipsoid as `more`.
+
+    A tile's rays are in a cone; the ellipsoid's own reach towards the cone's axis tells.
+
+    Args:
+        way: (B,T,S,3) unit directions of rays that start at one place.
+        away: (B,K,3) from that place to each middle.
+        extent: (B,K,3,3) see `shapes.spans`.
+        more: (B,K) metres.
+    """
+    axis = way.mean(2)
+    axis = axis / axis.norm(dim=-1, keepdim=True)
+    cosine = (way * axis[:, :, None]).sum(-1).amin(2).clamp(0.02, 1)
+    tangent = ((1 - cosine * cosine).sqrt() / cosine + 1e-4)[..., None]  # (B,T,1)
+    depth = torch.matmul(axis, away.transpose(1, 2))  # (B,T,K)
+    side = away[:, None] - depth[..., None] * axis[:, :, None]
+    apart = side.norm(dim=-1)
+    side = side / apart.clamp_min(1e-6)[..., None]
+    reach = (applied(extent[:, None], side) * side).sum(-1).clamp_min(0).sqrt()
+    last = (depth + extent.diagonal(dim1=-2, dim2=-1).sum(-1).sqrt()[:, None]).clamp_min(0)
+    return (last > 0) & (apart - reach <= tangent * last + more[:, None])
 
 
 def balls(point: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -21,52 +19,11 @@ from footagefit.soundstage.shapes import (
     features,
     flat,
     forms,
-    pick,
+    spans,
     squares,
-    unit,
 )  # fmt: skip
-from footagefit.soundstage.tiles import RAYS, in_sight, near
-
-_EDGE_M = 0.009  # over what distance boxes' edges are rounded
-
-
-@dataclass
-class _Nearest:
-    """The nearest hit so far of every ray, rays of all scenes in one row."""
-
-    distance: Tensor  # (B*N,)
-    item: Tensor  # (B*N,)
-
-    def closer(self, distance: Tensor, item: Tensor) -> None:
-        better = distance < self.distance
-        self.item = torch.where(better, item, self.item)
-        self.distance = torch.where(better, distance, self.distance)
-
-    def put(self, rays: Tensor, distance: Tensor, item: Tensor | int) -> None:
-        """Some rays' hits, kept where they are closer."""
-        better = distance < self.distance[rays]
-        mine = rays[better]
-        self.distance[mine] = distance[better]
-        self.item[mine] = item[better] if isinstance(item, Tensor) else item
-
-
-@dataclass
-class Parts:
-    """The shapes of a batch of scenes, and where each kind's numbers begin among `Hits.item`."""
-
-    planes: Planes
-    boxes: Boxes
-    blobs: Blobs
-    heads: Heads
-    bushes: Bushes
-
-    @property
-    def first(self) -> list[int]:
-        """First number of planes, boxes, blobs, heads, bushes, and the number after the last."""
-        counts = [self.planes.normal.shape[1]] + [
-            part.centre.shape[1] for part in (self.boxes, self.blobs, self.heads, self.bushes)
-        ]
-        return [sum(counts[:i]) for i in range(6)]
+from footagefit.soundstage.surfaces import Found, Nearest, Parts, surfaces
+from footagefit.soundstage.tiles import RAYS, in_sight, meets, near
 
 
 def trace(parts: Parts, origin: Tensor, way: Tensor) -> Hits:
@@ -77,20 +34,30 @@ def trace(parts: Parts, origin: Tensor, way: Tensor) -> Hits:
         origin: (B,3) where rays start.
         way: (B,N,3) unit directions, N a multiple of a tile.
     """
+    best, found = _nearest(parts, origin, way)
+    return surfaces(parts, origin, way, best, found)
+
+
+def items(parts: Parts, origin: Tensor, way: Tensor) -> Tensor:
+    """(B,N) `Hits.item` of each ray, and no more; any blob of a body stands for all."""
+    return _nearest(parts, origin, way)[0].item.reshape(way.shape[:2])
+
+
+def _nearest(parts: Parts, origin: Tensor, way: Tensor) -> tuple[Nearest, Found]:
+    """The nearest hits, kind by kind."""
     batch, rays = way.shape[:2]
     first = parts.first
     tiles = way.reshape(batch, rays // RAYS, RAYS, 3)
-    to_plane = _plane_distance(parts.planes, origin, way)
-    distance, item = to_plane.min(1)
-    best = _Nearest(distance.reshape(-1), item.reshape(-1))
+    distance, item = _plane_distance(parts.planes, origin, way).min(1)
+    best = Nearest(distance.reshape(-1), item.reshape(-1))
     _boxes(parts.boxes, origin, tiles, best, first[1])
     entries = _blobs(parts.blobs, origin, tiles, best, first[2])
-    way_flat = flat(way)
-    _bodies(parts.blobs, origin, way_flat, entries, best, first=first[2])
+    made = bodies.Bodies(parts.blobs, origin, flat(way))
+    rows = _bodies(made, entries, best, first[2])
     towards = _heads(parts.heads, origin, tiles, best, first[3])
     leaves = _bushes(parts.bushes, origin, tiles, best, first[4])
     best.item = torch.where(best.distance >= FAR, torch.full_like(best.item, -1), best.item)
-    return _surfaces(parts, origin, way, best, towards=towards, leaves=leaves)
+    return best, Found(made, rows, towards, leaves)
 
 
 def _plane_distance(planes: Planes, origin: Tensor, way: Tensor) -> Tensor:
@@ -107,7 +74,7 @@ def _plane_distance(planes: Planes, origin: Tensor, way: Tensor) -> Tensor:
     return torch.where(good, t, t.new_tensor(FAR))
 
 
-def _boxes(boxes: Boxes, origin: Tensor, tiles: Tensor, best: _Nearest, first: int) -> None:
+def _boxes(boxes: Boxes, origin: Tensor, tiles: Tensor, best: Nearest, first: int) -> None:
     _batch, _count, rays, _ = tiles.shape
     away = boxes.centre - origin[:, None]
     start = -applied(boxes.turn, away)  # (B,J,3)
@@ -131,62 +98,57 @@ def _boxes(boxes: Boxes, origin: Tensor, tiles: Tensor, best: _Nearest, first: i
 
 
 def _blobs(
-    blobs: Blobs, origin: Tensor, tiles: Tensor, best: _Nearest, first: int
+    blobs: Blobs, origin: Tensor, tiles: Tensor, best: Nearest, first: int
 ) -> dict[int, Tensor]:
     """Blobs that stand alone; and for those of groups, where rays come near each group (B*N,)."""
-    _batch, _count, rays, _ = tiles.shape
-    grouped = blobs.group >= 0
-    radii = blobs.radii + (bodies.INFLATE * blobs.melt * grouped)[..., None]
+    rays, count = tiles.shape[2], blobs.centre.shape[1]
+    more = bodies.INFLATE * blobs.melt * (blobs.group >= 0)
+    radii = blobs.radii + more[..., None]
     form = forms(blobs.turn, radii)
     away = origin[:, None] - blobs.centre
     pull = applied(form, away)
     rest = flat((away * pull).sum(-1) - 1.0)
     square, pull = flat(squares(form)), flat(pull)
-    group = flat(blobs.group)
     ways = tiles.reshape(-1, rays, 3)
     terms, ways = features(ways), ways.transpose(1, 2)
-    groups = torch.unique(blobs.group[grouped]).tolist()
-    entries = {g: torch.full_like(best.distance, FAR).reshape(-1, rays) for g in groups}
+    seen = meets(tiles, -away, spans(blobs.turn, radii), torch.zeros_like(more))
     distance, item = best.distance.reshape(-1, rays), best.item.reshape(-1, rays)
-    for mine, index, real in near(in_sight(tiles, -away, radii.amax(-1))):
-        c = rest[index][..., None]
-        b = torch.matmul(pull[index], ways[mine])
-        a = torch.matmul(square[index], terms[mine])
-        root = b * b - a * c
-        good = (root > 0) & real[..., None]
-        enter = (-b - root.clamp_min_(0).sqrt_()).div_(a)
-        within = c < 0
-        good &= (enter > 1e-3) | within
-        t = torch.where(good, enter, enter.new_tensor(FAR))
-        own = group[index]
-        alone, slot = torch.where((own < 0)[..., None], t, t.new_tensor(FAR)).min(1)
-        alone = torch.where(alone > 1e-3, alone, alone.new_tensor(FAR))
-        better = alone < distance[mine]
-        number = torch.gather(index, 1, slot) % blobs.centre.shape[1] + first
-        distance[mine] = torch.where(better, alone, distance[mine])
-        item[mine] = torch.where(better, number, item[mine])
-        for g in groups:
-            entry = torch.where((own == g)[..., None], t, t.new_tensor(FAR)).amin(1)
-            entries[g][mine] = torch.minimum(entries[g][mine], entry.clamp_min(0))
+    entries: dict[int, Tensor] = {}
+    for group in torch.unique(blobs.group).tolist():
+        entry = torch.full_like(distance, FAR)
+        for mine, index, real in near(seen & (blobs.group == group)[:, None]):
+            c = torch.where(real, rest[index], 1e30)[..., None]  # what is not there is never met
+            b = torch.matmul(pull[index], ways[mine])
+            a = torch.matmul(square[index], terms[mine])
+            root = torch.addcmul(a * c, b, b, value=-1.0).neg_()
+            enter = root.clamp_min(0).sqrt_().add_(b).neg_().div_(a)
+            if group < 0:
+                t, slot = torch.where((root > 0) & (enter > 1e-3), enter, FAR).min(1)
+                better = t < distance[mine]
+                number = torch.gather(index, 1, slot) % count + first
+                distance[mine] = torch.where(better, t, distance[mine])
+                item[mine] = torch.where(better, number, item[mine])
+            else:
+                good = (root > 0) & ((enter > 1e-3) | (c < 0))
+                entry[mine] = torch.where(good, enter, FAR).amin(1).clamp_min_(0)
+        if group >= 0:
+            entries[group] = entry.reshape(-1)
     best.distance, best.item = distance.reshape(-1), item.reshape(-1)
-    return {g: entry.reshape(-1) for g, entry in entries.items()}
+    return entries
 
 
-def _bodies(blobs: Blobs, origin: Tensor, way: Tensor, entries: dict[int, Tensor], best: _Nearest,
-            *, first: int) -> None:  # fmt: skip
+def _bodies(
+    made: bodies.Bodies, entries: dict[int, Tensor], best: Nearest, first: int
+) -> list[bodies.Row]:
     """Blobs that melt together; their hits are numbered by their group's first blob for now."""
-    batch = blobs.centre.shape[0]
-    count = way.shape[0] // batch
-    for group, entry in entries.items():
-        for scene in range(batch):
-            mine = slice(scene * count, (scene + 1) * count)
-            close = torch.nonzero(entry[mine] < best.distance[mine])[:, 0] + scene * count
-            if close.numel() == 0:
-                continue
-            keep = torch.nonzero(blobs.group[scene] == group)[:, 0]
-            body = bodies.Body(blobs, scene, keep)
-            t = body.hit(origin[scene], way[close], entry[close])
-            best.put(close, t, first + int(keep[0]))
+    rows = list(made.march(entries, best.distance))
+    for row in rows:
+        rays, distance = row.rays.reshape(-1), row.distance.reshape(-1)
+        best.distance.scatter_reduce_(0, rays, distance, "amin")
+        tag = (row.tag[:, None] + first).expand(row.rays.shape).reshape(-1)
+        won = torch.nonzero((distance < FAR) & (distance <= best.distance[rays]))[:, 0]
+        best.item[rays[won]] = tag[won]
+    return rows
 
 
 def _balls(centre: Tensor, turn: Tensor, radii: Tensor, origin: Tensor, way: Tensor) -> tuple[
@@ -204,7 +166,7 @@ def _balls(centre: Tensor, turn: Tensor, radii: Tensor, origin: Tensor, way: Ten
 
 
 def _heads(
-    heads: Heads, origin: Tensor, tiles: Tensor, best: _Nearest, first: int
+    heads: Heads, origin: Tensor, tiles: Tensor, best: Nearest, first: int
 ) -> list[tuple[int, int, Tensor, Tensor]]:
     """Faces; returns by head its scene, number, the rays that met it and their directions on it."""
     batch, count, rays, _ = tiles.shape
@@ -233,7 +195,7 @@ def _heads(
 
 
 def _bushes(
-    bushes: Bushes, origin: Tensor, tiles: Tensor, best: _Nearest, first: int
+    bushes: Bushes, origin: Tensor, tiles: Tensor, best: Nearest, first: int
 ) -> list[tuple[int, Tensor, Tensor]]:
     """Leaves; returns by bush its number, the rays that met it and the leaf's normal there."""
     batch, count, rays, _ = tiles.shape
@@ -262,122 +224,3 @@ def _bushes(
 
 def _rays_of(tiles: Tensor, rays: int, device: torch.device) -> Tensor:
     return (tiles[:, None] * rays + torch.arange(rays, device=device)).reshape(-1)
-
-
-def _surfaces(parts: Parts, origin: Tensor, way: Tensor, best: _Nearest, *,
-              towards: list[tuple[int, int, Tensor, Tensor]],
-              leaves: list[tuple[int, Tensor, Tensor]]) -> Hits:  # fmt: skip
-    """Normals, local points and materials of the nearest hits."""
-    batch, rays = way.shape[:2]
-    first = parts.first
-    distance, item = best.distance.reshape(batch, rays), best.item.reshape(batch, rays)
-    point = origin[:, None] + way * distance.clamp_max(FAR)[..., None]
-    which = item.clamp(0, first[1] - 1)
-    normal = pick(parts.planes.normal, which)
-    local = applied(pick(parts.planes.turn, which), point.clamp(-80, 80))
-    material = pick(parts.planes.material, which)
-    hits = Hits(distance, point, normal, local, local, torch.zeros_like(way), item, material,
-                way.new_zeros(batch, rays, 5))  # fmt: skip
-    rows = _Rows(hits, batch, rays)
-    _box_surface(parts.boxes, rows, first[1], first[2])
-    _blob_surface(parts.blobs, rows, first[2], first[3])
-    for scene, head, at, facing in towards:
-        mine = rows.item[at] == first[3] + head
-        _head_surface(parts.heads, scene, head, at[mine], facing[mine], rows)
-    for number, at, facing in leaves:
-        mine = rows.item[at] == number
-        rows.normal[at[mine]] = facing[mine]
-        _hang(parts.bushes, rows, at[mine], number - first[4])
-    _to_camera(rows, flat(way), first[4])
-    return hits
-
-
-def _to_camera(rows: _Rows, way: Tensor, first_bush: int) -> None:
-    """Leaves have two sides; what is round turns away at its rim, never past it."""
-    away = (rows.normal * way).sum(-1, keepdim=True)
-    turned = unit(rows.normal - 1.001 * away * way)
-    turned = torch.where((rows.item >= first_bush)[:, None], -rows.normal, turned)
-    rows.normal.copy_(torch.where(away > 0, turned, rows.normal))
-
-
-class _Rows:
-    """The tensors of `Hits` with rays of all scenes in one row, sharing their memory."""
-
-    def __init__(self, hits: Hits, batch: int, rays: int) -> None:
-        hits.normal, hits.local = hits.normal.contiguous(), hits.local.contiguous()
-        hits.texture = hits.local.clone()
-        hits.material = hits.material.contiguous()
-        self.rays = rays
-        self.point, self.normal, self.local = flat(hits.point), flat(hits.normal), flat(hits.local)
-        self.texture, self.unit = flat(hits.texture), flat(hits.unit)
-        self.item, self.material = hits.item.reshape(-1), hits.material.reshape(-1)
-        self.chart = flat(hits.chart)
-
-    def between(self, low: int, high: int) -> Tensor:
-        return torch.nonzero((self.item >= low) & (self.item < high))[:, 0]
-
-
-def _box_surface(boxes: Boxes, rows: _Rows, low: int, high: int) -> None:
-    at = rows.between(low, high)
-    if at.numel() == 0:
-        return
-    index = at // rows.rays * boxes.centre.shape[1] + rows.item[at] - low
-    turn, half = flat(boxes.turn)[index], flat(boxes.half)[index]
-    local = applied(turn, rows.point[at] - flat(boxes.centre)[index])
-    to_edge = half - local.abs()
-    nearest = to_edge.amin(-1, keepdim=True)
-    edge = torch.minimum(half.amin(-1, keepdim=True) * 0.4, half.new_tensor(_EDGE_M))
-    lean = (1 - (to_edge - nearest) / edge).clamp(0, 1) * torch.sign(local)
-    rows.normal[at] = applied(turn.transpose(1, 2), unit(lean))
-    rows.local[at] = local
-    # every face has its own cut of the material, long side along y
-    rows.texture[at] = local + torch.sign(lean) * (lean.abs() >= 1) * 0.37
-    rows.material[at] = boxes.material.reshape(-1)[index]
-
-
-def _blob_surface(blobs: Blobs, rows: _Rows, low: int, high: int) -> None:
-    at = rows.between(low, high)
-    if at.numel() == 0:
-        return
-    count = blobs.centre.shape[1]
-    index = at // rows.rays * count + rows.item[at] - low
-    group = blobs.group.reshape(-1)[index]
-    for scene in range(blobs.centre.shape[0]):
-        for number in torch.unique(group[(at // rows.rays == scene) & (group >= 0)]).tolist():
-            mine = (group == number) & (at // rows.rays == scene)
-            keep = torch.nonzero(blobs.group[scene] == number)[:, 0]
-            found = bodies.Body(blobs, scene, keep).surface(rows.point[at[mine]])
-            rows.item[at[mine]] = found[0] + low
-            rows.material[at[mine]] = blobs.material[scene][found[0]]
-            rows.normal[at[mine]], rows.local[at[mine]], rows.texture[at[mine]] = found[1:]
-    mine = group < 0
-    at, index = at[mine], index[mine]
-    turn, radii = flat(blobs.turn)[index], flat(blobs.radii)[index]
-    local = applied(turn, rows.point[at] - flat(blobs.centre)[index])
-    rows.normal[at] = applied(turn.transpose(1, 2), unit(local / radii.square()))
-    rows.local[at], rows.texture[at] = local, local
-    rows.material[at] = blobs.material.reshape(-1)[index]
-
-
-def _head_surface(heads: Heads, scene: int, head: int, at: Tensor, way: Tensor,
-                  rows: _Rows) -> None:  # fmt: skip
-    if at.numel() == 0:
-        return
-    turn = heads.turn[scene, head]
-    values = faces.read(heads.chart[scene, head], way)
-    rows.normal[at] = torch.matmul(faces.normals(values, way, heads.radii[scene, head]), turn)
-    local = torch.matmul(rows.point[at] - heads.centre[scene, head], turn.T)
-    rows.local[at], rows.texture[at], rows.unit[at] = local, local, way
-    rows.chart[at, :2] = values[:, 4:6]
-    rows.chart[at, 2:] = torch.matmul(faces.across_strands(way), turn)
-    rows.material[at] = heads.material[scene, head]
-
-
-def _hang(bushes: Bushes, rows: _Rows, at: Tensor, bush: int) -> None:
-    if at.numel() == 0:
-        return
-    scene = at // rows.rays
-    turn = bushes.turn[scene, bush]
-    local = applied(turn, rows.point[at] - bushes.centre[scene, bush])
-    rows.local[at], rows.texture[at] = local, local
-    rows.material[at] = bushes.material[scene, bush]

@@ -24,9 +24,9 @@ from footagefit.soundstage import environment
 from footagefit.soundstage import lights as lamp
 from footagefit.soundstage.camera import Camera, view
 from footagefit.soundstage.lights import Source
-from footagefit.soundstage.render import lit, look
+from footagefit.soundstage.render import lit, lit_apart, look
 from footagefit.soundstage.scene import Scene, scene
-from footagefit.soundstage.tracing import trace
+from footagefit.soundstage.tracing import items
 from footagefit.soundstage.wild import wild_set
 
 _CHART_PX = (96, 128)  # of heads: in pictures up to 128 px, and in larger ones
@@ -105,18 +105,17 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     exposure = exposure.to(device)
     rim, _ = _pair([light for light, *_ in rest], cameras, device)
     rim.name = "rim"
-    more = lit(seen, rim).total + lit(seen, _surroundings(rest, device)).total
     white = torch.ones(len(made), 3)
-    ambient = lit(seen, _dome("fill", white, white, device)).total  # linear: coloured below
-    images, shadows = [], []
-    for j in range(lights):
-        key, fill = _pair([row[j] for row in asked], cameras, device)
-        part = lit(seen, key)
-        images.append((part.total + ambient * fill.colour[:, :, None, None] + more) * exposure)
-        shadows.append(part.shadow)
+    pairs = [_pair([row[j] for row in asked], cameras, device) for j in range(lights)]
+    dome, around = _dome("fill", white, white, device), _surroundings(rest, device)
+    first, *keys = lit_apart(seen, [rim, *(key for key, _ in pairs)])
+    ambient = lit(seen, dome).total  # linear: coloured below
+    more = first.total + lit(seen, around).total
+    images = [(part.total + ambient * fill.colour[:, :, None, None] + more) * exposure
+              for part, (_, fill) in zip(keys, pairs, strict=True)]  # fmt: skip
     return Batch(
         torch.stack(images, 1), seen.picture(seen.surface.albedo), seen.normal, seen.depth,
-        torch.stack(shadows, 1), codes(asked).to(device), asked,
+        torch.stack([part.shadow for part in keys], 1), codes(asked).to(device), asked,
     )  # fmt: skip
 
 
@@ -124,7 +123,7 @@ def aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
     """Cameras brought to bear where they would see no subject: a wall alone teaches nothing."""
     for closer in (0.7, 0.6):
         small = view(cameras, (16, 16), device=device)
-        item = trace(stage.parts, small.place, small.rays()).item
+        item = items(stage.parts, small.place, small.rays())
         share = (item >= stage.parts.first[1]).float().mean(1).tolist()
         if min(share) >= _LEAST_SUBJECT:
             break

@@ -4,8 +4,11 @@
     truth/<shot>/shot.json             the shot's light, lens, sensor and frames
     truth/<shot>/truth.####.exr        layers of a frame, float, never colour-converted
 
-Layers of a frame (see `SCHEMA`) are in the lens's picture, before the sensor. All sources'
-`light.<source>.direct` and `.indirect` add up to the picture before blur, vignette and bloom.
+Layers of a frame (see `SCHEMA`) are in the lens's picture, before the sensor. All are samples at
+pixel centres, never blends of two things. All sources' `light.<source>.direct` and `.indirect` add
+up to the picture before blur, vignette and bloom, but for pixels on edges: there the picture is the
+mean of a few rays (`filming`), of which the truth has the one through the centre; `clean` is such a
+picture too. `mask` is a pixel wider than the obstacle is at pixel centres.
 """
 
 from __future__ import annotations
