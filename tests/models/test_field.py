@@ -17,13 +17,9 @@ def a_model(*, trained: bool = False, long_px: int = 64, **settings) -> FieldMod
         torch.manual_seed(3)
         model = FieldModel(width=8, vector_size=4, points=512, long_px=long_px, **settings).eval()
         if trained:
-            for layer in (
-                model.net.global_head,
-                model.net.local_head,
-                model.net.statistics_head,
-                model.net.carry_gate,
-            ):
+            for layer in (model.net.global_head, model.net.local_head, model.net.statistics_head):
                 torch.nn.init.normal_(layer.weight, std=0.004)
+            torch.nn.init.normal_(model.net.carry_gate.weight, std=0.0005)  # weighed eightfold
             torch.nn.init.normal_(model.guide.outer, std=0.3)
     return model
 
@@ -120,7 +116,7 @@ def test_a_proxy_gives_the_same_look():
     with torch.no_grad():
         one, other = model.look(model.small(given)), model.look(model.small(half))
     for name in one:
-        assert float((one[name] - other[name]).abs().max()) < 2e-3, name
+        assert torch.allclose(one[name], other[name], atol=1e-3), name
 
 
 @pytest.mark.parametrize(
@@ -154,19 +150,19 @@ def test_the_net_scripts_and_gives_the_same():
 
 
 def test_learns_an_exposure_in_a_few_steps():
-    model = a_model(ease=0.0)
+    model = a_model()
     given = a_given(32, 64, batch=2)
     given = given._replace(plate=given.plate.abs())
     pair = Pair(given, given.plate * 2.0, {}, torch.ones(2, 1, 32, 64))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    first = None
     for step in range(16):
         loss = torch.stack(list(model.loss(pair, rng=generator(0, step)).values())).sum()
-        first = first or float(loss.detach())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.5 * first
+    with torch.no_grad():
+        off = (stops(model.predict(given)) - stops(pair.target)).abs().mean()
+    assert float(off) < 0.5  # of one stop
 
 
 def test_the_loss_is_repeatable_and_ignores_what_the_mask_hides():

@@ -276,3 +276,17 @@ def test_dpx_keeps_its_codes_outside_the_mask(fit, shot, reference, tmp_path, wr
         outside = matte[..., 0] == 0
         assert (before[outside] == after[outside]).all()
         assert (before[~outside] != after[~outside]).any(-1).mean() > 0.5
+
+
+def test_a_change_that_differs_much_from_place_to_place_is_pointed_out(shot, reference, tmp_path):
+    plate = shot()
+    calm = make_fit(tmp_path / "calm", std=0.0005)
+    wild = make_fit(tmp_path / "wild", std=0.3)
+    common = {"reference": reference, "temporal": "locked"}
+    done = footagefit.render(plate, fit=calm, out=tmp_path / "a.####.exr", **common)
+    assert [n.partition(":")[0] for n in done.notes] == ["temporal"]
+    done = footagefit.render(plate, fit=wild, out=tmp_path / "b.####.exr", **common)
+    assert "say local=0" in done.notes[-1]
+    flat = {"controls": {"local": 0.0}}
+    done = footagefit.render(plate, fit=wild, out=tmp_path / "c.####.exr", **common, **flat)
+    assert "say local=0" not in done.notes[-1]
