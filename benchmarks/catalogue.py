@@ -149,9 +149,10 @@ def continuity_rows(shows: Sequence[Path]) -> list[Row]:
             Row(f"size of {kind}, largest error of {len(errors)}", SIZED[kind], worst,
                 {"mean": statistics.mean(errors)}, f"<= {target}", worst <= target)
         )  # fmt: skip
-    share = sum(tally.lower) / max(1, len(tally.lower))
-    name = f"soft, clipped and wired takes ranked below clean siblings, of {len(tally.lower)}"
-    rows.append(_at_least(name, share, 1.0))
+    if tally.lower:
+        share = sum(tally.lower) / len(tally.lower)
+        name = f"soft, clipped and wired takes ranked below clean siblings, of {len(tally.lower)}"
+        rows.append(_at_least(name, share, 1.0))
     return rows
 
 

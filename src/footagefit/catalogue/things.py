@@ -82,9 +82,9 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
     here, gone = _regions(added), _regions(missing)
     shown, was = np.median(other, axis=0), np.median(one, axis=0)
-    found = _recoloured(here, gone, shown, was)
+    found = _booms(here, np.asarray(take.inside_KHW.any(0)))
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _booms(rest, np.asarray(take.inside_KHW.any(0)))
+    found += _recoloured(rest, gone, shown, was)
     inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
     found += _wires(one, other, inside & ~_bodies(here))
     rest = [r for r in rest if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
