@@ -344,6 +344,6 @@ def flat(settings: Mapping[str, Any], *, under: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             found |= flat(value, under=f"{name}.")
         else:
-            plain = value is None or isinstance(value, str | int | float | bool)
-            found[name] = value if plain else ", ".join(map(str, value))
+            several = isinstance(value, list | tuple)
+            found[name] = ", ".join(str(v) for v in value) if several else value
     return found

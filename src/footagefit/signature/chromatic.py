@@ -149,6 +149,7 @@ def shifts(
     """
     guess = np.zeros(2) if start is None else np.array([start.red_px, start.blue_px])
     frame = torch.from_numpy(np.ascontiguousarray(frame_HWC)).permute(2, 0, 1)
+    seen: Shifts | None = None
     for _ in range(_LOOKS):
         lens = Chromatic(float(guess[0]), float(guess[1]), squeeze=squeeze)
         shown = coordinates.channels_last(remove(frame, lens)) if guess.any() else frame_HWC

@@ -41,7 +41,8 @@ def _drawn(draw: Callable[[Any], None], width: float, height: float, axes: int =
     from matplotlib.figure import Figure
 
     inks = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    with rc_context(dict.fromkeys(inks, _INK) | {"axes.facecolor": _GROUND}):
+    shades: dict[Any, Any] = dict.fromkeys(inks, _INK) | {"axes.facecolor": _GROUND}
+    with rc_context(shades):
         figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor=_GROUND)
         FigureCanvasAgg(figure)
         made = [figure.add_subplot(1, axes, i + 1) for i in range(axes)]

@@ -89,8 +89,8 @@ class Points:
         row = Materials(
             **{f.name: getattr(self.row, f.name).index_select(0, mine) for f in fields(Materials)}
         )
-        each = (self.texture, self.normal, self.unit, self.chart, self.pixel)
-        return Points(*(values.index_select(0, mine) for values in each), row)
+        every = (self.texture, self.normal, self.unit, self.chart, self.pixel)
+        return Points(*[values.index_select(0, mine) for values in every], row=row)
 
 
 def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
@@ -108,7 +108,7 @@ def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
         **{f.name: flat(getattr(materials, f.name)).index_select(0, row) for f in fields(Materials)}
     )
     each = (hits.texture, hits.normal, hits.unit, hits.chart, pixel)
-    points = Points(*(flat(values).index_select(0, at) for values in each), table)
+    points = Points(*[flat(values).index_select(0, at) for values in each], row=table)
     made = _made(points)
     whole = {}
     for f in fields(Surface):

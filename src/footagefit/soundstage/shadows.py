@@ -124,7 +124,8 @@ def _passes(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> I
         yield _Pass(mine, things, real[..., None], *passed, spread, reach)
 
 
-_Found = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor, Tensor]]
+_Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+_Found = Callable[[Tensor, Tensor, Tensor], _Five]
 
 
 def _far_passes(stand: Occluders, light: Arriving) -> _Found:
@@ -144,7 +145,7 @@ def _far_passes(stand: Occluders, light: Arriving) -> _Found:
     end = torch.matmul(ways, stand.centre.transpose(1, 2)) + stand.radii.amax(-1)[:, None]
     end, by_lamp = end.reshape(-1), flat(ways)[:, None]
 
-    def found(lamp: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
+    def found(lamp: Tensor, index: Tensor, points: Tensor) -> _Five:
         tiles, length = index.shape
         rows = turned[index].transpose(1, 2).reshape(tiles, 3 * length, 3)
         offset = moved[index].transpose(1, 2).reshape(tiles, 3 * length, 1)
@@ -165,7 +166,7 @@ def _near_passes(stand: Occluders, light: Arriving) -> _Found:
     ways = light.way[:, 0].unflatten(2, (-1, RAYS)).transpose(1, 2).flatten(0, 1)  # (B*T,3,S)
     centre, long = flat(stand.centre), flat(stand.radii).amax(-1)
 
-    def found(place: Tensor, index: Tensor, points: Tensor) -> tuple[Tensor, ...]:
+    def found(place: Tensor, index: Tensor, points: Tensor) -> _Five:
         form, way = scaled[index], ways[place]  # (g,L,3,3), (g,3,S)
         start = torch.matmul(form, points[:, None]) - moved[index][..., None]  # (g,L,3,S)
         step = torch.matmul(form, way[:, None])
