@@ -13,8 +13,9 @@ from footagefit.models.base import resampled
 from footagefit.models.nets.light_code import asked, lamp_of, level
 from footagefit.models.relight import RelightModel
 from footagefit.records import Given
+from footagefit.signature.light_vector import VECTOR
 from footagefit.tasks.base import vector_of
-from footagefit.tasks.light_controls import VECTOR, values_of
+from footagefit.tasks.light_controls import values_of
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from footagefit.models.base import scaled
-from footagefit.models.nets.light_code import VECTOR, asked, lamp_of, movement
+from footagefit.models.nets.light_code import asked, lamp_of, movement
 from footagefit.models.nets.relight_net import marched
 from footagefit.models.relight import RelightModel
 from footagefit.records import Given, Pair
+from footagefit.signature.light_vector import VECTOR
 from footagefit.tasks.draws import generator
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from footagefit.errors import WrongValue
-from footagefit.models.nets import light_code
+from footagefit.signature.light_vector import VECTOR
 from footagefit.soundstage.apart import draw_apart
-from footagefit.tasks import light_controls, lit
+from footagefit.tasks import lit
 from footagefit.tasks.base import PlainWindow, collated
 from footagefit.tasks.draws import generator
 from footagefit.tasks.light_controls import values_of
@@ -25,10 +25,6 @@ def scene():
 def window(scene):
     layers = {f"{APART}{name}": tensor[None] for name, tensor in scene.items()}
     return PlainWindow(scene["fill"][None], layers=layers)
-
-
-def test_task_and_model_agree_on_the_vector():
-    assert light_controls.VECTOR == light_code.VECTOR
 
 
 def test_light_adds(scene):
@@ -90,7 +86,7 @@ def test_controls_become_unit_vectors_stops_and_flags():
     assert made["light.key_r"] > 0 > made["light.key_b"]
     assert made["light.add"] == 1.0
     assert values_of({}) == {}
-    assert set(made) <= set(light_controls.VECTOR)
+    assert set(made) <= set(VECTOR)
 
 
 def test_what_is_out_of_range_is_refused():

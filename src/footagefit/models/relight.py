@@ -14,16 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from footagefit.errors import WrongValue
-from footagefit.models.base import Look, Model, resampled, small_size
+from footagefit.models.base import Look, Model, resampled, shrunk
 from footagefit.models.nets.field_net import Guide
 from footagefit.models.nets.light import TOE, stops
-from footagefit.models.nets.light_code import VECTOR, Lamp, asked, lamp_of, movement
+from footagefit.models.nets.light_code import Lamp, asked, lamp_of, movement
 from footagefit.models.nets.relight_net import CELL_PX, RelightNet
 from footagefit.models.objectives import LightError
 from footagefit.models.slicing import Way, slice_and_apply, slice_points
 from footagefit.records import Given, Pair
 from footagefit.signature import light as estimator
 from footagefit.signature.light_net import LightNet
+from footagefit.signature.light_vector import VECTOR
 
 _GREY = 0.18
 
@@ -74,21 +75,8 @@ class RelightModel(Model):
         self.way: Way = way
 
     def small(self, given: Given) -> Given:
-        """Every picture at `long_px`, light averaged; one way for frames and their proxies."""
-        size = small_size(*given.plate.shape[-2:], long_px=self.long_px, cell_px=CELL_PX)
-        reference = given.reference
-        if reference.shape[1]:
-            wanted = small_size(*reference.shape[-2:], long_px=self.long_px, cell_px=CELL_PX)
-            flat = resampled(reference.flatten(0, 1), wanted)
-            reference = flat.unflatten(0, reference.shape[:2])
-        return Given(
-            plate=resampled(given.plate, size),
-            guide=given.guide[:, :0],
-            mask=resampled(given.mask, size),
-            reference=reference,
-            vector=given.vector,
-            noise=given.noise[:, :0],
-        )
+        """Every picture at `long_px`; one way for frames and their proxies."""
+        return shrunk(given._replace(guide=given.guide[:, :0]), long_px=self.long_px, cell_px=CELL_PX)
 
     def look(self, given_small: Given) -> Look:
         """What to do, from the small plate.

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from footagefit.footage.white import light_rgb
+from footagefit.signature.light_vector import LUMA
 from footagefit.tasks.draws import chance, choice, uniform
 
-LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg luminance
 _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
 _SMALLEST = 0.6  # part of a scene's picture that a framing shows at least
 

@@ -20,10 +20,11 @@ from torch.nn import functional as F
 from footagefit.errors import WrongValue
 from footagefit.footage.white import SHOW_WHITE_K
 from footagefit.records import Given, Pair
+from footagefit.signature.light_vector import VECTOR
 from footagefit.tasks import codecs, lit
 from footagefit.tasks.base import Control, Controls, Task, TaskSpec, Window, vector_of
 from footagefit.tasks.draws import chance, choice, generator, normal, uniform
-from footagefit.tasks.light_controls import CONTROLS, VECTOR, values_of
+from footagefit.tasks.light_controls import CONTROLS, values_of
 
 APART = "apart."  # layers of windows whose sources are apart start with this
 _LIMIT = 256.0

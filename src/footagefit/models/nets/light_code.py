@@ -11,21 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# What a relight's vector holds, in order; each takes a value and a present flag. Directions are
-# unit vectors: azimuth in the ground plane, elevation as its sine; colours are stops of R, G, B
-# at luminance 1; `by` is beside the plate's own; `plate` says what that is, where it is known.
-VECTOR = (
-    "light.azimuth_x", "light.azimuth_z", "light.elevation_y", "light.softness_log2",
-    "light.key_ev", "light.key_r", "light.key_g", "light.key_b",
-    "light.fill_ev", "light.fill_r", "light.fill_g", "light.fill_b",
-    "light.by.azimuth", "light.by.elevation", "light.by.softness_deg",
-    "light.by.key_ev", "light.by.key_r", "light.by.key_g", "light.by.key_b",
-    "light.by.fill_ev", "light.by.fill_r", "light.by.fill_g", "light.by.fill_b",
-    "light.plate.azimuth_x", "light.plate.azimuth_z", "light.plate.elevation_y",
-    "light.add",
-)  # fmt: skip
+from footagefit.signature.light_vector import LUMA, VECTOR
+
 _PLACE = {name: i for i, name in enumerate(VECTOR)}
-_LUMA = (0.2722287, 0.6740818, 0.0536895)
 _STEEPEST = 1.55  # radians of elevation
 
 
@@ -80,7 +68,7 @@ def movement(old: Lamp, new: Lamp, add: Tensor) -> Tensor:
 
 def level(stops: Tensor) -> Tensor:
     """Stops of luminance (B,1) of colours in stops (B,3)."""
-    return torch.log2((torch.exp2(stops) * stops.new_tensor(_LUMA)).sum(1, keepdim=True))
+    return torch.log2((torch.exp2(stops) * stops.new_tensor(LUMA)).sum(1, keepdim=True))
 
 
 class _Entries:
