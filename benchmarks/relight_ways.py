@@ -80,7 +80,7 @@ def by_harmonics(model: RelightModel, given: Given) -> Tensor:
     """  # noqa: D205
     small = model.small(given)
     old, new, _ = asked(small.vector, model.own_light(small))
-    _, normals, _, _ = model.net.perceive(small.plate, small.mask)
+    _, normals, _, _ = model.net.perceive(small.plate, small.mask, old)
 
     def light(lamp: object) -> Tensor:
         cosine = (normals * lamp.way[:, :, None, None]).sum(1, keepdim=True)  # pyright: ignore

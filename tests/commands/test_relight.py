@@ -12,7 +12,7 @@ __all__ = ["shot"]
 
 TINY = (
     "task=relight", "stage_scenes=4", "init_from=none", "task.size=[32,32]", "model=relight",
-    "model.width=8", "model.long_px=48", "model.points=64", "trainer.max_steps=2",
+    "model.width=8", "model.long_px=48", "trainer.max_steps=2",
     "trainer.batch_size=2", "trainer.workers=0", "trainer.val_windows=2",
     "trainer.accelerator=cpu", "trainer.warmup_steps=1",
 )  # fmt: skip

@@ -55,15 +55,17 @@ def asked(vector: Tensor, own: Lamp, like: Lamp | None = None) -> tuple[Lamp, La
     return old, _after(get, base), get.flag("light.add") * get.value("light.add")
 
 
-def movement(old: Lamp, new: Lamp, add: Tensor) -> Tensor:
-    """How much is asked (B,1): 0 for nothing, towards 1 for much; smooth where it is little."""
+def movement(old: Lamp, new: Lamp) -> Tensor:
+    """How far the key moves or widens (B,1): 0 for not at all, towards 1; smooth about 0."""
     turn = torch.acos((old.way * new.way).sum(1, keepdim=True).clamp(-1.0, 1.0) * 0.9999999)
     turn = torch.where((old.way == new.way).all(1, keepdim=True), torch.zeros_like(turn), turn)
-    stops = (old.key - new.key).abs().mean(1, keepdim=True)
-    stops = stops + (old.fill - new.fill).abs().mean(1, keepdim=True)
-    soft = (old.soft - new.soft).abs()
-    much = (turn / 0.35).square() + (stops / 1.5).square() + (soft / 4.0).square() + 4.0 * add
+    much = (turn / 0.35).square() + ((old.soft - new.soft) / 4.0).square()
     return 1.0 - torch.exp(-much)
+
+
+def mirrored(lamp: Lamp) -> Lamp:
+    """The same light in a mirrored picture."""
+    return lamp._replace(way=lamp.way * lamp.way.new_tensor([-1.0, 1.0, 1.0]))
 
 
 def level(stops: Tensor) -> Tensor:
