@@ -62,7 +62,7 @@ class RelightModel(Model):
             raise WrongValue(f"long_px: expected a multiple of {CELL_PX}, got {long_px}")
         if guide_channels or vector_size != 2 * len(VECTOR):
             raise WrongValue(f"the relight model takes {2 * len(VECTOR)} controls and no guide")
-        self.net = RelightNet(width=width)
+        self.net = RelightNet(width=width).to(memory_format=torch.channels_last)
         self.light_error = LightError()
         shipped = estimator.shipped()
         self.light = LightNet() if shipped is None else LightNet(width=_width(shipped))
@@ -251,7 +251,7 @@ def _perceived(
     rise = made["height"] - height
     middle = (rise * sure).sum((2, 3), keepdim=True) / sure.sum((2, 3), keepdim=True).clamp_min(1.0)
     rise = ((rise - middle).abs() * sure).sum() / sure.sum().clamp_min(1.0)
-    return {"normals": 0.5 * normals.sum() / count, "height": rise}
+    return {"normals": 0.5 * normals.sum() / count, "height": 0.2 * rise}
 
 
 def _true_height(depth: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:

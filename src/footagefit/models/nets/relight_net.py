@@ -56,7 +56,7 @@ class RelightNet(nn.Module):
         about = (view - _mean(view, mask)).clamp(-6.0, 6.0)
         code = self.old_code(torch.cat([old.way, 0.3 * old.sure], 1))
         folded = F.pixel_unshuffle(torch.cat([0.4 * about, 0.1 * view, mask], 1), 2)
-        x = self.perception(folded, code)
+        x = self.perception(folded.contiguous(memory_format=torch.channels_last), code)
         raw = self.seen(F.silu(x))
         facing = raw.new_tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
         normals = F.normalize(raw[:, :3] + facing, dim=1, eps=1e-4)
