@@ -130,7 +130,8 @@ class RelightModel(Model):
         Doubt takes no part in the result here, so that it learns the error and hides none.
         """
         small = self.small(pair.given)
-        old, new, add = self._lights(small)
+        own = _as_read(pair.truth["own"]) if "own" in pair.truth else self.own_light(small)
+        old, new, add = asked(small.vector, own)
         made = self.net(small.plate, small.mask, old, new)
         change, lift = _changed(small, made, (old, new, add), torch.ones_like(made["doubt"]))
         size = _size(small.plate)
@@ -168,7 +169,7 @@ class RelightModel(Model):
             net = self.light if float(self.get_buffer("taught")) > 0 else None
             if net is None:
                 return estimator.plain(plate, mask)
-            return estimator.raw(plate, mask, net=net, mirror=not self.training)
+            return estimator.raw(plate, mask, net=net)
 
     def _mirror(
         self, small: Given, made: dict[str, Tensor], lights: tuple[Lamp, Lamp], real: Tensor
@@ -197,6 +198,12 @@ def _changed(
     mean = (small.plate.clamp_min(0.0).mean(1, keepdim=True) * weight).sum((2, 3), keepdim=True)
     lift = key * mean * made["lift"]
     return torch.where(adds, key * given, change), torch.where(adds, lift, moved * lift)
+
+
+def _as_read(own: Tensor) -> Lamp:
+    """The plate's own light from a task's numbers: levels are sums, and need no teaching."""
+    none = own.new_zeros(len(own), 3)
+    return Lamp(own[:, :3], own[:, 3:4], own[:, 4:5], none, none)
 
 
 def _along(depth: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:

@@ -64,24 +64,13 @@ def estimate(frames_TCHW: Tensor, *, mask_T1HW: Tensor | None = None) -> list[Li
         return [named(row) for row in raw(frames_TCHW, mask)]
 
 
-def raw(
-    plate_BCHW: Tensor, mask_B1HW: Tensor, *, net: LightNet | None = None, mirror: bool = True
-) -> Tensor:
-    """Lights as numbers (B,11): see `light_net.OUTPUTS`.
-
-    Args:
-        plate_BCHW: Scene-linear ACEScg.
-        mask_B1HW: The subject.
-        net: The shipped one where None.
-        mirror: Ask the mirror image too: surer, at twice the cost.
-    """
+def raw(plate_BCHW: Tensor, mask_B1HW: Tensor, *, net: LightNet | None = None) -> Tensor:
+    """Lights as numbers (B,11): see `light_net.OUTPUTS`."""
     plate = F.adaptive_avg_pool2d(plate_BCHW.nan_to_num(0.0, 65504.0, 0.0), SIZE_PX)
     mask = F.adaptive_avg_pool2d(mask_B1HW, SIZE_PX)
     net = shipped() if net is None else net
     if net is None:
         return plain(plate, mask)
-    if not mirror:
-        return net(plate, mask)[0]
     both = net(torch.cat([plate, plate.flip(3)]), torch.cat([mask, mask.flip(3)]))[0]
     return _agreed(*both.chunk(2))
 

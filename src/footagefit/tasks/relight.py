@@ -44,6 +44,7 @@ class Relight(Task):
         degraded: How often the plate has been through what files do to pictures.
         add: How often a light is added instead of moved.
         stated: How often the plate's own light is told.
+        contrasty: How often all but the key is held back by a stop to four.
     """
 
     def __init__(
@@ -51,14 +52,16 @@ class Relight(Task):
         *,
         size: Sequence[int] = (96, 96),
         far: float = 0.6,
-        degraded: float = 0.5,
+        degraded: float = 0.25,
         add: float = 0.12,
         stated: float = 0.35,
+        contrasty: float = 0.5,
     ) -> None:
         if len(size) != 2 or min(size) < 16:
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
         self.size = (int(size[0]), int(size[1]))
         self.far, self.degraded, self.add, self.stated = far, degraded, add, stated
+        self.contrasty = contrasty
         self.spec = TaskSpec(
             name="relight",
             guide=(),
@@ -100,6 +103,8 @@ class Relight(Task):
         lamps = lit.drawn_lamps(rng, 0)
         rest = scene["fill"] * lit.gain(lamps.fill_stops)
         rest = rest + lit.drawn_rest(scene, rng, but=(0, 1))
+        if chance(rng, self.contrasty):
+            rest = rest * 2.0 ** -uniform(rng, 1.0, 4.0)
         change, asked = _asked(scene, rng)
         key = scene["keys"][0] * lit.gain(lamps.key_stops)
         moved = scene["keys"][1] * lit.gain(lamps.key_stops + change.key)
@@ -121,6 +126,7 @@ class Relight(Task):
         both = self._seen(light[:2], rng)
         truth = {n: scene[n][None] for n in ("normals", "depth")}
         truth |= {"share": share[None].clamp(0.0, 1.0), "real": torch.zeros(1, 1)}
+        truth["own"] = _read(scene["ways"][0], scene["softness"][0], rng)[None]
         return self._paired(both[0], both[1], asked, truth, mask)
 
     def _keys(self, scene: lit.Scene, rng: torch.Generator) -> tuple[int, int, int]:
@@ -141,6 +147,7 @@ class Relight(Task):
             "normals": torch.zeros(1, 3, *self.size),
             "depth": torch.zeros(1, 1, *self.size),
             "share": torch.zeros(1, 3, *self.size),
+            "own": torch.tensor([[0.0, 0.0, 1.0, 0.0, 3.0]]),
             "real": torch.ones(1, 1),
         }
         way = F.normalize(normal(rng, 3).abs() * torch.tensor([1.0, 0.6, 1.0]), dim=0)
@@ -217,9 +224,9 @@ def _mask_of(depth: Tensor, rng: torch.Generator) -> Tensor:
     """All of the frame, what is there, or what is near (1,H,W): as people draw masks."""
     kind = choice(rng, 6)
     there = (depth > 0).float()
-    if kind < 3 or float(there.mean()) < 0.05:
+    if kind < 2 or float(there.mean()) < 0.05:
         return torch.ones_like(depth)
-    if kind == 3:
+    if kind < 4:
         return there
     return there * (depth <= depth[depth > 0].median() * 1.05).float()
 
@@ -234,6 +241,17 @@ def _stated(way: Tensor, rng: torch.Generator) -> dict[str, float]:
     """The plate's own light as somebody on set noted it: a few degrees off."""
     noted = F.normalize(way + 0.08 * normal(rng, 3), dim=0)
     return _direction("light.plate", noted)
+
+
+def _read(way: Tensor, softness: Tensor, rng: torch.Generator) -> Tensor:
+    """The plate's own light as an estimator would read it (5,): way, log of how sure, softness.
+
+    An estimator that knows its error is off by one over the root of its concentration.
+    """
+    sure = uniform(rng, -0.5, 3.5)
+    read = F.normalize(way + math.exp(-0.5 * sure) * normal(rng, 3), dim=0)
+    soft = softness.log2().reshape(1) + normal(rng, 1)
+    return torch.cat([read, torch.tensor([sure]), soft])
 
 
 __all__ = ["APART", "SHOW_WHITE_K", "Relight"]
