@@ -143,7 +143,7 @@ class RelightModel(Model):
         if "share" in pair.truth:
             truth = resampled(pair.truth["share"], size)
             off = F.smooth_l1_loss(made["share"], truth, reduction="none", beta=0.1) * weight
-            terms["share"] = off.sum() / (3.0 * weight.sum()).clamp_min(1.0)
+            terms["share"] = 1.5 * off.sum() / (3.0 * weight.sum()).clamp_min(1.0)
         if "normals" in pair.truth:
             terms |= _perceived(made, pair.truth, size)
         if "real" in pair.truth:
@@ -258,7 +258,7 @@ def _perceived(
     rise = made["height"] - height
     middle = (rise * sure).sum((2, 3), keepdim=True) / sure.sum((2, 3), keepdim=True).clamp_min(1.0)
     rise = ((rise - middle).abs() * sure).sum() / sure.sum().clamp_min(1.0)
-    return {"normals": 0.5 * normals.sum() / count, "height": 0.2 * rise}
+    return {"normals": 1.5 * normals.sum() / count, "height": 0.2 * rise}
 
 
 def _true_height(depth: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
