@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from footagefit.cli import VERBS
 from footagefit.export import nuke, parity
 from footagefit.footage.opening import open_clip
 from footagefit.rendering.fits import load_fit
@@ -155,7 +154,6 @@ def test_a_wild_plate_goes_through_the_model(footagefit, fit, footage, wild):
     assert parity.distance(half, parity.in_half(seen)) <= 1e-3
 
 
-@pytest.mark.skipif(not any(v.name == "infer" for v in VERBS), reason="no verb infer here")
 def test_a_wild_plate_through_infer_is_the_same(footagefit, fit, footage, wild):
     """What a compositor gets in Nuke is what the render gives, and its layers rebuild it."""
     code, _, err = footagefit(*words(fit, footage, "nuke", "nuke"))

@@ -90,7 +90,7 @@ def test_the_script_wires_plate_model_and_alpha(folder):
     assert maker.knobs["catFile"] == inference.knobs["modelFile"] == "hero_look.cat"
     offered = [user.split()[1] for user in maker.users[1:]]
     model = nuke.loaded(folder / "hero_look.pt")
-    assert offered == ["strength", "primaries", "use_mask"]
+    assert offered == ["strength", "local", "tone", "colour", "primaries", "use_mask"]
     for name in offered:
         assert float(maker.knobs[name]) == float(getattr(model, name))
     ins, outs = maker.knobs["channelsIn"], maker.knobs["channelsOut"]

@@ -14,6 +14,7 @@ from footagefit.export import nuke
 from footagefit.export.baked import NotExportable, baked, field_of, shot_look
 from footagefit.export.held import held
 from footagefit.export.parity import distance, expected, in_half, trying_frame
+from footagefit.models.base import Amounts
 from footagefit.tasks.base import Control, PlainWindow
 
 SIZES = [(54, 96), (37, 111), (101, 33), (1, 7), (64, 64), (5, 300), (140, 251)]
@@ -71,6 +72,19 @@ def test_what_half_cannot_hold_is_its_largest_number(path, fit, reference):
     plate[0, :, 20, 20] = 65504.0
     half = run(nuke.loaded(path).half(), plate.half())
     assert bool(torch.isfinite(half).all())
+
+
+def test_parts_of_a_change_are_knobs(path, fit, reference):
+    model, plate = nuke.loaded(path), trying_frame(70, 130)
+    model.local, model.tone, model.colour = 0.2, 0.7, 0.4
+    given = fit.task.given(PlainWindow(plate, reference, signature=fit.signature), {})
+    with torch.no_grad():
+        look = fit.model.look(fit.model.small(given))
+        wanted = fit.model.apply(
+            fit.model.followed(look, Amounts(local=0.2, tone=0.7, colour=0.4)), given
+        )
+    assert distance(run(model, plate), wanted) <= 1e-5
+    assert distance(wanted, expected(fit, plate, reference)) > 1e-3
 
 
 def test_strength_is_a_knob(path, fit, reference):
@@ -158,7 +172,8 @@ def test_bands_do_not_show(bake):
 def test_knobs_are_attributes_of_plain_types(path, fit, bake):
     model = nuke.loaded(path)
     found = nuke.knobs(fit, bake)
-    assert [k.name for k in found] == ["strength", "primaries", "use_mask"]
+    parts = ["strength", "local", "tone", "colour"]
+    assert [k.name for k in found] == [*parts, "primaries", "use_mask"]
     for knob in found:
         assert isinstance(getattr(model, knob.name), {"float": float, "int": int}[knob.kind])
         assert "." not in knob.name

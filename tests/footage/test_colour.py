@@ -8,6 +8,7 @@ import pytest
 
 from footagefit.errors import MissingPart, UnknownName
 from footagefit.footage import colour
+from footagefit.footage.view import View
 
 LIN = np.array([0.001, 0.01, 0.18, 0.9, 4.0], np.float32)
 
@@ -94,4 +95,4 @@ def test_previews_are_8_bit_and_leave_pixels_alone():
     assert np.array_equal(before, pixels, equal_nan=True)
     assert 80 < shown[0, 0, 0] < 130  # ACES SDR puts 18% grey near 10 nits of 100
     assert shown[0, 1].min() > 240
-    assert colour.preview(pixels, exposure_ev=2)[0, 0, 0] > shown[0, 0, 0] + 40
+    assert colour.preview(pixels, View(2.0))[0, 0, 0] > shown[0, 0, 0] + 40

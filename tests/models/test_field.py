@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from footagefit.models.base import blended, scaled, small_size
+from footagefit.models.base import Amounts, blended, scaled, small_size
 from footagefit.models.field import FieldModel
 from footagefit.models.nets.light import relit, stops
 from footagefit.records import Given, Pair
@@ -17,13 +17,9 @@ def a_model(*, trained: bool = False, long_px: int = 64, **settings) -> FieldMod
         torch.manual_seed(3)
         model = FieldModel(width=8, vector_size=4, points=512, long_px=long_px, **settings).eval()
         if trained:
-            for layer in (
-                model.net.global_head,
-                model.net.local_head,
-                model.net.statistics_head,
-                model.net.carry_gate,
-            ):
+            for layer in (model.net.global_head, model.net.local_head, model.net.statistics_head):
                 torch.nn.init.normal_(layer.weight, std=0.004)
+            torch.nn.init.normal_(model.net.carry_gate.weight, std=0.0005)  # weighed eightfold
             torch.nn.init.normal_(model.guide.outer, std=0.3)
     return model
 
@@ -76,6 +72,29 @@ def test_strength_zero_is_the_plate_and_looks_average():
         assert torch.allclose(model.apply(same, given), model.apply(look, given), atol=1e-6)
 
 
+def test_a_change_is_followed_in_parts():
+    model, given = a_model(trained=True), a_given(48, 64)
+    with torch.no_grad():
+        look = model.look(model.small(given))
+        whole = model.apply(look, given)
+
+        def made(**amounts):
+            return model.apply(model.followed(look, Amounts(**amounts)), given)
+
+        assert torch.equal(made(), whole)
+        assert torch.equal(made(strength=0.0), given.plate)
+        assert torch.equal(made(tone=0.0, colour=0.0), given.plate)
+        flat = model.followed(look, Amounts(local=0.0))
+        assert float(flat["cells"].std((3, 4)).max()) < 1e-6
+        assert torch.allclose(flat["cells"].mean((3, 4)), look["cells"].mean((3, 4)), atol=1e-5)
+        grey = model.followed(look, Amounts(colour=0.0))["everywhere"].unflatten(1, (3, 4))
+        assert torch.allclose(grey[:, 0], grey[:, 1], atol=1e-6)
+        hue = model.followed(look, Amounts(tone=0.0))["everywhere"].unflatten(1, (3, 4))
+        weight = torch.tensor([0.27, 0.67, 0.06])
+        assert float((weight @ hue[0]).abs().max()) < 1e-5
+        assert torch.allclose((grey + hue).flatten(1), look["everywhere"], atol=1e-5)
+
+
 def test_layers_rebuild_the_result():
     model, given = a_model(trained=True), a_given(48, 64)
     with torch.no_grad():
@@ -97,7 +116,7 @@ def test_a_proxy_gives_the_same_look():
     with torch.no_grad():
         one, other = model.look(model.small(given)), model.look(model.small(half))
     for name in one:
-        assert float((one[name] - other[name]).abs().max()) < 2e-3, name
+        assert torch.allclose(one[name], other[name], atol=1e-3), name
 
 
 @pytest.mark.parametrize(
@@ -131,19 +150,19 @@ def test_the_net_scripts_and_gives_the_same():
 
 
 def test_learns_an_exposure_in_a_few_steps():
-    model = a_model(ease=0.0)
+    model = a_model()
     given = a_given(32, 64, batch=2)
     given = given._replace(plate=given.plate.abs())
     pair = Pair(given, given.plate * 2.0, {}, torch.ones(2, 1, 32, 64))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    first = None
     for step in range(16):
         loss = torch.stack(list(model.loss(pair, rng=generator(0, step)).values())).sum()
-        first = first or float(loss.detach())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert float(loss.detach()) < 0.5 * first
+    with torch.no_grad():
+        off = (stops(model.predict(given)) - stops(pair.target)).abs().mean()
+    assert float(off) < 0.5  # of one stop
 
 
 def test_the_loss_is_repeatable_and_ignores_what_the_mask_hides():

@@ -38,14 +38,14 @@ def test_keyframes_in_every_spelling(asked):
     assert made.moves
 
 
-def test_strength_is_no_reason_to_look_again():
+def test_how_much_to_follow_is_no_reason_to_look_again():
     made = animation(SPEC, {"strength": "1:0,9:1", "light.azimuth_deg": "5"})
     assert not made.moves
-    assert made.strength_at(1) == 0.0
-    assert made.strength_at(9) == 1.0
+    assert made.amounts_at(1).strength == 0.0
+    assert made.amounts_at(9).strength == 1.0
     assert made.at(3) == {"light.azimuth_deg": 5.0}
-    assert made.plain(strength=False) == {"light.azimuth_deg": 5.0}
-    assert animation(SPEC, {}).strength_at(4) == 1.0
+    assert made.plain(amounts=False) == {"light.azimuth_deg": 5.0}
+    assert animation(SPEC, {}).amounts_at(4).strength == 1.0
 
 
 @given(st.dictionaries(st.integers(1, 60), st.floats(-180, 180), min_size=2, max_size=6))
@@ -61,12 +61,12 @@ def test_files_of_keyframes(tmp_path):
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"strength": {"1": 0, "5": 1}, "light.azimuth_deg": 20}))
     made = animation(SPEC, {"light.azimuth_deg": 30}, keyframes=path)
-    assert made.strength_at(5) == 1.0
+    assert made.amounts_at(5).strength == 1.0
     assert made.at(1) == {"light.azimuth_deg": 30.0}, "the command line wins"
     table = tmp_path / "keys.csv"
     table.write_text("frame, strength, light.azimuth_deg\n1, 0, \n5, 1, 40\n")
     made = animation(SPEC, {}, keyframes=table)
-    assert made.strength_at(1) == 0.0
+    assert made.amounts_at(1).strength == 0.0
     assert made.at(1) == {"light.azimuth_deg": 40.0}
 
 

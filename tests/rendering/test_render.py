@@ -37,7 +37,9 @@ def test_frames_come_out_as_the_camera_made_them(fit, shot, reference, tmp_path)
             assert now.getattribute(name) == was.getattribute(name)
         assert now.getattribute("footagefit/frame") == number
         assert now.getattribute("footagefit/fit") == footagefit.load_fit(fit).hash
-        assert json.loads(now.getattribute("footagefit/controls")) == {"strength": 1.0}
+        assert json.loads(now.getattribute("footagefit/controls")) == {
+            "strength": 1.0, "local": 1.0, "tone": 1.0, "colour": 1.0,
+        }  # fmt: skip
         assert now.getattribute("footagefit/source") == f"plate.{number}.exr"
         assert np.abs(after.astype(float) - before.astype(float)).mean() > 0.005
     manifest = json.loads((tmp_path / "o" / "m.manifest.json").read_text())
@@ -274,3 +276,17 @@ def test_dpx_keeps_its_codes_outside_the_mask(fit, shot, reference, tmp_path, wr
         outside = matte[..., 0] == 0
         assert (before[outside] == after[outside]).all()
         assert (before[~outside] != after[~outside]).any(-1).mean() > 0.5
+
+
+def test_a_change_that_differs_much_from_place_to_place_is_pointed_out(shot, reference, tmp_path):
+    plate = shot()
+    calm = make_fit(tmp_path / "calm", std=0.0005)
+    wild = make_fit(tmp_path / "wild", std=0.3)
+    common = {"reference": reference, "temporal": "locked"}
+    done = footagefit.render(plate, fit=calm, out=tmp_path / "a.####.exr", **common)
+    assert [n.partition(":")[0] for n in done.notes] == ["temporal"]
+    done = footagefit.render(plate, fit=wild, out=tmp_path / "b.####.exr", **common)
+    assert "say local=0" in done.notes[-1]
+    flat = {"controls": {"local": 0.0}}
+    done = footagefit.render(plate, fit=wild, out=tmp_path / "c.####.exr", **common, **flat)
+    assert "say local=0" not in done.notes[-1]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from footagefit.errors import FootagefitWarning
 from footagefit.footage.colour import preview
+from footagefit.footage.view import View
 from footagefit.tasks.draws import generator
 from footagefit.training import mirrors
 from footagefit.training.run import Sides, execute
@@ -25,13 +26,14 @@ from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from training.conftest import a_plan, sides
+from footagefit.footage.view import View
 from footagefit.training.run import execute
 folder = Path({folder!r})
 plan = replace(a_plan(), trackers=("wandb",), group="sweep-7", lineage={{"show": "waves"}})
 plan.write(folder)
 waves = sides()
 review = {{"12A_T1/1004": waves.held_out.window(3), "12A_T2/1010": waves.held_out.window(4)}}
-execute(folder, replace(waves, review=review, exposure_ev=1.0))
+execute(folder, replace(waves, review=review, views={{name: View(1.0) for name in review}}))
 """
 
 
@@ -117,7 +119,7 @@ def test_review_pictures_are_at_the_shows_exposure(tmp_path, plan, waves):
     plan(max_steps=1, review_every=0).write(tmp_path / "run")
     known = waves()
     window = known.held_out.window(3)
-    sides = Sides(known.train, known.held_out, {"a/1": window}, exposure_ev=-1.0)
+    sides = Sides(known.train, known.held_out, {"a/1": window}, views={"a/1": View(-1.0)})
     execute(tmp_path / "run", sides)
     task = plan().recipe.build_task()
     target = task.pair(window, generator(0, 0, 2)).target[0]
@@ -125,7 +127,7 @@ def test_review_pictures_are_at_the_shows_exposure(tmp_path, plan, waves):
         shown = np.asarray(picture)
     wide = target.shape[2]
     pane = shown[:, 3 * (wide + 4) : 3 * (wide + 4) + wide]
-    wanted = preview(target.permute(1, 2, 0).contiguous().numpy(), exposure_ev=-1.0)
+    wanted = preview(target.permute(1, 2, 0).contiguous().numpy(), View(-1.0))
     assert np.array_equal(pane, wanted)
 
 

@@ -195,8 +195,7 @@ def _render(plan: Plan) -> None:
     from footagefit.rendering.render import run
 
     done = run(plan, progress=track)
-    for line in done.temporal:
-        print(f"temporal: {line}")
+    print(*done.notes, sep="\n")
     _told(plan, done.written, done.seconds)
 
 
@@ -213,8 +212,7 @@ def _fields(plan: Plan) -> int:
 
     renderer = Renderer(plan)
     renderer.look(track)
-    for line in renderer.fields.smoothing.lines():
-        print(f"temporal: {line}")
+    print(*renderer.notes, sep="\n")
     print(f"fields: {plan.fields_path}")
     return 0
 

@@ -213,10 +213,10 @@ def _frame_cells(show: Show, shot: Shot, catalogue: Catalogue, frames: int) -> l
     count = min(frames, shot.length)
     numbers = [shot.first + round(i * (shot.length - 1) / max(1, count - 1)) for i in range(count)]
     pixels, gone = reader.frames(shot.name, numbers)
-    cells = []
+    cells, view = [], reader.view(shot, show.view)
     for slot, number in enumerate(numbers):
         rgb = pixels[slot].permute(1, 2, 0).contiguous().numpy()
-        shown = colour.preview(rgb, exposure_ev=show.view.exposure_ev)
+        shown = colour.preview(rgb, view)
         missing = bool(gone[slot].any())
         line = f"frame {number}" + ("  missing" if missing else "")
         cells.append(Cell(Image.fromarray(shown), shot.name, line, warns=missing))

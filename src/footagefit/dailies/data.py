@@ -28,6 +28,7 @@ from footagefit.dailies.sampling import Sampling
 from footagefit.dailies.show import Show, load_show
 from footagefit.dailies.windows import Provider, Reader, Window, Windows
 from footagefit.errors import FootagefitWarning, UsageError
+from footagefit.footage.view import View
 
 Example = Callable[[Window, torch.Generator], Any]
 Collate = Callable[[list[Any]], Any]
@@ -180,6 +181,10 @@ class Dailies(LightningDataModule):
                 signature=self.signature,
             )
         return self._sides[side]
+
+    def view(self, shot: Shot) -> View:
+        """How a shot's pictures are shown."""
+        return self._reader([shot]).view(shot, self.show.view)
 
     def _reader(self, shots: Sequence[Shot]) -> Reader:
         with Catalogue(self.show.catalogue) as catalogue:

@@ -13,23 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from footagefit.errors import UnknownName, UsageError, WrongValue
+from footagefit.footage.view import View
 
 SUFFIXES = (".yaml", ".yml")
-
-
-@dataclass(frozen=True)
-class View:
-    """How pictures of the show are shown: previews and reports only, never pixels that go out.
-
-    Attributes:
-        exposure_ev: Stops added before the view transform.
-        lut: A LUT file applied after the show's log space, or None.
-        cdl: A folder or file of per-shot ASC CDLs, or None.
-    """
-
-    exposure_ev: float = 0.0
-    lut: Path | None = None
-    cdl: Path | None = None
+_VIEW_KEYS = ("exposure_ev", "lut", "cdl")
 
 
 @dataclass(frozen=True)
@@ -113,10 +100,6 @@ def _from_mapping(raw: Mapping[str, Any], path: Path) -> Show:
     roots = _texts(raw, "roots", path)
     if not roots:
         raise UsageError("roots is empty", path=path, hint="List the folders of the dailies")
-    view = _mapping(raw, "view", path)
-    for key in view:
-        if key not in {f.name for f in fields(View)}:
-            raise UnknownName("key", f"view.{key}", [f.name for f in fields(View)], path=path)
     name = str(raw.get("name") or path.stem)
     return Show(
         name=name,
@@ -126,15 +109,32 @@ def _from_mapping(raw: Mapping[str, Any], path: Path) -> Show:
         rate=_rate(raw.get("rate"), path),
         names=_texts(raw, "names", path),
         exclude=_texts(raw, "exclude", path),
-        view=View(
-            exposure_ev=_number(view.get("exposure_ev", 0.0), "view.exposure_ev", path),
-            lut=_under(base, str(view["lut"])) if view.get("lut") else None,
-            cdl=_under(base, str(view["cdl"])) if view.get("cdl") else None,
-        ),
+        view=_view(_mapping(raw, "view", path), path, space=raw.get("space")),
         white_k=_number(raw.get("white_k", 5600.0), "white_k", path),
         review=_texts(raw, "review", path),
         seed=int(_number(raw.get("seed", 0), "seed", path)),
     )
+
+
+def _view(raw: Mapping[str, Any], path: Path, *, space: Any) -> View:
+    for key in raw:
+        if key not in _VIEW_KEYS:
+            raise UnknownName("key", f"view.{key}", list(_VIEW_KEYS), path=path)
+    return View(
+        exposure_ev=_number(raw.get("exposure_ev", 0.0), "view.exposure_ev", path),
+        lut=_viewed_through(raw, "lut", path),
+        cdl=_viewed_through(raw, "cdl", path),
+        space="" if space in (None, "auto") else str(space),
+    )
+
+
+def _viewed_through(raw: Mapping[str, Any], key: str, path: Path) -> Path | None:
+    if not raw.get(key):
+        return None
+    found = _under(path.resolve().parent, str(raw[key]))
+    if not found.exists():
+        raise UsageError(f"view.{key}: there is no {raw[key]}", path=path, hint="Mend its path")
+    return found
 
 
 def _under(base: Path, text: str) -> Path:

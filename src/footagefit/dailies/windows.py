@@ -25,6 +25,7 @@ from footagefit.dailies.entries import Link, Medium, Shot
 from footagefit.dailies.looking import rgb_of
 from footagefit.dailies.sampling import Draw, Sampling
 from footagefit.errors import FootagefitError, UnknownSpace
+from footagefit.footage.view import View
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -112,6 +113,11 @@ class Reader:
     def link(self, shot: Shot) -> Link:
         """The medium of a shot that is read."""
         return shot.medium(self.role) or shot.primary
+
+    def view(self, shot: Shot, view: View) -> View:
+        """How a shot's pictures are shown, by a show's view."""
+        space = self.media[self.link(shot).path].space or self.space
+        return view.on(space=space, shot=shot.name)
 
     def takes(self, shot: Shot) -> list[Shot]:
         """Other takes of a shot's set-up."""

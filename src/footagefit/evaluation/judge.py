@@ -27,6 +27,7 @@ from footagefit.evaluation import measured, steadiness, ways
 from footagefit.evaluation.examples import Drawn, examples_of, frames_of
 from footagefit.evaluation.results import Example, Picture, ShotResult, Table, from_plain, write
 from footagefit.evaluation.ways import Way
+from footagefit.footage.view import View
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,6 +100,7 @@ class Judge:
         said = {
             "asked": asdict(self.asked), "identity": dict(self.identity), "shot": asdict(shot),
             "methods": [w.method.name for w in self.methods],
+            "view": asdict(self.dailies.view(shot)),
         }  # fmt: skip
         return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -177,6 +179,7 @@ class Judge:
         self, shot: Shot, drawn: Drawn, made: Mapping[str, Tensor], why: str
     ) -> list[Picture]:
         pair = drawn.pair
+        view = self.dailies.view(shot)
         panes = {"plate": pair.given.plate[0], "target": pair.target[0]}
         if pair.given.reference.shape[1]:
             panes["reference"] = pair.given.reference[0, 0]
@@ -185,12 +188,12 @@ class Judge:
         for name, light in panes.items():
             tail = f"{why}_{drawn.frame}_d{drawn.draw}_{safe(name)}.png"
             path = Path("pictures") / safe(shot.name) / tail
-            save_picture(light, self.folder / path, exposure_ev=self.asked.exposure_ev)
+            save_picture(light, self.folder / path, view=view)
             found.append(Picture(name, drawn.frame, drawn.draw, why, path.as_posix()))
         return found
 
 
-def save_picture(light_CHW: Tensor, path: Path, *, exposure_ev: float) -> None:
+def save_picture(light_CHW: Tensor, path: Path, *, view: View) -> None:
     """An 8-bit display picture of scene-linear light, whole or not at all."""
     import os
 
@@ -201,7 +204,7 @@ def save_picture(light_CHW: Tensor, path: Path, *, exposure_ev: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.ascontiguousarray(light_CHW.permute(1, 2, 0).float().numpy())
     part = path.with_suffix(".part")
-    Image.fromarray(preview(pixels, exposure_ev=exposure_ev)).save(part, format="PNG")
+    Image.fromarray(preview(pixels, view)).save(part, format="PNG")
     os.replace(part, path)
 
 

@@ -7,7 +7,7 @@ cannot go. What does not: the exported modules (`scripted.py`, `traced.py`), fil
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from footagefit.errors import FootagefitError, UsageError
 from footagefit.footage import colour
-from footagefit.models.base import Look, blended
+from footagefit.models.base import Amounts, Look, blended
 from footagefit.models.field import FieldModel
 from footagefit.models.nets.field_net import CELL_PX
 from footagefit.rendering.fits import Fit
@@ -29,7 +29,7 @@ PRIMARIES = {
     "linear P3-D65": "lin_p3d65",
     "ACES2065-1": "lin_ap0",
 }
-_OWN = ("strength",)  # controls that a transform knows without its task
+_OWN = tuple(f.name for f in fields(Amounts))  # controls that looks are not decided from
 
 
 class NotExportable(FootagefitError):

@@ -24,10 +24,8 @@ from footagefit.rendering.fits import Fit
 def knobs(fit: Fit, bake: Baked) -> tuple[Knob, ...]:
     """What a compositor can turn: the task's controls, then what any exported model has."""
     found = [
-        Knob(
-            name.replace(".", "_"), "float", control.low, control.high, bake.strength, control.help
-        )
-        for name, control in fit.task.spec.controls.items()
+        Knob(name, "float", c.low, c.high, bake.strength if name == "strength" else 1.0, c.help)
+        for name, c in fit.task.spec.controls.items()
     ]
     names = ", ".join(f"{i} {name}" for i, (name, _, _) in enumerate(bake.primaries))
     found.append(

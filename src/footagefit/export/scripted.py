@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from footagefit.export.baked import Baked
 from footagefit.export.held import held
+from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import relit, stops
 
 LARGEST_HALF = 65504.0
@@ -26,13 +27,16 @@ _BAND_PX = 1 << 19  # pixels sliced at once: bounded memory at any resolution
 class ScriptedField(nn.Module):
     """A fit of the field model for applications that run TorchScript.
 
-    Attributes set from outside (knobs): `strength` 0 to 1; `primaries`, which linear space the
-    pixels are in, by its place in `Baked.primaries`; `use_mask` 1 takes the fourth channel as
-    the mask, where there is one; `locked` 1 takes the look that was baked in, where there is
-    one, and 0 decides on one for each frame.
+    Attributes set from outside (knobs): `strength`, `local`, `tone` and `colour` 0 to 1;
+    `primaries`, which linear space the pixels are in, by its place in `Baked.primaries`;
+    `use_mask` 1 takes the fourth channel as the mask, where there is one; `locked` 1 takes the
+    look that was baked in, where there is one, and 0 decides on one for each frame.
     """
 
     strength: float
+    local: float
+    tone: float
+    colour: float
     primaries: int
     use_mask: int
     locked: int
@@ -46,6 +50,7 @@ class ScriptedField(nn.Module):
     def __init__(self, baked: Baked) -> None:
         super().__init__()
         self.strength = float(baked.strength)
+        self.local, self.tone, self.colour = 1.0, 1.0, 1.0
         self.primaries = 0
         self.use_mask = 0
         self.locked = 1 if baked.look else 0
@@ -76,7 +81,8 @@ class ScriptedField(nn.Module):
         masked = self.use_mask != 0 and x.shape[1] > 3
         if masked:
             mask = x[:, 3:4].float()
-        grid = self.strength * self._grid(light, mask)
+        grid = followed(self._grid(light, mask), self.local, self.tone, self.colour)
+        grid = self.strength * grid
         out = self._applied(light, grid)
         if masked:
             mixed = torch.where(mask >= 1.0, out, light + mask * (out - light))

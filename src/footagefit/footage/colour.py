@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import MissingPart, UnknownName
+from footagefit.footage.view import View
 
 if TYPE_CHECKING:
     import numpy as np
 
 BUILTIN = "ocio://studio-config-v4.0.0_aces-v2.0_ocio-v2.5"
 WORKING = "lin_ap1"  # alias of ACEScg in every ACES config since 2021
-LOG = "acescct"
+LOG = "acescct"  # what grades and LUTs work in where nothing else is said
 PREVIEW = ("sRGB - Display", "ACES 2.0 - SDR 100 nits (Rec.709)")
 _MIN_BAND_ROWS = 64
 
@@ -188,19 +189,24 @@ def through_file(path: str | Path, codes_N3: np.ndarray) -> np.ndarray:
         MissingPart: OpenColorIO does not read the file.
     """
     import numpy as np
-    import PyOpenColorIO as ocio
 
-    config = ocio.Config.CreateRaw()
-    transform = ocio.FileTransform(src=str(path), interpolation=ocio.INTERP_TETRAHEDRAL)
-    transform.setCDLStyle(ocio.CDL_ASC)
-    try:
-        ocio.ClearAllCaches()  # the same name may hold another table by now
-        processor = config.getProcessor(transform).getDefaultCPUProcessor()
-    except ocio.Exception as error:
-        raise MissingPart(f"OpenColorIO does not read it ({_line(error)})", path=path) from error
+    processor = _file_processor(str(path), Path(path).stat().st_mtime_ns)
     made = np.ascontiguousarray(codes_N3, dtype=np.float32)[None].copy()
     _apply(processor, made)
     return made[0]
+
+
+@lru_cache(maxsize=16)
+def _file_processor(path: str, stamp_ns: int) -> Any:
+    import PyOpenColorIO as ocio
+
+    transform = ocio.FileTransform(src=path, interpolation=ocio.INTERP_TETRAHEDRAL)
+    transform.setCDLStyle(ocio.CDL_ASC)
+    try:
+        ocio.ClearAllCaches()  # the same name may hold another table by now
+        return ocio.Config.CreateRaw().getProcessor(transform).getDefaultCPUProcessor()
+    except ocio.Exception as error:
+        raise MissingPart(f"OpenColorIO does not read it ({_line(error)})", path=path) from error
 
 
 @lru_cache(maxsize=16)
@@ -216,17 +222,25 @@ def _view_processor(path: str, display: str, view: str) -> Any:
     return config.getProcessor(transform).getDefaultCPUProcessor()
 
 
-def preview(pixels_HWC: np.ndarray, *, exposure_ev: float = 0.0) -> np.ndarray:
-    """8-bit sRGB picture of scene-linear ACEScg pixels, for eyes only; the one place that clamps.
+def preview(pixels_HWC: np.ndarray, view: View | None = None) -> np.ndarray:
+    """8-bit picture of scene-linear ACEScg pixels, for eyes only; the one place that clamps.
 
     Args:
         pixels_HWC: Left as they are.
-        exposure_ev: Stops added before the view transform.
+        view: How the footage is looked at; through the ACES view where nothing is said.
     """
     import numpy as np
 
-    shown = np.ascontiguousarray(pixels_HWC, dtype=np.float32) * np.float32(2.0**exposure_ev)
-    _apply(_view_processor(source(), *PREVIEW), shown)
+    view = view or View()
+    shown = np.ascontiguousarray(pixels_HWC, dtype=np.float32) * np.float32(2.0**view.exposure_ev)
+    if view.files:
+        from_working(shown, view.space or LOG)
+        for path in view.files:
+            _apply(_file_processor(str(path), path.stat().st_mtime_ns), shown)
+    elif view.space and encoding(view.space) == "sdr-video":
+        from_working(shown, view.space)
+    else:
+        _apply(_view_processor(source(), *PREVIEW), shown)
     np.nan_to_num(shown, copy=False)
     return (shown.clip(0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 

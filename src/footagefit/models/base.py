@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -21,6 +22,28 @@ from torch.nn import functional as F
 from footagefit.records import Given, Pair
 
 Look = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much of a look to follow: 0 none of it, 1 all.
+
+    Attributes:
+        strength: Of the whole change.
+        local: Of what differs from place to place in the frame.
+        tone: Of what makes it lighter or darker.
+        colour: Of what changes its hues.
+    """
+
+    strength: float = 1.0
+    local: float = 1.0
+    tone: float = 1.0
+    colour: float = 1.0
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing is left of the look."""
+        return self.strength == 0.0 or self.tone == self.colour == 0.0
 
 
 class Model(nn.Module, ABC):
@@ -45,6 +68,10 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
         """What was done, as layers for the comp; `plate x gain + offset` is the result."""
+
+    def followed(self, look: Look, amounts: Amounts) -> Look:
+        """As much of a look as is asked for; of a model that tells no parts apart, its strength."""
+        return scaled(look, amounts.strength)
 
     def predict(self, given: Given) -> Tensor:
         """Decide and apply."""

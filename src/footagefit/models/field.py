@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import WrongValue
-from footagefit.models.base import Look, Model, shrunk
+from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
+from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import TOE, stops
 from footagefit.models.objectives import LightError, Roughness
 from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_global
@@ -82,6 +83,13 @@ class FieldModel(Model):
         """The plate with the field on it, at its own size; nothing is clamped."""
         grid = with_global(look["everywhere"], look["cells"])
         return slice_and_apply(given.plate, grid, self.guide, way=self.way)
+
+    def followed(self, look: Look, amounts: Amounts) -> Look:
+        """Parts of a field: its differences from place to place, its light and its hues."""
+        asked = (amounts.local, amounts.tone, amounts.colour)
+        everywhere = followed(look["everywhere"][:, :, None, None, None], *asked)[:, :, 0, 0, 0]
+        cells = followed(look["cells"], *asked)
+        return scaled({"everywhere": everywhere, "cells": cells}, amounts.strength)
 
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
         """`gain` and `offset` (B,3,H,W): plate x gain + offset is the result."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import UnknownName
-from footagefit.models.base import Look, Model, scaled
+from footagefit.models.base import Amounts, Look, Model
 from footagefit.records import Given
 from footagefit.rendering.fits import Fit
 from footagefit.rendering.shot import Loaded, Shot
@@ -51,25 +51,26 @@ def compose(
     layers: Collection[str] = (),
 ) -> Result:
     """Apply a frame's look and put the result in its place."""
-    strength = shot.animation.strength_at(loaded.number)
-    idle = strength == 0.0 or (loaded.mask_1HW is not None and not bool(loaded.mask_1HW.any()))
+    amounts = shot.animation.amounts_at(loaded.number)
+    idle = amounts.none or (loaded.mask_1HW is not None and not bool(loaded.mask_1HW.any()))
     if idle and not layers and loaded.native is not None:
         everywhere = torch.ones(loaded.plate_CHW.shape[1:], dtype=torch.bool)
         return Result(_premultiplied(loaded, loaded.plate_CHW), loaded.alpha_1HW, everywhere, {})
     given = _masked(shot.given(loaded, device=device), loaded, device)
-    stronger = {name: tensor.to(device) for name, tensor in scaled(look, strength).items()}
+    look = {name: tensor.to(device) for name, tensor in look.items()}
+    followed = model.followed(look, amounts)
     worked = given
     if shot.regrain is not None:
         worked = given._replace(plate=shot.regrain.clean(given.plate))
-    made = model.apply(stronger, worked)
+    made = model.apply(followed, worked)
     if shot.regrain is not None:
         made = shot.regrain.grained(made, clean_BCHW=worked.plate, plate_BCHW=given.plate)
     put = made if loaded.mask_1HW is None else shot.fit.task.composite(given, made)
-    extra = _layers(model, stronger, worked, loaded, layers)
+    extra = _layers(model, followed, worked, loaded, layers)
     if shot.regrain is not None and {"gain", "offset"} & set(layers):
-        extra = _regrained(extra, model, stronger, worked, loaded, put[0].cpu())
+        extra = _regrained(extra, model, followed, worked, loaded, put[0].cpu())
     out = _premultiplied(loaded, put[0].cpu())
-    keep = _kept(loaded, strength)
+    keep = _kept(loaded, amounts)
     return Result(out, loaded.alpha_1HW, keep, extra)
 
 
@@ -80,9 +81,9 @@ def _masked(given: Given, loaded: Loaded, device: torch.device) -> Given:
     return given._replace(mask=loaded.mask_1HW[None].to(device))
 
 
-def _kept(loaded: Loaded, strength: float) -> Tensor | None:
+def _kept(loaded: Loaded, amounts: Amounts) -> Tensor | None:
     """Where the source's stored values stay."""
-    if strength == 0.0:
+    if amounts.none:
         return torch.ones(loaded.plate_CHW.shape[1:], dtype=torch.bool)
     keep = None
     if loaded.mask_1HW is not None:

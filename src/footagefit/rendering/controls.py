@@ -13,15 +13,16 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from footagefit.errors import UnknownName, UsageError, WrongValue
+from footagefit.models.base import Amounts
 from footagefit.tasks.base import Control, TaskSpec
 
-STRENGTH = "strength"
+AMOUNTS = tuple(f.name for f in fields(Amounts))  # how much of a look to follow, once decided
 Asked = str | int | float | Mapping[int, float]
 
 _SAY = "Say {name}=0.5, {name}=1001:0,1050:1 or keyframes=<JSON or CSV>"
@@ -74,22 +75,21 @@ class Animation:
         self.tracks = dict(sorted(tracks.items()))
 
     def at(self, frame: int) -> dict[str, float]:
-        """Every control but the strength, at a frame."""
-        return {n: t.at(frame) for n, t in self.tracks.items() if n != STRENGTH}
+        """What looks are decided from, at a frame: every control but the amounts."""
+        return {n: t.at(frame) for n, t in self.tracks.items() if n not in AMOUNTS}
 
-    def strength_at(self, frame: int) -> float:
-        """How much of the change to make at a frame."""
-        track = self.tracks.get(STRENGTH)
-        return 1.0 if track is None else track.at(frame)
+    def amounts_at(self, frame: int) -> Amounts:
+        """How much of the look to follow at a frame."""
+        return Amounts(**{n: t.at(frame) for n, t in self.tracks.items() if n in AMOUNTS})
 
     @property
     def moves(self) -> bool:
         """Whether a control that looks are decided from changes over time."""
-        return any(t.moves for n, t in self.tracks.items() if n != STRENGTH)
+        return any(t.moves for n, t in self.tracks.items() if n not in AMOUNTS)
 
-    def plain(self, *, strength: bool = True) -> dict[str, object]:
+    def plain(self, *, amounts: bool = True) -> dict[str, object]:
         """As a manifest holds them."""
-        return {n: t.plain() for n, t in self.tracks.items() if strength or n != STRENGTH}
+        return {n: t.plain() for n, t in self.tracks.items() if amounts or n not in AMOUNTS}
 
     def replaced(self, name: str, value: float) -> Animation:
         """The same with one control held at a value."""

@@ -50,10 +50,14 @@ class Fields:
         numbers: Frames that were looked at, ascending.
         raw: Their unfiltered looks (T,...), by tensor name.
         smoothing: How they are filtered.
+        uneven_ev: How much the change differs from place to place in a frame (rms).
     """
 
-    def __init__(self, numbers: Sequence[int], raw: Look, smoothing: Smoothing) -> None:
+    def __init__(
+        self, numbers: Sequence[int], raw: Look, smoothing: Smoothing, *, uneven_ev: float = 0.0
+    ) -> None:
         self.numbers = list(numbers)
+        self.uneven_ev = uneven_ev
         self.raw = raw
         self.smoothing = smoothing
         self._place = {number: i for i, number in enumerate(self.numbers)}
@@ -208,7 +212,11 @@ def _held_still(raw: Look, still: Given | None, work: Work, *, frame: int) -> Te
 
 def _fields(tensors: Tensors, smoothing: Smoothing) -> Fields:
     raw = {n.removeprefix(_RAW): t for n, t in tensors.items() if n.startswith(_RAW)}
-    return Fields(tensors["frames"].tolist(), raw, smoothing)
+    still_TCK = tensors["still"].unflatten(1, (3, -1)) if tensors["still"].shape[1] > 1 else None
+    uneven_ev = 0.0
+    if still_TCK is not None:
+        uneven_ev = float(still_TCK.var(2, correction=0).mean().sqrt())
+    return Fields(tensors["frames"].tolist(), raw, smoothing, uneven_ev=uneven_ev)
 
 
 def _read(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:

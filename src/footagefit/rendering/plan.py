@@ -251,7 +251,7 @@ class Plan:
                 "layer": self.ask.layer,
                 "reference": beside,
                 "mask": mask,
-                "controls": self.animation.plain(strength=False),
+                "controls": self.animation.plain(amounts=False),
                 "config": colour.source(),
             }
         )

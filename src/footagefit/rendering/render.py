@@ -35,6 +35,8 @@ from footagefit.rendering.shot import Loaded
 from footagefit.rendering.stream import ahead
 from footagefit.rendering.temporal import Temporal
 
+_UNEVEN_EV = 0.4  # takes of one set-up need less than this from place to place
+
 
 class Progress(Protocol):
     """How far it is, shown: passes items through."""
@@ -59,7 +61,7 @@ class Rendered:
         frames: Numbers of all frames asked for.
         written: How many were made now; the others were there.
         fields: The shot's looks.
-        temporal: How they were filtered and why, a line for each stretch.
+        notes: How they were filtered and why, and what a person had better look at.
         seconds: Wall time of the second pass.
     """
 
@@ -67,7 +69,7 @@ class Rendered:
     frames: tuple[int, ...]
     written: int
     fields: Path
-    temporal: tuple[str, ...]
+    notes: tuple[str, ...]
     seconds: float
 
 
@@ -160,9 +162,10 @@ def run(plan: Plan, *, progress: Progress = quiet) -> Rendered:
     renderer.look(progress)
     begun = time.monotonic()
     written = renderer.write(progress)
-    told = tuple(renderer.fields.smoothing.lines())
     seconds = time.monotonic() - begun
-    return Rendered(plan.out, tuple(plan.frames), written, plan.fields_path, told, seconds)
+    return Rendered(
+        plan.out, tuple(plan.frames), written, plan.fields_path, renderer.notes, seconds
+    )
 
 
 class Renderer:
@@ -200,6 +203,20 @@ class Renderer:
         if found is None:
             raise WriteError("the fields just written are gone", path=path, hint="Start again")
         self.fields = found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person had better look at, and how the looks were filtered."""
+        found = [f"temporal: {line}" for line in self.fields.smoothing.lines()]
+        first = self.plan.animation.amounts_at(self.plan.frames[0])
+        uneven_ev = self.fields.uneven_ev
+        can = "local" in self.plan.fit.task.spec.controls
+        if can and first.local == 1.0 and uneven_ev > _UNEVEN_EV:
+            found.append(
+                f"look closely: the change differs by {uneven_ev:.2f} stops from place to place. "
+                "If the reference shows another place than the plate, say local=0"
+            )
+        return tuple(found)
 
     def write(self, progress: Progress = quiet) -> int:
         """Pass two: every frame that is not there yet; returns how many were made."""
@@ -267,7 +284,9 @@ class Renderer:
     def entries(self, number: int) -> dict[str, Entry]:
         """Where a frame comes from, for its header."""
         plan = self.plan
-        controls = {**plan.animation.at(number), "strength": plan.animation.strength_at(number)}
+        known = plan.fit.task.spec.controls
+        amounts = vars(plan.animation.amounts_at(number)).items()
+        controls = {**plan.animation.at(number), **{n: v for n, v in amounts if n in known}}
         stretch = self.fields.smoothing.stretch_of(number)
         reference = plan.reference
         return {

@@ -19,6 +19,7 @@ from footagefit.dailies.sheet import Cell, save_sheet
 from footagefit.errors import FootagefitWarning
 from footagefit.footage import colour
 from footagefit.footage.opening import open_clip
+from footagefit.footage.view import View
 from footagefit.footage.writing import OutputForm, open_writer
 from footagefit.models.base import Model, resampled
 from footagefit.records import Box
@@ -57,15 +58,16 @@ def write_wedge(plan: Plan, text: str, path: Path) -> Path:
     columns = 1 + len(values)
     cell_px = max(160, _SHEET_PX // columns)
     cells = []
+    view = View(space=plan.clip.info.space)
     for number in _some(plan.frames, 3):
         loaded = shot.load(number)
         plate = _premultiplied(loaded)
-        cells.append(Cell(_shown(plate, cell_px), f"{number}  plate", "as it is"))
+        cells.append(Cell(_shown(plate, cell_px, view), f"{number}  plate", "as it is"))
         for value in values:
             held = replace(shot, animation=plan.animation.replaced(name, value))
             made = _own_look(held, loaded, work)
             line = f"{name}={value:g} {unit}".strip()
-            cells.append(Cell(_shown(made, cell_px), line, f"{number}"))
+            cells.append(Cell(_shown(made, cell_px, view), line, f"{number}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     return save_sheet(cells, path, columns=columns, cell_px=cell_px)
 
@@ -104,12 +106,15 @@ def _beside(plan: Plan, tail: str) -> Path:
 def write_before_after(plan: Plan) -> Path:
     """Some frames of the plate beside what was made of them."""
     after = open_clip(plan.out, space=plan.form.space)
+    view = View(space=plan.clip.info.space)
     numbers = _some(sorted(set(plan.frames) & set(after.numbers)), _SHEET_ROWS)
     cells = []
     for number in numbers:
         for clip, title in ((plan.clip, "before"), (after, "after")):
             light = clip.read([number]).rgb_TCHW[0]
-            cells.append(Cell(_shown(light, _SHEET_PX // 3), f"{number}  {title}", plan.recipe))
+            cells.append(
+                Cell(_shown(light, _SHEET_PX // 3, view), f"{number}  {title}", plan.recipe)
+            )
     return save_sheet(cells, sheet_path(plan), columns=4, cell_px=_SHEET_PX // 4)
 
 
@@ -147,11 +152,11 @@ def _some(numbers: Sequence[int], most: int) -> list[int]:
     return [numbers[round(i * (len(numbers) - 1) / (most - 1))] for i in range(most)]
 
 
-def _shown(light_CHW: Tensor, wide_px: int) -> Image.Image:
+def _shown(light_CHW: Tensor, wide_px: int, view: View) -> Image.Image:
     """A small 8-bit picture of scene-linear light."""
     from PIL import Image
 
     height, width = light_CHW.shape[1:]
     size = (max(1, round(height * wide_px / width)), wide_px)
     small = resampled(light_CHW[None].contiguous().nan_to_num(0.0, 65504.0, -1.0), size)[0]
-    return Image.fromarray(colour.preview(small.permute(1, 2, 0).numpy()))
+    return Image.fromarray(colour.preview(small.permute(1, 2, 0).numpy(), view))

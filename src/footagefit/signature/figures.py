@@ -266,12 +266,12 @@ def light_sphere(light: Light, *, white_k: float) -> bytes:
     return stored.getvalue()
 
 
-def frame(picture_HWC: np.ndarray, *, exposure_ev: float = 0.0) -> bytes:
+def frame(picture_HWC: np.ndarray) -> bytes:
     """A frame, small, through the view."""
     from PIL import Image
 
     stored = io.BytesIO()
-    shown = colour.preview(np.ascontiguousarray(picture_HWC), exposure_ev=exposure_ev)
+    shown = colour.preview(np.ascontiguousarray(picture_HWC))
     Image.fromarray(shown).save(stored, format="JPEG", quality=85)
     return stored.getvalue()
 

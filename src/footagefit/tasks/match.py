@@ -40,6 +40,12 @@ SIGNATURE = (
     "signature.vignette_ev",
     "signature.k1",
 )
+FOLLOWED = {
+    "strength": Control("", 0.0, 1.0, 1.0, "how much of the change to make"),
+    "local": Control("", 0.0, 1.0, 1.0, "how much of what differs from place to place"),
+    "tone": Control("", 0.0, 1.0, 1.0, "how much of what makes it lighter or darker"),
+    "colour": Control("", 0.0, 1.0, 1.0, "how much of what changes its hues"),
+}
 _GUIDE = (18, 32)  # rows and columns of the lens coordinates: they are smooth
 _LIMIT = 256.0  # light above which an example says nothing: a burnt-out sun
 
@@ -81,7 +87,7 @@ class Match(Task):
             name="match",
             guide=("lens.x", "lens.y"),
             vector=SIGNATURE,
-            controls={"strength": Control("", 0.0, 1.0, 1.0, "how much of the change to make")},
+            controls=FOLLOWED,
             models=("field", "diffusion"),
             references=references,
         )

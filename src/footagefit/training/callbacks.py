@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch.func import functional_call
 
 from footagefit.errors import DiskFull
 from footagefit.evaluation.metrics import psnr, psnr_log
+from footagefit.footage.view import View
 from footagefit.records import Given, Pair
 from footagefit.training.fine_tune import FineTune
 from footagefit.training.record import Tracker, strip
@@ -106,7 +107,7 @@ class Review(Callback):
         every: Steps between looks; 0 looks at the ends only.
         patience: Looks without a gain after which the run ends; 0 never.
         best: Where the best weights are kept.
-        exposure_ev: Stops that pictures are shown at.
+        views: How their pictures are shown, by shot.
     """
 
     def __init__(
@@ -118,9 +119,9 @@ class Review(Callback):
         every: int,
         patience: int,
         best: Path,
-        exposure_ev: float = 0.0,
+        views: Mapping[str, View] | None = None,
     ) -> None:
-        self.exposure_ev = exposure_ev
+        self.views = dict(views or {})
         self.pairs, self.shots, self.trackers = list(pairs), shots, list(trackers)
         self.every, self.patience, self.best_path = every, patience, best
         self.best, self.best_step, self.stale = -math.inf, -1, 0
@@ -180,7 +181,7 @@ class Review(Callback):
             made = predicted(pl_module, pair.given)
             picture = strip(
                 pair.given.plate[0], made[0], pair.target[0], _first(pair),
-                exposure_ev=self.exposure_ev,
+                view=self.views.get(name),
             )  # fmt: skip
             for tracker in self.trackers:
                 tracker.picture(trainer.global_step, name, picture)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from footagefit.footage.view import View
+
 TrackerName = Literal["wandb", "tensorboard"]
 
 
@@ -98,7 +100,7 @@ def strip(
     target: Tensor,
     reference: Tensor | None = None,
     *,
-    exposure_ev: float = 0.0,
+    view: View | None = None,
 ) -> Image.Image:
     """Reference, before, after, target and four times their difference, at one exposure.
 
@@ -107,27 +109,27 @@ def strip(
         after: What the model made.
         target: What should come out.
         reference: What it had to sit beside.
-        exposure_ev: Stops added to all.
+        view: How all are shown.
     """
     import numpy as np
     from PIL import Image
 
-    panes = [displayed(p, like=target, exposure_ev=exposure_ev) for p in (before, after, target)]
+    panes = [displayed(p, like=target, view=view) for p in (before, after, target)]
     apart = np.abs(panes[1].astype(np.int16) - panes[2].astype(np.int16))
     panes.append((apart * 4).clip(0, 255).astype(np.uint8))
     if reference is not None:
-        panes.insert(0, displayed(reference, like=target, exposure_ev=exposure_ev))
+        panes.insert(0, displayed(reference, like=target, view=view))
     gap = np.full((panes[0].shape[0], 4, 3), 24, np.uint8)
     row = [part for pane in panes for part in (pane, gap)][:-1]
     return Image.fromarray(np.concatenate(row, 1))
 
 
-def displayed(picture: Tensor, *, like: Tensor, exposure_ev: float = 0.0) -> np.ndarray:
+def displayed(picture: Tensor, *, like: Tensor, view: View | None = None) -> np.ndarray:
     """A scene-linear picture (3,H,W) as 8-bit pixels to look at (H,W,3), of the size of another."""
     from footagefit.footage.colour import preview
 
     pixels = _sized(picture, like).detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
-    return preview(pixels, exposure_ev=exposure_ev)
+    return preview(pixels, view)
 
 
 def _sized(picture: Tensor, like: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import FootagefitError, MissingPart, UsageError, WrongValue
+from footagefit.footage.view import View
 from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
 from footagefit.training.lightning import quiet, trainer_of
 from footagefit.training.settings import Settings
@@ -129,13 +130,15 @@ class Sides:
         train: Windows to learn from.
         held_out: Windows to be judged on; their scenes are never trained on.
         review: Windows of review shots, by name.
-        exposure_ev: Stops that review pictures are shown at: the show's view.
+        views: How review shots are shown, by name.
+        view: How other pictures are shown.
     """
 
     train: Source
     held_out: Source
     review: Mapping[str, Any] = field(default_factory=dict)
-    exposure_ev: float = 0.0
+    views: Mapping[str, View] = field(default_factory=dict)
+    view: View = field(default_factory=View)
 
 
 def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str, float]:
@@ -172,7 +175,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             every=settings.review_every,
             patience=settings.patience,
             best=folder / "checkpoints" / "best.safetensors",
-            exposure_ev=sides.exposure_ev,
+            views=sides.views,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
         trainer = trainer_of(settings, module.total_steps, [budget, review, checkpoints])
@@ -181,7 +184,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
-            stand(plan, folder, task=task, pairs=pairs)
+            stand(plan, folder, task=task, pairs=pairs, view=sides.view)
             _told(made, folder, numbers, rows=shot_rows(plan, folder, task, sides, pairs))
         for tracker in made:
             tracker.close()

@@ -66,12 +66,12 @@ def sides_of(dailies: Dailies) -> Sides:
     from footagefit.dailies.entries import TRAIN, VAL
 
     held_out = dailies.windows(VAL)
-    return Sides(
-        dailies.windows(TRAIN),
-        held_out,
-        _review(dailies, held_out),
-        exposure_ev=dailies.show.view.exposure_ev,
-    )
+    review = _review(dailies, held_out)
+    known = {s.name: s for side in (TRAIN, VAL) for s in dailies.shots(side)}
+    views = {name: dailies.view(known[name.rpartition("/")[0]]) for name in review}
+    first = next(iter(held_out.reader.shots.values()), None)
+    view = dailies.show.view if first is None else dailies.view(first)
+    return Sides(dailies.windows(TRAIN), held_out, review, views=views, view=view)
 
 
 def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Sides:

@@ -18,6 +18,7 @@ from footagefit.records import Pair
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from footagefit.footage.view import View
     from footagefit.models.base import Model
     from footagefit.tasks.base import Task
     from footagefit.training.run import Plan, Sides
@@ -29,7 +30,7 @@ UNTOUCHED, BEGAN, FIT = "untouched", "began from", "this fit"
 _ROWS = 6  # of the picture
 
 
-def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair]) -> Table:
+def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair], view: View) -> Table:
     """Every way on the held-out examples, kept in the run's folder with a picture.
 
     Args:
@@ -37,6 +38,7 @@ def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair]) -> Tab
         folder: The run's: holds the best weights, gets `standing.json` and `standing.png`.
         task: The plan's.
         pairs: Held-out examples, a batch of one each.
+        view: How they are shown.
     """
     import torch
     from safetensors.torch import load_file
@@ -58,7 +60,7 @@ def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair]) -> Tab
                 "psnr_log_db": sum(s[1] for s in scores) / len(scores),
                 "worst_gain_db": min(gains),
             }
-        _picture(ways, table, pairs[:_ROWS], folder / "standing.png")
+        _picture(ways, table, pairs[:_ROWS], folder / "standing.png", view)
     part = folder / "standing.part"
     part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     os.replace(part, folder / "standing.json")
@@ -139,7 +141,9 @@ def _scores(made: Tensor, target: Tensor) -> tuple[float, float]:
     return float(psnr(made, target)), float(psnr_log(made, target))
 
 
-def _picture(ways: Mapping[str, Way], table: Table, pairs: Sequence[Pair], path: Path) -> None:
+def _picture(
+    ways: Mapping[str, Way], table: Table, pairs: Sequence[Pair], path: Path, view: View
+) -> None:
     """Rows of reference, plate, the best classical way, the fit, and what it should be."""
     import numpy as np
     from PIL import Image, ImageDraw
@@ -153,7 +157,9 @@ def _picture(ways: Mapping[str, Way], table: Table, pairs: Sequence[Pair], path:
         panes = [pair.given.plate[0], ways[rival](pair)[0], ways[FIT](pair)[0], pair.target[0]]
         if pair.given.reference.shape[1]:
             panes.insert(0, pair.given.reference[0, 0])
-        rows.append(np.concatenate([displayed(p, like=pair.target[0]) for p in panes], 1))
+        rows.append(
+            np.concatenate([displayed(p, like=pair.target[0], view=view) for p in panes], 1)
+        )
     if not rows:
         return
     if pairs[0].given.reference.shape[1]:
