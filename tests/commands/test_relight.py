@@ -52,7 +52,8 @@ def test_a_shot_is_relit_by_number_and_left_alone_without(
     lat_long = np.full((32, 64, 3), 0.05, np.float32)
     lat_long[9:12, 42:45] = 400.0  # two thirds across, a third down: 62 degrees right, 31 up
     hdri = write_picture(tmp_path / "set (1).exr", lat_long)
-    code, out, err = footagefit(*words, f"hdri={hdri}", "light.elevation_deg=10",
+    code, out, err = footagefit(*words, f"hdri={hdri}", "reference_space=ACEScg",
+                                "light.elevation_deg=10",
                                 f"out={tmp_path / 'set' / 's.####.exr'}")  # fmt: skip
     assert code == 0, err
     assert "light.azimuth_deg=64.7" in out

@@ -68,7 +68,7 @@ def infer(
     """Render; see configs/infer.yaml for each key."""
     from footagefit.rendering.plan import Ask, Plan
 
-    flat = {**_lit_by(Spheres(hdri, ball, at, kind)), **flattened(controls)}
+    flat = {**_lit_by(Spheres(hdri, ball, at, kind), reference_space), **flattened(controls)}
     sheet = out if wedge is not None and out is not None else None
     ask = Ask(
         plate=plate,
@@ -120,13 +120,13 @@ def infer(
     return 0
 
 
-def _lit_by(given: Spheres) -> dict[str, float]:
+def _lit_by(given: Spheres, space: str) -> dict[str, float]:
     """Controls that ask for the light a lat-long or a ball was photographed in."""
     given.check()
     path = given.hdri or given.ball
     if path is None:
         return {}
-    measured = given.light(space="auto", white_k=SHOW_WHITE_K)
+    measured = given.light(space=space, white_k=SHOW_WHITE_K, exr=space)
     if measured is None:
         raise UsageError("no light could be read off it", path=path,
                          hint="A ball is 24 pixels wide or more, lit from one side")  # fmt: skip

@@ -33,18 +33,19 @@ class Spheres:
         if self.ball is not None and self.at is None:
             raise UsageError("ball= needs at=", hint="Say at=<x>,<y>,<radius in pixels>")
 
-    def light(self, *, space: str, white_k: float) -> MeasuredLight | None:
+    def light(self, *, space: str, white_k: float, exr: str = "auto") -> MeasuredLight | None:
         """What it says of key and fill; None where it says nothing.
 
         Args:
             space: Colour space of pictures that do not know their own.
             white_k: Colour of light that is R=G=B in the show.
+            exr: Colour space of EXRs, where it is not theirs to say.
         """
         from footagefit.signature import spheres
         from footagefit.signature.record import MeasuredLight
 
         if self.hdri is not None:
-            light = spheres.lat_long(_pictures(self.hdri, space)[0], white_k=white_k)
+            light = spheres.lat_long(_pictures(self.hdri, space, exr=exr)[0], white_k=white_k)
             return None if light is None else MeasuredLight(light, 0.9, "lat-long")
         if self.ball is None or self.at is None:
             return None
@@ -52,7 +53,7 @@ class Spheres:
             x, y, radius = (float(v) for v in self.at.split(","))
         except ValueError as error:
             raise WrongValue(f"at: {self.at!r} is not x,y,radius") from error
-        picture = _pictures(self.ball, space)[0]
+        picture = _pictures(self.ball, space, exr=exr)[0]
         read = spheres.grey_ball if self.kind == "grey" else spheres.chrome_ball
         light = read(picture, (x, y), radius, white_k=white_k)
         return None if light is None else MeasuredLight(light, 0.9, f"{self.kind} ball")
@@ -94,8 +95,11 @@ def with_references(made: Signature, given: References, show: Show) -> Signature
     return replace(made, lenses=lenses, setups=setups)
 
 
-def _pictures(path: Path, space: str) -> list[np.ndarray]:
-    """Frames of a chart: a pattern, a picture, or a folder of single pictures."""
+def _pictures(path: Path, space: str, *, exr: str = "auto") -> list[np.ndarray]:
+    """Frames of a chart: a pattern, a picture, or a folder of single pictures.
+
+    Cameras' stills are display pictures unless they say otherwise; EXR is certain itself.
+    """
     from footagefit.footage.opening import open_clip
     from footagefit.footage.pattern import PICTURES
     from footagefit.signature.coordinates import channels_last
@@ -106,15 +110,11 @@ def _pictures(path: Path, space: str) -> list[np.ndarray]:
         files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     made = []
     for file in files:
-        clip = open_clip(file, space=_space_of(file, space), sidecar="none")
+        known = exr if file.suffix.lower() == ".exr" else space
+        clip = open_clip(file, space=known, sidecar="none")
         made += [channels_last(clip.read([n]).rgb_TCHW[0]) for n in clip.numbers]
         clip.close()
     return made
-
-
-def _space_of(path: Path, space: str) -> str:
-    """Cameras' stills are display pictures unless they say otherwise; EXR is certain itself."""
-    return "auto" if path.suffix.lower() == ".exr" else space
 
 
 def _lens_with(lens: Lens, given: References, show: Show) -> Lens:

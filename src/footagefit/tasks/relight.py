@@ -132,10 +132,11 @@ class Relight(Task):
     def _keys(self, scene: lit.Scene, rng: torch.Generator) -> tuple[int, int, int]:
         """The plate's key, the one asked for, and one that may stay beside both."""
         keys = scene["keys"].shape[0]
-        first, second = choice(rng, keys), choice(rng, keys)
+        first = choice(rng, keys)
+        second = (first + 1 + choice(rng, keys - 1)) % keys
         if chance(rng, self.far):
             second = lit.other_key(scene, first, rng, apart_deg=40.0)
-        others = [k for k in range(keys) if k not in (first, second)] or [first]
+        others = [k for k in range(keys) if k not in (first, second)]
         return first, second, others[choice(rng, len(others))]
 
     def _real(self, window: Window, rng: torch.Generator) -> Pair:
