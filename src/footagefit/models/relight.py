@@ -32,7 +32,7 @@ from footagefit.signature import light as estimator
 from footagefit.signature.light_net import LightNet
 from footagefit.signature.light_vector import VECTOR
 
-_DOUBTED_EV = 1.5  # an error to expect of this size halves what is done
+_DOUBTED_EV = 4.0  # an error to expect of this size halves what is done
 _PLAIN = 0.1  # stops^2 of the plate's own contrast under which a change follows no edge
 _LEAST, _MOST = -1.0 + 2.0**-7, 2.0**5  # change of light over the plate's, whatever is asked
 

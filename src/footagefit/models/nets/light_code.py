@@ -56,10 +56,14 @@ def asked(vector: Tensor, own: Lamp, like: Lamp | None = None) -> tuple[Lamp, La
 
 
 def movement(old: Lamp, new: Lamp) -> Tensor:
-    """How far the key moves or widens (B,1): 0 for not at all, towards 1; smooth about 0."""
+    """How far the key moves or widens (B,1): 0 for not at all, towards 1; smooth about 0.
+
+    A turn that is no more than the doubt about where the plate's key stands hardly counts.
+    """
     turn = torch.acos((old.way * new.way).sum(1, keepdim=True).clamp(-1.0, 1.0) * 0.9999999)
     turn = torch.where((old.way == new.way).all(1, keepdim=True), torch.zeros_like(turn), turn)
-    much = (turn / 0.35).square() + ((old.soft - new.soft) / 4.0).square()
+    reach = 0.35**2 + torch.exp(-old.sure)  # radians^2
+    much = turn.square() / reach + ((old.soft - new.soft) / 4.0).square()
     return 1.0 - torch.exp(-much)
 
 
