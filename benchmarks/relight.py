@@ -121,7 +121,8 @@ def of_stage(model, folder: Path, *, count: int, family: str | None) -> list[Row
     rows = [_over_gain(f"{name}: {way}, key moved 40 degrees or more", scores, way, moved, target)
             for way, target in (("ours", 6.0), ("ours, plate's light told", 6.0),
                                 ("ours by reference", 4.0))]  # fmt: skip
-    still = [i for i, t in enumerate(turns) if 1.0 < t < 15.0]
+    moves = [value < 80.0 for value in scores["identity"]]  # not the plate itself
+    still = [i for i, t in enumerate(turns) if t < 15.0 and moves[i]]
     if still:
         rows.append(_over_gain(f"{name}: ours, moved under 15", scores, "ours", still, 0.0))
     direction = float(np.median([f[0] for f in found]))
