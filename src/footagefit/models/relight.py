@@ -62,7 +62,8 @@ class RelightModel(Model):
             raise WrongValue(f"long_px: expected a multiple of {CELL_PX}, got {long_px}")
         if guide_channels or vector_size != 2 * len(VECTOR):
             raise WrongValue(f"the relight model takes {2 * len(VECTOR)} controls and no guide")
-        self.net = RelightNet(width=width).to(memory_format=torch.channels_last)
+        self.net = RelightNet(width=width)
+        self.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.light_error = LightError()
         shipped = estimator.shipped()
         self.light = LightNet() if shipped is None else LightNet(width=_width(shipped))
