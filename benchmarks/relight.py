@@ -26,6 +26,7 @@ from relight_ways import (
     confidence,
     found_way,
     given_of,
+    off_stops,
     ratio_gradients,
     scored,
     ways,
@@ -97,7 +98,7 @@ def of_stage(model, folder: Path, *, count: int, family: str | None) -> list[Row
     """Numbers on stage scenes."""
     name = family or "wild"
     scores: dict[str, list[float]] = defaultdict(list)
-    turns, gradients, found, read = [], [], [], []
+    turns, gradients, found, read, shadows = [], [], [], [], []
     for case, scene, mean in stage_cases(folder, count=count, family=family):
         made = ways(model, case, reference=case.target, mean=mean)
         for way, picture in made.items():
@@ -105,6 +106,11 @@ def of_stage(model, folder: Path, *, count: int, family: str | None) -> list[Row
         turns.append(case.turn_deg)
         gradients.append(ratio_gradients(made["ours, plate's light told"], case))
         asked = scene["ways"][scene["second"]]
+        facing = (scene["normals"] * asked[:, None, None]).sum(0) > 0.2
+        cast = facing & (scene["shadow"][scene["second"], 0] < 0.3) & (case.mask[0] > 0.5)
+        if int(cast.sum()) >= 40:
+            told = made["ours, plate's light told"]
+            shadows.append((off_stops(told, case, cast), off_stops(case.plate, case, cast)))
         truth = (scene["normals"], scene["albedo"], case.mask)
         way = found_way(made["ours"], *truth)
         found.append((angle_deg(way, asked), angle_deg(found_way(case.target, *truth), asked)))
@@ -115,12 +121,15 @@ def of_stage(model, folder: Path, *, count: int, family: str | None) -> list[Row
     rows = [_over_gain(f"{name}: {way}, key moved 40 degrees or more", scores, way, moved, target)
             for way, target in (("ours", 6.0), ("ours, plate's light told", 6.0),
                                 ("ours by reference", 4.0))]  # fmt: skip
-    still = [i for i, t in enumerate(turns) if t < 15.0]
+    moves = [value < 80.0 for value in scores["identity"]]  # not the plate itself
+    still = [i for i, t in enumerate(turns) if t < 15.0 and moves[i]]
     if still:
         rows.append(_over_gain(f"{name}: ours, moved under 15", scores, "ours", still, 0.0))
     direction = float(np.median([f[0] for f in found]))
     rows += [
         Row(f"{name}: gradients of the ratio image", "correlation", float(np.mean(gradients))),
+        Row(f"{name}: error inside cast shadows", "stops", float(np.mean([s[0] for s in shadows])),
+            {"oracle gain": float(np.mean([s[1] for s in shadows]))}),
         Row(f"{name}: light found in the output, median", "deg", direction,
             {"in the truth": float(np.median([f[1] for f in found]))}, "<= 15", direction <= 15),
         Row(f"{name}: the plate's light as estimated, median", "deg", float(np.median(read)),
@@ -161,6 +170,28 @@ def of_control(model, folder: Path, *, count: int) -> list[Row]:
         Row("5-degree sweep: largest step over the median one", "", float(np.median(jumps))),
         Row("key alone and fill alone, off their sum", "share", off, {}, "<= 0.05", off <= 0.05),
     ]  # fmt: skip
+
+
+def of_edges(model, folder: Path, *, count: int) -> list[Row]:
+    """No halos: at four times the size that looks are decided at, beside edges and elsewhere."""
+    size = 4 * model.long_px
+    scenes = Apart(folder, SEED, 8, size_px=(size, size))
+    shares = []
+    for number in range(count):
+        scene = scenes.scene(number)
+        case, _, _ = _stage_case(scene, 0, 1, generator(98, number))
+        with torch.no_grad():
+            made = model.predict(given_of(case, {**case.controls, **case.old}))[0]
+        depth = scene["depth"].clamp_min(1e-3).log2()[None]
+        widest = torch.nn.functional.max_pool2d(torch.cat([depth, -depth]), 9, 1, 4).sum(0)[0]
+        near = widest > 0.1
+        inside = case.mask[0] > 0.5
+        if int((near & inside).sum()) >= 200 and int((~near & inside).sum()) >= 200:
+            each = [off_stops(made, case, where & inside) for where in (near, ~near)]
+            shares.append(each[0] / max(each[1], 1e-6))
+    share = float(np.median(shares))
+    return [Row("error within 4 pixels of edges over elsewhere", "times", share, {}, "<= 1.5",
+                share <= 1.5)]  # fmt: skip
 
 
 def _psnr(a: Tensor, b: Tensor) -> float:
@@ -278,6 +309,7 @@ def main() -> None:
             rows += of_stage(model, folder, count=count, family=None)
             rows += of_stage(model, folder, count=count // 2, family=CREW)
             rows += of_control(model, folder, count=max(4, count // 8))
+            rows += of_edges(model, folder, count=2 if args.quick else 8)
     for lights in args.lights:
         rows += of_lights(model, lights, args.every)
     for strip in args.strip:

@@ -13,8 +13,9 @@ from footagefit.models.base import resampled
 from footagefit.models.nets.light_code import asked, lamp_of, level
 from footagefit.models.relight import RelightModel
 from footagefit.records import Given
+from footagefit.signature.light_vector import VECTOR
 from footagefit.tasks.base import vector_of
-from footagefit.tasks.light_controls import VECTOR, values_of
+from footagefit.tasks.light_controls import values_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def by_harmonics(model: RelightModel, given: Given) -> Tensor:
     """  # noqa: D205
     small = model.small(given)
     old, new, _ = asked(small.vector, model.own_light(small))
-    _, normals, _, _ = model.net.perceive(small.plate, small.mask)
+    _, normals, _, _ = model.net.perceive(small.plate, small.mask, old)
 
     def light(lamp: object) -> Tensor:
         cosine = (normals * lamp.way[:, :, None, None]).sum(1, keepdim=True)  # pyright: ignore
@@ -94,10 +95,24 @@ def by_harmonics(model: RelightModel, given: Given) -> Tensor:
 def scored(made: Tensor, case: Case) -> float:
     """PSNR on the display's curve inside the mask, after the best global scale of light."""
     inside = case.mask[0] > 0.5
+    best = _error(best_scaled(made, case)[:, inside], case.target[:, inside].clamp(0.0, 4.0))
+    return float(-10.0 * torch.log10(torch.tensor(best).clamp_min(1e-9)))
+
+
+def best_scaled(made: Tensor, case: Case) -> Tensor:
+    """A picture at the global scale that brings it nearest to the truth."""
+    inside = case.mask[0] > 0.5
     a, b = made[:, inside].clamp_min(0.0), case.target[:, inside].clamp(0.0, 4.0)
     scale = (a * b).sum() / (a * a).sum().clamp_min(1e-9)
-    best = min(_error(a * scale * s, b) for s in (0.8, 0.9, 1.0, 1.1, 1.25))
-    return float(-10.0 * torch.log10(torch.tensor(best).clamp_min(1e-9)))
+    best = min((_error(a * scale * s, b), s) for s in (0.8, 0.9, 1.0, 1.1, 1.25))
+    return made.clamp_min(0.0) * scale * best[1]
+
+
+def off_stops(made: Tensor, case: Case, where: Tensor) -> float:
+    """Mean error in stops at the best global scale, at some places (H,W)."""
+    both = torch.stack([best_scaled(made, case), case.target]).clamp_min(0.0) + 0.01
+    off = (both[0] / both[1]).log2().abs().mean(0)
+    return float(off[where].mean())
 
 
 def _error(a: Tensor, b: Tensor) -> float:
@@ -149,4 +164,4 @@ def angle_deg(a: Tensor, b: Tensor) -> float:
 
 
 __all__ = ["Case", "angle_deg", "by_harmonics", "confidence", "found_way", "given_of",
-           "lamp_of", "ratio_gradients", "scored", "ways"]  # fmt: skip
+           "lamp_of", "off_stops", "ratio_gradients", "scored", "ways"]  # fmt: skip

@@ -12,7 +12,7 @@ __all__ = ["shot"]
 
 TINY = (
     "task=relight", "stage_scenes=4", "init_from=none", "task.size=[32,32]", "model=relight",
-    "model.width=8", "model.long_px=48", "model.points=64", "trainer.max_steps=2",
+    "model.width=8", "model.long_px=48", "trainer.max_steps=2",
     "trainer.batch_size=2", "trainer.workers=0", "trainer.val_windows=2",
     "trainer.accelerator=cpu", "trainer.warmup_steps=1",
 )  # fmt: skip
@@ -26,7 +26,9 @@ def relight_fit(tmp_path, footagefit):
     return tmp_path / "w" / "fits" / "night"
 
 
-def test_a_shot_is_relit_by_number_and_left_alone_without(relight_fit, footagefit, shot, tmp_path):
+def test_a_shot_is_relit_by_number_and_left_alone_without(
+    relight_fit, footagefit, shot, tmp_path, write_picture
+):
     fit = load_fit(relight_fit)
     assert fit.task.spec.name == "relight"
     assert fit.card["lineage"]["stage"]["size_px"] == [32, 32]
@@ -47,6 +49,23 @@ def test_a_shot_is_relit_by_number_and_left_alone_without(relight_fit, footagefi
     assert code == 2 and "light.mode" in err
     code, _, err = footagefit(*words, "light.azimut_deg=3", f"out={tmp_path / 'x.####.exr'}")
     assert code == 2 and "light.azimuth_deg (-180..180 deg)" in err
+    lat_long = np.full((32, 64, 3), 0.05, np.float32)
+    lat_long[9:12, 42:45] = 400.0  # two thirds across, a third down: 62 degrees right, 31 up
+    hdri = write_picture(tmp_path / "set (1).exr", lat_long)
+    code, out, err = footagefit(*words, f"hdri={hdri}", "reference_space=ACEScg",
+                                "light.elevation_deg=10",
+                                f"out={tmp_path / 'set' / 's.####.exr'}")  # fmt: skip
+    assert code == 0, err
+    assert "light.azimuth_deg=64.7" in out
+    as_asked = ("light.azimuth_deg=64.7", "light.elevation_deg=10")
+    code, _, err = footagefit(*words, *as_asked, f"out={tmp_path / 'told' / 't.####.exr'}")
+    assert code == 0, err
+    one = stored(tmp_path / "set" / "s.1001.exr")[0]
+    other = stored(tmp_path / "told" / "t.1001.exr")[0]
+    assert not np.allclose(one, plate, atol=1e-2)
+    assert np.abs(one - other).mean() < 0.2 * np.abs(one - plate).mean()
+    code, _, err = footagefit(*words, f"ball={hdri}", f"out={tmp_path / 'x.####.exr'}")
+    assert code == 2 and "ball= needs at=" in err
 
 
 def test_the_task_brings_its_model_along(footagefit, tmp_path):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from footagefit.errors import WrongValue
-from footagefit.models.nets import light_code
+from footagefit.signature.light_vector import VECTOR
 from footagefit.soundstage.apart import draw_apart
-from footagefit.tasks import light_controls, lit
+from footagefit.tasks import lit
 from footagefit.tasks.base import PlainWindow, collated
 from footagefit.tasks.draws import generator
 from footagefit.tasks.light_controls import values_of
@@ -25,10 +25,6 @@ def scene():
 def window(scene):
     layers = {f"{APART}{name}": tensor[None] for name, tensor in scene.items()}
     return PlainWindow(scene["fill"][None], layers=layers)
-
-
-def test_task_and_model_agree_on_the_vector():
-    assert light_controls.VECTOR == light_code.VECTOR
 
 
 def test_light_adds(scene):
@@ -69,16 +65,21 @@ def test_added_light_only_brightens(window):
         assert pair.given.vector[0, -2:].tolist() == [1.0, 1.0]
 
 
-def test_real_frames_keep_exposure_and_balance():
-    frames = torch.rand(1, 3, 40, 60) + 0.05
-    task, kinds = Relight(size=(32, 32)), set()
-    for seed in range(12):
-        pair = task.pair(PlainWindow(frames), generator(seed))
-        kinds.add(float(pair.weight.max()))
-        ratio = pair.target / pair.given.plate
-        assert float(ratio.std((2, 3)).max()) < 1e-3
-        assert float(pair.truth["real"]) == 1.0
-    assert kinds == {0.0, 1.0}
+def test_the_share_is_the_keys_part_of_the_plate(scene, window):
+    task = Relight(size=(32, 32), degraded=0.0)
+    shares = [task.pair(window, generator(seed)).truth["share"] for seed in range(6)]
+    assert all(0.0 <= float(s.min()) <= float(s.max()) <= 1.0 for s in shares)
+    assert max(float(s.max()) for s in shares) > 0.8
+    dark = {f"{APART}{n}": t[None] * float(n != "keys") for n, t in scene.items()}
+    unlit = task.pair(PlainWindow(scene["fill"][None], layers=dark), generator(1))
+    bright = unlit.given.plate > 0.05
+    assert float(unlit.truth["share"][bright].max()) < 0.1
+
+
+def test_real_frames_have_no_target():
+    pair = Relight(size=(32, 32)).pair(PlainWindow(torch.rand(1, 3, 40, 60) + 0.05), generator(1))
+    assert float(pair.truth["real"]) == 1.0
+    assert float(pair.weight.max()) == 0.0
 
 
 def test_controls_become_unit_vectors_stops_and_flags():
@@ -90,7 +91,7 @@ def test_controls_become_unit_vectors_stops_and_flags():
     assert made["light.key_r"] > 0 > made["light.key_b"]
     assert made["light.add"] == 1.0
     assert values_of({}) == {}
-    assert set(made) <= set(light_controls.VECTOR)
+    assert set(made) <= set(VECTOR)
 
 
 def test_what_is_out_of_range_is_refused():

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from footagefit import config
 from footagefit.commands.progress import track
+from footagefit.commands.references import Spheres
 from footagefit.errors import AlreadyThere, UsageError
 from footagefit.footage.manifest import manifest_path, merge
 from footagefit.footage.opening import Levels, Matrix
 from footagefit.footage.pattern import MOVIES, ranges
 from footagefit.footage.tags import parse_rate
+from footagefit.footage.white import SHOW_WHITE_K
 from footagefit.footage.writing import Existing, OutputForm
 from footagefit.rendering.temporal import Temporal
 
@@ -36,6 +38,10 @@ def infer(
     handles: int,
     shot: str | None,
     controls: dict[str, Any],
+    hdri: Path | None,
+    ball: Path | None,
+    at: str | None,
+    kind: Literal["grey", "chrome"],
     keyframes: Path | None,
     temporal: Temporal,
     layers: list[Any],
@@ -66,7 +72,7 @@ def infer(
     """Render; see configs/infer.yaml for each key."""
     from footagefit.rendering.plan import Ask, Plan
 
-    flat = flattened(controls)
+    flat = {**_lit_by(Spheres(hdri, ball, at, kind), reference_space), **flattened(controls)}
     sheet = out if wedge is not None and out is not None else None
     ask = Ask(
         plate=plate,
@@ -120,6 +126,24 @@ def infer(
     if key is not None and only in ("all", "finish"):
         _sign(plan, key)
     return 0
+
+
+def _lit_by(given: Spheres, space: str) -> dict[str, float]:
+    """Controls that ask for the light a lat-long or a ball was photographed in."""
+    given.check()
+    path = given.hdri or given.ball
+    if path is None:
+        return {}
+    measured = given.light(space=space, white_k=SHOW_WHITE_K, exr=space)
+    if measured is None:
+        raise UsageError("no light could be read off it", path=path,
+                         hint="A ball is 24 pixels wide or more, lit from one side")  # fmt: skip
+    light = measured.light
+    found = {"azimuth_deg": light.azimuth_deg, "elevation_deg": light.elevation_deg,
+             "softness_deg": light.softness_deg}  # fmt: skip
+    asked = {f"light.{name}": float(value) for name, value in found.items() if value is not None}
+    print(f"{path}: " + ", ".join(f"{name}={value:.1f}" for name, value in asked.items()))
+    return asked
 
 
 def flattened(nested: Mapping[str, Any], before: str = "") -> dict[str, Any]:

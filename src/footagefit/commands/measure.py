@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from footagefit.commands.progress import track
-from footagefit.commands.references import References, chart_in, check, with_references
+from footagefit.commands.references import References, Spheres, chart_in, check, with_references
 from footagefit.commands.shots import chosen
 from footagefit.errors import (
     AlreadyThere,
@@ -89,8 +89,8 @@ def measure(
     folder = out.expanduser() if out is not None else production.work / "signature"
     if len(corners) != 2:
         raise WrongValue("corners: expected two numbers", hint="Say corners=[9,6]")
-    given = References(chessboard, (int(corners[0]), int(corners[1])), flat, chart, hdri, ball, at,
-                       kind, lens, setup)  # fmt: skip
+    given = References(chessboard, (int(corners[0]), int(corners[1])), flat, chart,
+                       Spheres(hdri, ball, at, kind), lens, setup)  # fmt: skip
     check(given)
     if (folder / record.FILE).exists() and existing == "error":
         raise AlreadyThere("measured already", path=folder, hint="Say existing=replace")

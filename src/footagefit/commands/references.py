@@ -1,7 +1,7 @@
-"""What a person brings beside the footage to `measure`: charts, flats, balls, lat-longs.
+"""What a person brings beside the footage: charts, flats, balls, lat-longs.
 
-Here: reading them and putting what they say in the place of what footage said. Not here: what they
-say (`signature.charts`, `signature.spheres`).
+Here: reading them, putting what they say in the place of what footage said (`measure`), and asking
+for their light (`infer`). Not here: what they say (`signature.charts`, `signature.spheres`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Spheres:
+    """A lat-long, or a ball in a picture; entries are keys of configs/measure.yaml."""
+
+    hdri: Path | None = None
+    ball: Path | None = None
+    at: str | None = None
+    kind: Literal["grey", "chrome"] = "grey"
+
+    def check(self) -> None:
+        """Raise where one is given without what it belongs to."""
+        if self.ball is not None and self.at is None:
+            raise UsageError("ball= needs at=", hint="Say at=<x>,<y>,<radius in pixels>")
+
+    def light(self, *, space: str, white_k: float, exr: str = "auto") -> MeasuredLight | None:
+        """What it says of key and fill; None where it says nothing.
+
+        Args:
+            space: Colour space of pictures that do not know their own.
+            white_k: Colour of light that is R=G=B in the show.
+            exr: Colour space of EXRs, where it is not theirs to say.
+        """
+        from footagefit.signature import spheres
+        from footagefit.signature.record import MeasuredLight
+
+        if self.hdri is not None:
+            light = spheres.lat_long(_pictures(self.hdri, space, exr=exr)[0], white_k=white_k)
+            return None if light is None else MeasuredLight(light, 0.9, "lat-long")
+        if self.ball is None or self.at is None:
+            return None
+        try:
+            x, y, radius = (float(v) for v in self.at.split(","))
+        except ValueError as error:
+            raise WrongValue(f"at: {self.at!r} is not x,y,radius") from error
+        picture = _pictures(self.ball, space, exr=exr)[0]
+        read = spheres.grey_ball if self.kind == "grey" else spheres.chrome_ball
+        light = read(picture, (x, y), radius, white_k=white_k)
+        return None if light is None else MeasuredLight(light, 0.9, f"{self.kind} ball")
+
+
+@dataclass(frozen=True)
 class References:
     """What a person brings beside the footage; entries are keys of configs/measure.yaml."""
 
@@ -27,10 +67,7 @@ class References:
     corners: tuple[int, int]
     flat: Path | None
     chart: Path | None
-    hdri: Path | None
-    ball: Path | None
-    at: str | None
-    kind: Literal["grey", "chrome"]
+    spheres: Spheres
     lens: str | None
     setup: str | None
 
@@ -39,10 +76,10 @@ def check(given: References) -> None:
     """Raise where one is given without what it belongs to."""
     if (given.chessboard or given.flat) and given.lens is None:
         raise UsageError("chessboard= and flat= need lens=", hint="Say lens=<its name>")
-    if (given.chart or given.hdri or given.ball) and given.setup is None:
+    spheres = given.spheres
+    if (given.chart or spheres.hdri or spheres.ball) and given.setup is None:
         raise UsageError("chart=, hdri= and ball= need setup=", hint="Say setup=<its name>")
-    if given.ball is not None and given.at is None:
-        raise UsageError("ball= needs at=", hint="Say at=<x>,<y>,<radius in pixels>")
+    spheres.check()
 
 
 def with_references(made: Signature, given: References, show: Show) -> Signature:
@@ -58,8 +95,11 @@ def with_references(made: Signature, given: References, show: Show) -> Signature
     return replace(made, lenses=lenses, setups=setups)
 
 
-def _pictures(path: Path, show: Show) -> list[np.ndarray]:
-    """Frames of a chart: a pattern, a picture, or a folder of single pictures."""
+def _pictures(path: Path, space: str, *, exr: str = "auto") -> list[np.ndarray]:
+    """Frames of a chart: a pattern, a picture, or a folder of single pictures.
+
+    Cameras' stills are display pictures unless they say otherwise; EXR is certain itself.
+    """
     from footagefit.footage.opening import open_clip
     from footagefit.footage.pattern import PICTURES
     from footagefit.signature.coordinates import channels_last
@@ -70,22 +110,20 @@ def _pictures(path: Path, show: Show) -> list[np.ndarray]:
         files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     made = []
     for file in files:
-        clip = open_clip(file, space=_space_of(file, show), sidecar="none")
+        known = exr if file.suffix.lower() == ".exr" else space
+        clip = open_clip(file, space=known, sidecar="none")
         made += [channels_last(clip.read([n]).rgb_TCHW[0]) for n in clip.numbers]
         clip.close()
     return made
-
-
-def _space_of(path: Path, show: Show) -> str:
-    """Cameras' stills are display pictures unless they say otherwise; EXR is certain itself."""
-    return "auto" if path.suffix.lower() == ".exr" else (show.space or "auto")
 
 
 def _lens_with(lens: Lens, given: References, show: Show) -> Lens:
     from footagefit.signature import charts, vignette
 
     if given.chessboard is not None:
-        found = charts.fit_chessboard(_pictures(given.chessboard, show), given.corners)
+        found = charts.fit_chessboard(
+            _pictures(given.chessboard, show.space or "auto"), given.corners
+        )
         if found is None:
             raise WrongValue(
                 "a chessboard was found in fewer than three pictures", path=given.chessboard,
@@ -93,33 +131,21 @@ def _lens_with(lens: Lens, given: References, show: Show) -> Lens:
             )  # fmt: skip
         lens = replace(lens, distortion=found)
     if given.flat is not None:
-        lens = replace(lens, vignette=vignette.fit_flat(_pictures(given.flat, show)[0]))
+        lens = replace(
+            lens, vignette=vignette.fit_flat(_pictures(given.flat, show.space or "auto")[0])
+        )
     return lens
 
 
 def _light_of(given: References, show: Show) -> MeasuredLight | None:
-    from footagefit.signature import spheres
-    from footagefit.signature.record import MeasuredLight
-
-    if given.hdri is not None:
-        light = spheres.lat_long(_pictures(given.hdri, show)[0], white_k=show.white_k)
-        return None if light is None else MeasuredLight(light, 0.9, "lat-long")
-    if given.ball is not None and given.at is not None:
-        try:
-            x, y, radius = (float(v) for v in given.at.split(","))
-        except ValueError as error:
-            raise WrongValue(f"at: {given.at!r} is not x,y,radius") from error
-        picture = _pictures(given.ball, show)[0]
-        read = spheres.grey_ball if given.kind == "grey" else spheres.chrome_ball
-        light = read(picture, (x, y), radius, white_k=show.white_k)
-        return None if light is None else MeasuredLight(light, 0.9, f"{given.kind} ball")
-    if given.chart is not None:
-        found = chart_in(_pictures(given.chart, show)[0], show.white_k)
-        if found is None:
+    space = show.space or "auto"
+    light = given.spheres.light(space=space, white_k=show.white_k)
+    if light is None and given.chart is not None:
+        light = chart_in(_pictures(given.chart, space)[0], show.white_k)
+        if light is None:
             raise WrongValue("no Macbeth chart was found", path=given.chart,
                              hint="It has to be seen whole")  # fmt: skip
-        return found
-    return None
+    return light
 
 
 def chart_in(picture_HWC: np.ndarray, white_k: float) -> MeasuredLight | None:

@@ -86,6 +86,24 @@ def small_size(height: int, width: int, *, long_px: int, cell_px: int) -> tuple[
     return rows, columns
 
 
+def shrunk(given: Given, *, long_px: int, cell_px: int) -> Given:
+    """Every picture at `long_px`, light averaged; one way for frames and their proxies."""
+    size = small_size(*given.plate.shape[-2:], long_px=long_px, cell_px=cell_px)
+    reference = given.reference
+    if reference.shape[1]:
+        wanted = small_size(*reference.shape[-2:], long_px=long_px, cell_px=cell_px)
+        flat = resampled(reference.flatten(0, 1), wanted)
+        reference = flat.unflatten(0, reference.shape[:2])
+    return Given(
+        plate=resampled(given.plate, size),
+        guide=resampled(given.guide, size),
+        mask=resampled(given.mask, size),
+        reference=reference,
+        vector=given.vector,
+        noise=given.noise[:, :0],
+    )
+
+
 def resampled(picture_BCHW: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture at another size; where it shrinks, the exact mean of the light it covers.
 

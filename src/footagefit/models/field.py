@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import WrongValue
-from footagefit.models.base import Amounts, Look, Model, resampled, scaled, small_size
+from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
 from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import TOE, stops
@@ -68,21 +68,8 @@ class FieldModel(Model):
         self.way: Way = way
 
     def small(self, given: Given) -> Given:
-        """Every picture at `long_px`, light averaged; one way for frames and their proxies."""
-        size = small_size(*given.plate.shape[-2:], long_px=self.long_px, cell_px=CELL_PX)
-        reference = given.reference
-        if reference.shape[1]:
-            wanted = small_size(*reference.shape[-2:], long_px=self.long_px, cell_px=CELL_PX)
-            flat = resampled(reference.flatten(0, 1), wanted)
-            reference = flat.unflatten(0, reference.shape[:2])
-        return Given(
-            plate=resampled(given.plate, size),
-            guide=resampled(given.guide, size),
-            mask=resampled(given.mask, size),
-            reference=reference,
-            vector=given.vector,
-            noise=given.noise[:, :0],
-        )
+        """Every picture at `long_px`; one way for frames and their proxies."""
+        return shrunk(given, long_px=self.long_px, cell_px=CELL_PX)
 
     def look(self, given_small: Given) -> Look:
         """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops."""

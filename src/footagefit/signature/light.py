@@ -29,9 +29,9 @@ from footagefit.errors import FootagefitWarning
 from footagefit.footage.white import light_rgb
 from footagefit.records import Light
 from footagefit.signature.light_net import SIZE_PX, LightNet
+from footagefit.signature.light_vector import LUMA
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "light.safetensors"
-_LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg luminance
 _PLAIN_SURE = 0.0  # log concentration that the fallback claims: barely better than a guess
 
 
@@ -114,7 +114,7 @@ def plain(plate: Tensor, mask: Tensor) -> Tensor:
     z = (1.0 - x * x - y * y).clamp_min(0.0).sqrt()
     inside = ((z > 0.2).float() * mask[:, 0]).flatten(1) + 1e-4
     basis = torch.stack([x, y, z, torch.ones_like(x)], -1).view(1, -1, 4).to(plate)
-    luma = (plate.clamp_min(0.0) * plate.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(1).flatten(1)
+    luma = (plate.clamp_min(0.0) * plate.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1).flatten(1)
     level = (luma * inside).sum(1, keepdim=True) / inside.sum(1, keepdim=True)
     luma = (luma / level.clamp_min(1e-6)).clamp_max(4.0)
     weighted = basis * inside[:, :, None]
@@ -177,7 +177,7 @@ def direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, f
 def of_stops(stops: Sequence[float]) -> tuple[float, float, float]:
     """Level, kelvin and tint of a light given as stops of R, G and B."""
     rgb = np.exp2(np.asarray(stops, np.float64))
-    level = float(rgb @ np.asarray(_LUMA))
+    level = float(rgb @ np.asarray(LUMA))
     table, mireds, tints = _colours()
     chroma = np.log2(rgb[[0, 2]] / rgb[1])
     nearest = int(np.argmin(((table - chroma) ** 2).sum(1)))

@@ -12,17 +12,6 @@ from collections.abc import Mapping
 from footagefit.footage.white import SHOW_WHITE_K, light_rgb
 from footagefit.tasks.base import Control
 
-# In the order of `models.nets.light_code.VECTOR`, which a test holds to be the same.
-VECTOR = (
-    "light.azimuth_x", "light.azimuth_z", "light.elevation_y", "light.softness_log2",
-    "light.key_ev", "light.key_r", "light.key_g", "light.key_b",
-    "light.fill_ev", "light.fill_r", "light.fill_g", "light.fill_b",
-    "light.by.azimuth", "light.by.elevation", "light.by.softness_deg",
-    "light.by.key_ev", "light.by.key_r", "light.by.key_g", "light.by.key_b",
-    "light.by.fill_ev", "light.by.fill_r", "light.by.fill_g", "light.by.fill_b",
-    "light.plate.azimuth_x", "light.plate.azimuth_z", "light.plate.elevation_y",
-    "light.add",
-)  # fmt: skip
 MODES = ("replace", "add")
 
 

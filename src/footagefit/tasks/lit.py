@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from footagefit.footage.white import light_rgb
+from footagefit.signature.light_vector import LUMA
 from footagefit.tasks.draws import chance, choice, uniform
 
-LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg luminance
 _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
 _SMALLEST = 0.6  # part of a scene's picture that a framing shows at least
 
@@ -66,14 +66,14 @@ def drawn_rest(scene: Scene, rng: torch.Generator, *, but: tuple[int, ...]) -> T
     others = [k for k in range(scene["keys"].shape[0]) if k not in but]
     if others and chance(rng, 0.3):
         stops = colour_stops(uniform(rng, -4.5, -0.8), uniform(rng, 110.0, 330.0))
-        rest = rest + scene["keys"][others[choice(rng, len(others))]] * _gain(stops)
+        rest = rest + scene["keys"][others[choice(rng, len(others))]] * gain(stops)
     return rest
 
 
 def picture(scene: Scene, lamps: Lamps, rest: Tensor) -> Tensor:
     """A scene under its lamps (3,H,W)."""
-    lit = scene["keys"][lamps.key] * _gain(lamps.key_stops)
-    return lit + scene["fill"] * _gain(lamps.fill_stops) + rest
+    lit = scene["keys"][lamps.key] * gain(lamps.key_stops)
+    return lit + scene["fill"] * gain(lamps.fill_stops) + rest
 
 
 def other_key(scene: Scene, key: int, rng: torch.Generator, *, apart_deg: float) -> int:
@@ -129,5 +129,6 @@ def grey(light: Tensor) -> Tensor:
     return (light * weights).sum(0, keepdim=True).expand_as(light).contiguous()
 
 
-def _gain(stops: Tensor) -> Tensor:
+def gain(stops: Tensor) -> Tensor:
+    """What stops of R, G and B multiply a picture by (3,1,1)."""
     return torch.exp2(stops)[:, None, None]

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from footagefit.signature.light_net import SIZE_PX, LightNet
+from footagefit.signature.light_vector import LUMA
 from footagefit.soundstage.apart import CREW, Apart
 from footagefit.tasks.draws import chance, choice, generator, normal, uniform
 from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, grey, picture
@@ -30,7 +31,6 @@ from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, g
 HELD_OUT_SEED = 1_000_003
 _SAVE_EVERY = 250
 _EACH = 2  # lightings of a scene in a batch
-_LUMA = (0.2722287, 0.6740818, 0.0536895)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _example(scene: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor
     colours = torch.cat([lamps.key_stops, lamps.fill_stops])
     if chance(rng, 0.3):
         light = grey(light)
-        levels = (torch.exp2(colours.view(2, 3)) @ light.new_tensor(_LUMA)).log2()
+        levels = (torch.exp2(colours.view(2, 3)) @ light.new_tensor(LUMA)).log2()
         colours = levels[:, None].expand(2, 3).reshape(6)
     there = (scene["depth"] > 0).float()
     return {

@@ -11,21 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# What a relight's vector holds, in order; each takes a value and a present flag. Directions are
-# unit vectors: azimuth in the ground plane, elevation as its sine; colours are stops of R, G, B
-# at luminance 1; `by` is beside the plate's own; `plate` says what that is, where it is known.
-VECTOR = (
-    "light.azimuth_x", "light.azimuth_z", "light.elevation_y", "light.softness_log2",
-    "light.key_ev", "light.key_r", "light.key_g", "light.key_b",
-    "light.fill_ev", "light.fill_r", "light.fill_g", "light.fill_b",
-    "light.by.azimuth", "light.by.elevation", "light.by.softness_deg",
-    "light.by.key_ev", "light.by.key_r", "light.by.key_g", "light.by.key_b",
-    "light.by.fill_ev", "light.by.fill_r", "light.by.fill_g", "light.by.fill_b",
-    "light.plate.azimuth_x", "light.plate.azimuth_z", "light.plate.elevation_y",
-    "light.add",
-)  # fmt: skip
+from footagefit.signature.light_vector import LUMA, VECTOR
+
 _PLACE = {name: i for i, name in enumerate(VECTOR)}
-_LUMA = (0.2722287, 0.6740818, 0.0536895)
 _STEEPEST = 1.55  # radians of elevation
 
 
@@ -67,20 +55,26 @@ def asked(vector: Tensor, own: Lamp, like: Lamp | None = None) -> tuple[Lamp, La
     return old, _after(get, base), get.flag("light.add") * get.value("light.add")
 
 
-def movement(old: Lamp, new: Lamp, add: Tensor) -> Tensor:
-    """How much is asked (B,1): 0 for nothing, towards 1 for much; smooth where it is little."""
+def movement(old: Lamp, new: Lamp) -> Tensor:
+    """How far the key moves or widens (B,1): 0 for not at all, towards 1; smooth about 0.
+
+    A turn that is no more than the doubt about where the plate's key stands hardly counts.
+    """
     turn = torch.acos((old.way * new.way).sum(1, keepdim=True).clamp(-1.0, 1.0) * 0.9999999)
     turn = torch.where((old.way == new.way).all(1, keepdim=True), torch.zeros_like(turn), turn)
-    stops = (old.key - new.key).abs().mean(1, keepdim=True)
-    stops = stops + (old.fill - new.fill).abs().mean(1, keepdim=True)
-    soft = (old.soft - new.soft).abs()
-    much = (turn / 0.35).square() + (stops / 1.5).square() + (soft / 4.0).square() + 4.0 * add
+    reach = 0.35**2 + torch.exp(-old.sure)  # radians^2
+    much = turn.square() / reach + ((old.soft - new.soft) / 4.0).square()
     return 1.0 - torch.exp(-much)
+
+
+def mirrored(lamp: Lamp) -> Lamp:
+    """The same light in a mirrored picture."""
+    return lamp._replace(way=lamp.way * lamp.way.new_tensor([-1.0, 1.0, 1.0]))
 
 
 def level(stops: Tensor) -> Tensor:
     """Stops of luminance (B,1) of colours in stops (B,3)."""
-    return torch.log2((torch.exp2(stops) * stops.new_tensor(_LUMA)).sum(1, keepdim=True))
+    return torch.log2((torch.exp2(stops) * stops.new_tensor(LUMA)).sum(1, keepdim=True))
 
 
 class _Entries:

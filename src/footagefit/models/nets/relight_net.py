@@ -1,11 +1,13 @@
-"""The network of relighting: it perceives shape, physics shades, it corrects.
+"""The network of relighting: it perceives shape, physics shades, and it says what the key does.
 
-`perceive` reads normals, height and albedo off the small plate. `shade` puts them under the old
-and the new light and marches shadows over the height. `correct` looks at all of that and says what
-is missing, how sure it is, and what light must be added where old light was none.
+`perceive` reads features, normals and height off the small plate under its own light. `shade` puts
+those under the old and the new key and marches shadows over the height. The rest says, at the
+plate's own size, how much of the plate's light is its key's (`share`) and what the same key would
+give from where it is asked for (`key`). Both are parts of the plate's own light: so whatever is
+asked of levels and colours is a weighted sum, and light adds by construction.
 
-Shapes: B batch, C channels, H and W of the small plate, h = H / 2 and w = W / 2 of all that is
-decided. Every forward takes and returns tensors.
+Shapes: B batch, C channels, H and W of the small plate, h = H / 2 and w = W / 2 of what is
+perceived. Every forward takes and returns tensors.
 """
 
 from __future__ import annotations
@@ -15,16 +17,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from footagefit.models.nets.light import stops
-from footagefit.models.nets.light_code import Lamp, level
+from footagefit.models.nets.light_code import Lamp
 
 CELL_PX = 16  # sides of small pictures are multiples of this
 _STEPS = (1.0, 2.0, 3.5, 5.5, 8.0, 12.0, 18.0)  # of the shadow march, in cells
-_MOST_EV = 5.0  # of any change
-_SHADED = 17  # channels that `correct` sees beside features and stops
+_MOST_EV = 5.0  # that a key is brighter than the plate
+_BOUNCED = 0.06  # some light comes back from the set wherever a key is
+_SHADED = 7  # pictures that physics adds
+_OLD, _NEW = 4, 10  # numbers that say where the plate's key is, and where it shall be
+_DETAIL = 16
 
 
 class RelightNet(nn.Module):
-    """Perceive and correct.
+    """Perceive, shade and correct.
 
     Args:
         width: Channels of the first stage.
@@ -32,78 +37,73 @@ class RelightNet(nn.Module):
 
     def __init__(self, *, width: int = 32) -> None:
         super().__init__()
-        self.perception = _UNet(4 * 7, width, deep=(2 * width, 4 * width, 4 * width))
-        self.seen = nn.Conv2d(width, 7, 1)
-        self.correction = _UNet(width + 3 + _SHADED, width, deep=(2 * width, 3 * width))
-        self.change = nn.Conv2d(width, 3, 1)
-        self.trust = nn.Conv2d(width, 1, 1)
-        self.added = nn.Conv2d(width, 3, 1)
-        for head in (self.change, self.trust, self.added):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)  # pyright: ignore[reportArgumentType]
+        code, two, four = 2 * width, 2 * width, 4 * width
+        self.old_code = _code(_OLD, code)
+        self.perception = _UNet(4 * 7, width, deep=(two, four, four), code=code)
+        self.seen = nn.Conv2d(width, 4, 1)
+        self.new_code = _code(_NEW, code)
+        self.correction = _UNet(width + _SHADED, width, deep=(two, 3 * width), code=code)
+        self.detail = nn.Conv2d(width + 3, _DETAIL, 3, padding=1)
+        self.decided = nn.Conv2d(_DETAIL, 10, 1)
+        nn.init.zeros_(self.decided.weight)
+        nn.init.zeros_(self.decided.bias)  # pyright: ignore[reportArgumentType]
 
-    def perceive(self, plate: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features (B,C,h,w), normals (B,3,h,w), height (B,1,h,w), albedo stops (B,3,h,w)."""
+    def perceive(
+        self, plate: Tensor, mask: Tensor, old: Lamp
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features (B,C,h,w), normals (B,3,h,w), height (B,1,h,w), stops about the mean."""
         view = stops(plate)
-        mean = _mean(view, mask)
-        about = (view - mean).clamp(-6.0, 6.0)
-        x = self.perception(_folded(torch.cat([0.4 * about, 0.1 * view, mask], 1)))
+        about = (view - _mean(view, mask)).clamp(-6.0, 6.0)
+        code = self.old_code(torch.cat([old.way, 0.3 * old.sure], 1))
+        folded = F.pixel_unshuffle(torch.cat([0.4 * about, 0.1 * view, mask], 1), 2)
+        x = self.perception(folded.contiguous(memory_format=torch.channels_last), code)
         raw = self.seen(F.silu(x))
         facing = raw.new_tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
         normals = F.normalize(raw[:, :3] + facing, dim=1, eps=1e-4)
-        return x, normals, 0.2 * raw[:, 3:4], raw[:, 4:7]
+        return x, normals, 0.2 * raw[:, 3:4], about
 
-    def forward(
-        self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp, add: Tensor, moved: Tensor
-    ) -> dict[str, Tensor]:
-        """What to change (all at h, w).
+    def forward(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
+        """What the plate's light is made of, and what the key would give.
 
         Returns:
-            `change` (B,3) stops before trust, `trust` (B,1) 0..1, `lift` (B,3) light to add in
-            units of the plate's mean, `physics` (B,3) stops that shading alone would change, and
-            what was perceived: `normals`, `height`, `albedo`, `shadow` (B,1) of the new key.
+            At H, W: `share` (B,3) of the plate's light that is the key's, `key` (B,3) the moved
+            key's light over the plate's, `lift` (B,3) more of it, in units of the plate's mean,
+            `doubt` (B,1) the error to expect, in stops. At h, w: `normals`, `height` and `shadow`
+            (B,1) of the moved key.
         """
-        features, normals, height, albedo = self.perceive(plate, mask)
-        view = F.avg_pool2d(stops(plate), 2)
-        about = (view - _mean(view, F.avg_pool2d(mask, 2))).clamp(-6.0, 6.0)
-        shaded, physics, shadow = shade(normals, height, old, new, add, moved)
-        x = torch.cat([features, 0.4 * about, shaded], 1)
-        x = F.silu(self.correction(x))
-        change = physics + moved[:, :, None, None] * 2.0 * self.change(x)
-        change = _MOST_EV * torch.tanh(change / _MOST_EV)
-        trust = torch.sigmoid(1.5 + 2.0 * self.trust(x))
-        lift = moved[:, :, None, None] * F.softplus(self.added(x) - 4.0)
+        features, normals, height, about = self.perceive(plate, mask, old)
+        shaded, physics, shadow = shade(normals, height, old, new)
+        turn = (old.way * new.way).sum(1, keepdim=True)
+        soft = [0.12 * old.soft, 0.12 * new.soft]
+        code = self.new_code(torch.cat([new.way, old.way, turn, 0.3 * old.sure, *soft], 1))
+        x = self.correction(torch.cat([features, shaded], 1), code)
+        size = (int(plate.shape[2]), int(plate.shape[3]))
+        wide = F.interpolate(torch.cat([F.silu(x), physics], 1), size=size, mode="bilinear")
+        x = self.detail(torch.cat([wide[:, :-1], 0.4 * about], 1))
+        share, key, lift, doubt = self.decided(F.silu(x)).split([3, 3, 3, 1], 1)
+        key = wide[:, -1:] + 2.0 * key
         return {
-            "change": change, "trust": trust, "lift": lift, "physics": physics,
-            "normals": normals, "height": height, "albedo": albedo, "shadow": shadow,
+            "share": torch.sigmoid(1.0 + 2.0 * share),
+            "key": torch.exp2(_MOST_EV * torch.tanh(key / _MOST_EV)),
+            "lift": 0.05 * F.softplus(2.0 * lift - 3.0),
+            "doubt": F.softplus(doubt),
+            "normals": normals, "height": height, "shadow": shadow,
         }  # fmt: skip
 
 
-def shade(
-    normals: Tensor, height: Tensor, old: Lamp, new: Lamp, add: Tensor, moved: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The picture's shape under both lights.
+def shade(normals: Tensor, height: Tensor, old: Lamp, new: Lamp) -> tuple[Tensor, Tensor, Tensor]:
+    """The picture's shape under both keys.
 
     Returns:
-        Channels for the corrector (B,17,h,w), the change in stops (B,3,h,w) that unshadowed
-        shading makes, and how much of the new key is hidden (B,1,h,w).
+        Pictures for the corrector (B,7,h,w), the moved key over the plate's (B,1,h,w) in stops as
+        shading alone has it, and how much of the moved key is hidden (B,1,h,w).
     """
     was, will = _facing(normals, old), _facing(normals, new)
     hidden_was, hidden_will = marched(height, old.way), marched(height, new.way)
-    change = _change(was, will, old, new, add)
-    in_shadow = _change(was * (1 - hidden_was), will * (1 - hidden_will), old, new, add)
-    size = normals.shape[2:]
-    turn = (old.way * new.way).sum(1, keepdim=True)
-    contrast = [level(old.key) - level(old.fill), level(new.key) - level(new.fill)]
-    code = [turn, 0.2 * contrast[0], 0.2 * contrast[1], add, 0.3 * old.sure, moved,
-            old.way[:, 2:3], new.way[:, 2:3]]  # fmt: skip
-    spread = torch.cat(code, 1)[:, :, None, None].expand(-1, -1, *size)
-    shaded = torch.cat([
-        was, will, hidden_was, hidden_will, _glint(normals, old.way), _glint(normals, new.way),
-        0.4 * change.mean(1, keepdim=True), 0.4 * in_shadow.mean(1, keepdim=True),
-        (new.key - old.key).mean(1)[:, None, None, None].expand(-1, 1, *size), spread,
-    ], 1)  # fmt: skip
-    return shaded, change, hidden_will
+    ratio = torch.log2((will + _BOUNCED) / (was + _BOUNCED)).clamp(-3.0, 3.0)
+    shaded = [was, will, hidden_was, hidden_will, 0.4 * ratio,
+              _glint(normals, old.way), _glint(normals, new.way)]  # fmt: skip
+    return torch.cat(shaded, 1), ratio - 0.5, hidden_will
 
 
 def marched(height: Tensor, way: Tensor) -> Tensor:
@@ -145,71 +145,62 @@ def _glint(normals: Tensor, way: Tensor, power: float = 16.0) -> Tensor:
     return (normals * half[:, :, None, None]).sum(1, keepdim=True).clamp_min(1e-4).pow(power)
 
 
-def _change(was: Tensor, will: Tensor, old: Lamp, new: Lamp, add: Tensor) -> Tensor:
-    """Stops (B,3,h,w) between two shadings, per channel; 0 to the bit where they are the same."""
-    add = add[:, :, None, None]
-    before = _lit(was, old)
-    after = _lit(will, new)
-    more = before + after - torch.exp2(new.fill)[:, :, None, None]
-    return torch.log2(torch.where(add > 0, more, after) / before)
-
-
-def _lit(cosine: Tensor, lamp: Lamp) -> Tensor:
-    # Some light comes back from the set wherever a key is: black shadows are rare.
-    key = torch.exp2(lamp.key)[:, :, None, None]
-    return key * (cosine + 0.06) + torch.exp2(lamp.fill)[:, :, None, None]
-
-
 def _mean(view: Tensor, mask: Tensor) -> Tensor:
     weight = mask + 0.05
     return (view * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
 
 
-def _folded(x: Tensor) -> Tensor:
-    """Each two by two pixels as one with four times the channels."""
-    return F.pixel_unshuffle(x, 2)
+def _code(numbers: int, width: int) -> nn.Sequential:
+    """Numbers as features that turn a net's channels up and down."""
+    return nn.Sequential(nn.Linear(numbers, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
 
 class _UNet(nn.Module):
-    """Down and up again.
+    """Down and up again, every stage turned up and down by a code (Perez et al. 2018, FiLM).
 
     Args:
         channels: Of the input.
         width: Of the first and the last stage.
         deep: Of the stages below.
+        code: Numbers of the code.
     """
 
-    def __init__(self, channels: int, width: int, *, deep: tuple[int, ...]) -> None:
+    def __init__(self, channels: int, width: int, *, deep: tuple[int, ...], code: int) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, width, 3, padding=1)
         widths = (width, *deep)
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths, deep, strict=False)
         )
-        self.before = nn.ModuleList(_Block(w) for w in widths)
+        self.before = nn.ModuleList(_Block(w, code) for w in widths)
         self.up = nn.ModuleList(nn.Conv2d(b + a, a, 1) for a, b in zip(widths, deep, strict=False))
-        self.after = nn.ModuleList(_Block(w) for w in widths[:-1])
-        self.deepest = nn.Sequential(_Block(deep[-1]), nn.Conv2d(deep[-1], deep[-1], 1))
+        self.after = nn.ModuleList(_Block(w, code) for w in widths[:-1])
+        self.deepest = _Block(deep[-1], code)
+        self.everywhere = nn.Linear(deep[-1], deep[-1])
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.before[0](self.stem(x))
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        x = self.before[0](self.stem(x), code)
         kept = [x]
         for down, block in zip(self.down, list(self.before)[1:], strict=True):
-            x = block(down(F.silu(x)))
+            x = block(down(F.silu(x)), code)
             kept.append(x)
-        x = x + self.deepest(x) + x.mean((2, 3), keepdim=True)
+        x = x + self.everywhere(x.mean((2, 3)))[:, :, None, None]
+        x = self.deepest(x, code)
         for at in range(len(self.up) - 1, -1, -1):
             wide = F.interpolate(x, size=kept[at].shape[2:], mode="bilinear")
-            x = self.after[at](self.up[at](torch.cat([wide, kept[at]], 1)))
+            x = self.after[at](self.up[at](torch.cat([wide, kept[at]], 1)), code)
         return x
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, code: int) -> None:
         super().__init__()
         self.settle = nn.GroupNorm(8, width)
         self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.turn = nn.Linear(code, 2 * width)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(F.silu(self.settle(x)))))
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        up, more = self.turn(code)[:, :, None, None].chunk(2, 1)
+        inner = self.first(F.silu(self.settle(x)))
+        return x + self.second(F.silu(inner * (1.0 + up) + more))
