@@ -203,6 +203,7 @@ class Measuring:
     def _grain(self, shot: Shot) -> float | None:
         """Deviation at grey over grey, of the finest medium; proxies have lost it."""
         from footagefit.signature import grain
+        from footagefit.signature.grain_patches import patches
 
         role = next((r for r in FINE if shot.medium(r) is not None), None)
         if role is None:
@@ -215,7 +216,7 @@ class Measuring:
         if bool(gone.any()):
             return None
         frame, after = (coordinates.channels_last(p) for p in pixels)
-        found = grain.fit(grain.patches(frame, after))
+        found = grain.fit(patches(frame, after))
         return None if found is None else found.share
 
 
