@@ -10,7 +10,7 @@ from footagefit.rendering.fits import Part, Recipe, save_fit
 
 RECIPE = Recipe(
     Part("relight", {"size": [32, 32]}),
-    Part("relight", {"width": 8, "long_px": 48, "points": 64}),
+    Part("relight", {"width": 8, "long_px": 48}),
 )
 
 

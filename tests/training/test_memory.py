@@ -57,7 +57,7 @@ def test_recomputed_blocks_come_to_the_same_weights(plain, tmp_path, plan, waves
 def test_recomputed_blocks_keep_less(plan, waves, name):
     recipe = plan().recipe
     if name == "relight":
-        small = Part("relight", {"width": 8, "long_px": 64, "points": 128})
+        small = Part("relight", {"width": 8, "long_px": 64})
         recipe = replace(recipe, task=Part("relight", {"size": [64, 64]}), model=small)
     task = recipe.build_task()
     pair = Examples(waves().train, task, seed=0)[0]
