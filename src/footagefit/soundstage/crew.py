@@ -29,7 +29,7 @@ def on_stage(setup: SetUp, size_px: tuple[int, int]) -> delivery.Camera:
     return film(setup, size_px=size_px, samples=_SAMPLES)
 
 
-_SAMPLES = 4  # rays a pixel where something ends
+_SAMPLES = 3  # rays a pixel where something ends
 
 
 def open_folder(out: Path, script: Script) -> None:
