@@ -6,11 +6,10 @@ there is, how much is done at once. What does not: doing it (`render.py`).
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +34,7 @@ from footagefit.rendering.fits import Fit, fit_of
 from footagefit.rendering.regrain import GrainWay, Regrain
 from footagefit.rendering.shot import Kept, Shot, check_mask, reference_frames, small_reference
 from footagefit.rendering.temporal import Temporal
-from footagefit.rendering.work import Work
+from footagefit.rendering.work import Bounds, Work, available
 
 SEED = 0  # fits of transforms draw nothing at random; what fills will is named here
 REFERENCES = 4  # most frames of a reference clip that are looked at
@@ -307,7 +306,7 @@ class Plan:
     @cached_property
     def bounds(self) -> Bounds:
         """How much is under way at once, within the memory that may be taken."""
-        limit = int(self.ask.memory_gb * _GIB) if self.ask.memory_gb else _available() // 2
+        limit = int(self.ask.memory_gb * _GIB) if self.ask.memory_gb else available() // 2
         return Bounds.within(limit, self.frame_bytes, self.ask.threads)
 
     @property
@@ -348,50 +347,6 @@ class Plan:
         if size < 1:
             raise WrongValue(f"chunk: {size} is below 1", hint="Say chunk=50")
         return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How much is under way at once.
-
-    Attributes:
-        depth: Frames read ahead.
-        threads: Encoding threads; each may have a frame waiting.
-        busy_bytes: What that takes.
-        kept_bytes: What is left for frames held from the first pass to the second.
-    """
-
-    depth: int
-    threads: int
-    busy_bytes: int
-    kept_bytes: int
-
-    @classmethod
-    def within(cls, limit_bytes: int, frame_bytes: int, threads: int | None) -> Bounds:
-        """The most that fits a bound; at least one frame at a time."""
-        # Two more than cores: an encoder that waits for the disk leaves its core to another.
-        bounds = cls(4, threads or min(8, (os.cpu_count() or 1) + 2), 0, 0)
-        while True:
-            # A frame read: floats and stored values; computed: plate, result, mask; encoded: two.
-            busy = int(frame_bytes * (1.7 * bounds.depth + 3 + 2.5 * 2 * bounds.threads))
-            if busy <= limit_bytes or (bounds.depth == 1 and bounds.threads == 1):
-                return replace(
-                    bounds, busy_bytes=busy, kept_bytes=max(0, (limit_bytes - busy) // 2)
-                )
-            less = max(1, bounds.threads - 1) if threads is None else bounds.threads
-            if bounds.depth == 1 and less == bounds.threads:
-                less = max(1, bounds.threads - 1)
-            bounds = replace(bounds, depth=max(1, bounds.depth - 1), threads=less)
-
-
-def _available() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 8 * _GIB
 
 
 def _warn(line: str) -> None:
