@@ -1,7 +1,7 @@
 """How much is done at once, and on which devices; halved when memory runs out.
 
-What belongs here: bounds of memory, models on devices, retrying with less, one clear line where nothing helps. What
-does not: reading and writing (`stream.py`).
+What belongs here: bounds of memory, models on devices, retrying with less, one clear line where
+nothing helps. What does not: reading and writing (`stream.py`).
 """
 
 from __future__ import annotations
