@@ -1,0 +1,275 @@
+"""Teach the finder of wires, booms and dust on the soundstage: how its shipped weights are made.
+
+    python -m footagefit.training.finder out=<folder> scenes=240 steps=1800
+
+Goes on where it stopped; writes `finder.safetensors` (half precision) and `finder.json`, its card.
+What belongs here: its loop, its examples and its numbers. What does not: the net
+(`motion/finder_net.py`), what it is shown (`motion/evidence.py`), footage and things drawn for it
+(`finder_footage`, `finder_things`).
+
+Shapes: B batch, T frames, C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from footagefit.motion.evidence import evidence
+from footagefit.motion.finder_net import KINDS, FinderNet
+from footagefit.motion.finders import judged
+from footagefit.soundstage.training import Cache
+from footagefit.tasks.draws import generator
+from footagefit.training.finder_footage import footage, recorded
+from footagefit.training.finder_things import Thing, boom, dust, wires
+
+HELD_OUT_SEED = 1_000_003
+SIZE_PX = (192, 256)
+_SCENE_PX = (256, 336)
+_TOGETHER, _LIGHTS = 8, 2
+_SAVE_EVERY = 150
+_SHOWN = 0.35  # coverage from which a pixel is to be found
+_ODDS = {"wire": 0.42, "boom": 0.2, "dust": 0.16}  # else a clean frame
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """How the shipped weights were taught; the defaults rebuild them.
+
+    Attributes:
+        out: Folder for the scenes, the state and the weights.
+        scenes: To learn from.
+        steps: Of the optimizer.
+        batch: Frames a step.
+        width: Of the net.
+        rate: Peak learning rate.
+        seed: Of every draw.
+    """
+
+    out: str = "base_work/finder"
+    scenes: int = 240
+    steps: int = 1800
+    batch: int = 8
+    width: int = 16
+    rate: float = 3e-3
+    seed: int = 0
+
+
+class Scenes:
+    """Lit stage scenes with how near each pixel is, from a cache.
+
+    Args:
+        folder: Where they are kept.
+        seed: Of the scenes.
+        count: How many.
+    """
+
+    def __init__(self, folder: Path, *, seed: int, count: int) -> None:
+        self._cache = Cache(folder, seed=seed, count=_TOGETHER, size_px=_SCENE_PX, lights=_LIGHTS)
+        self._count = count
+        self._held: dict[int, dict[str, Tensor]] = {}
+
+    def scene(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """One of them at a usual exposure: `light` (h,w,3), `near` (h,w) in 0..1."""
+        number = int(rng.integers(self._count))
+        index, at = divmod(number, _TOGETHER)
+        if index not in self._held:
+            kept = self._cache.batch(index)
+            self._held[index] = {n: kept[n] for n in ("images", "depth")}
+        kept = self._held[index]
+        light = kept["images"][at, int(rng.integers(_LIGHTS))].float().clamp(0.0, 100.0)
+        light = light * (0.18 / float(light.mean().clamp_min(1e-3))) * 2.0 ** rng.normal()
+        depth = kept["depth"][at, 0].float()
+        near = torch.where(depth > 0, 1.0 / depth.clamp_min(0.1), torch.zeros_like(depth))
+        near = (near - near.amin()) / (near.amax() - near.amin()).clamp_min(1e-6)
+        return {"light": light.permute(1, 2, 0).contiguous().numpy(), "near": near.numpy()}
+
+
+def example(scenes: Scenes, rng: np.random.Generator, draws: torch.Generator) -> dict[str, Tensor]:
+    """What is seen of a frame (C,H,W), what is to be found (3,H,W), and what counts (3,H,W)."""
+    frames, doubt = footage(rng, scenes.scene(rng), scenes.scene(rng), SIZE_PX)
+    things = _things(rng, float(np.median(frames)) + 0.01)
+    truth = np.zeros((len(KINDS), *SIZE_PX), np.float32)
+    for thing in things:
+        share = thing.cover_THW[..., None]
+        frames = frames * (1 - share) + thing.light_THWC * share
+        at = KINDS.index(thing.kind)
+        truth[at] = np.maximum(truth[at], thing.cover_THW[1])
+    shot = recorded(rng, frames, draws)
+    counts = np.ones_like(truth)
+    counts[0][(doubt[1] > 0.05) & (truth[0] < _SHOWN)] = 0.0
+    counts[(truth > 0.08) & (truth < _SHOWN)] = 0.2  # edges may fall either way
+    order = (0, 1, 2) if rng.random() < 0.5 else (2, 1, 0)
+    if rng.random() < 0.06:  # a shot's head or end
+        order = (2, 1, 2)
+    seen = evidence(*(shot[t] for t in order))
+    wanted = torch.from_numpy((truth >= _SHOWN).astype(np.float32))
+    return {"seen": seen, "truth": wanted, "counts": torch.from_numpy(counts)}
+
+
+def _things(rng: np.random.Generator, level: float) -> list[Thing]:
+    odds = [*_ODDS.values(), 1.0 - sum(_ODDS.values())]
+    kind = int(rng.choice(4, p=odds))
+    if kind == 0:
+        return wires(rng, SIZE_PX, level)
+    if kind == 3:
+        return []
+    return [(boom, dust)[kind - 1](rng, SIZE_PX, level)]
+
+
+def examples(scenes: Scenes, step: int, lesson: Lesson) -> dict[str, Tensor]:
+    """A batch; a function of the step alone."""
+    made = []
+    for number in range(lesson.batch):
+        rng = np.random.default_rng([lesson.seed, step, number, 43])
+        made.append(example(scenes, rng, generator(lesson.seed, step, number, 44)))
+    return {name: torch.stack([each[name] for each in made]) for name in made[0]}
+
+
+def loss_of(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """Cross entropy in which what is to be found weighs more, and overlap where there is any."""
+    truth, counts = batch["truth"], batch["counts"]
+    weight = counts * (1.0 + 3.0 * truth)
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    hard = (torch.sigmoid(logits.detach()) - truth).abs()
+    entropy = (each * weight * (0.1 + hard)).sum((0, 2, 3)) / weight.sum((0, 2, 3))
+    found = torch.sigmoid(logits) * counts
+    both = (found * truth).sum((2, 3))
+    overlap = 1.0 - (2 * both + 20.0) / (found.sum((2, 3)) + truth.sum((2, 3)) + 20.0)
+    there = (truth.sum((2, 3)) > 0).float()
+    return 20.0 * entropy.sum() + (overlap * there).sum() / there.sum().clamp_min(1.0)
+
+
+def teach(lesson: Lesson) -> Path:
+    """Train, or go on training; returns the file of weights."""
+    folder = Path(lesson.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = Scenes(folder, seed=lesson.seed, count=lesson.scenes)
+    torch.manual_seed(lesson.seed)
+    net = FinderNet(width=lesson.width).to(memory_format=torch.channels_last)
+    average = {name: value.clone() for name, value in net.state_dict().items()}
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lesson.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lesson.rate, total_steps=lesson.steps, pct_start=0.1, final_div_factor=50.0
+    )
+    state = folder / "finder_state.pt"
+    first, minutes = 0, 0.0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        for part, name in ((net, "net"), (optimizer, "optimizer"), (schedule, "schedule")):
+            part.load_state_dict(kept[name])
+        average, first, minutes = kept["average"], kept["step"], kept["minutes"]
+    begun, running = time.monotonic(), 0.0
+    for step in range(first, lesson.steps):
+        batch = examples(scenes, step, lesson)
+        loss = loss_of(net(batch["seen"].to(memory_format=torch.channels_last)), batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        _follow(average, net, min(0.995, (1.0 + step) / (10.0 + step)))
+        running += (float(loss.detach()) - running) / min(step - first + 1, 50)
+        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == lesson.steps:
+            spent = minutes + (time.monotonic() - begun) / 60
+            _keep(state, {
+                "net": net.state_dict(), "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(), "average": average, "step": step + 1,
+                "minutes": spent,
+            })  # fmt: skip
+            print(f"finder: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min",
+                  flush=True)  # fmt: skip
+    net.load_state_dict(average)
+    return _written(net.eval(), lesson, folder, minutes + (time.monotonic() - begun) / 60)
+
+
+def _follow(average: dict[str, Tensor], net: FinderNet, decay: float) -> None:
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1.0 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def _keep(state: Path, kept: dict[str, object]) -> None:
+    torch.save(kept, state.with_suffix(".part"))
+    os.replace(state.with_suffix(".part"), state)
+
+
+def numbers_of(net: FinderNet, scenes: Scenes, lesson: Lesson, *, count: int = 240) -> dict:
+    """Overlap with the truth by kind, and false alarms, on scenes that were not learnt from."""
+    overlaps: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    missed = dict.fromkeys(KINDS, 0)
+    clean, alarms = 0, dict.fromkeys(KINDS, 0)
+    for number in range(count):
+        rng = np.random.default_rng([lesson.seed, 1_000_000, number, 43])
+        made = example(scenes, rng, generator(lesson.seed, 1_000_000, number, 44))
+        with torch.no_grad():
+            likely = torch.sigmoid(net(made["seen"][None]))[0]
+        there = [kind for at, kind in enumerate(KINDS) if made["truth"][at].any()]
+        clean += not there
+        for at, kind in enumerate(KINDS):
+            mask = judged(kind, likely[at].numpy())
+            if kind in there:
+                overlaps[kind].append(overlap(mask, made["truth"][at].numpy() > 0.5, near_px=2))
+                missed[kind] += not mask.any()
+            elif not there and (mask & (made["counts"][at].numpy() > 0)).any():
+                alarms[kind] += 1
+    return {
+        "overlap": {k: round(float(np.mean(v)), 3) for k, v in overlaps.items() if v},
+        "overlap_median": {k: round(float(np.median(v)), 3) for k, v in overlaps.items() if v},
+        "missed": {k: f"{missed[k]} of {len(overlaps[k])}" for k in KINDS},
+        "false_alarms": {k: f"{alarms[k]} of {clean}" for k in KINDS},
+    }
+
+
+def overlap(found_HW: np.ndarray, truth_HW: np.ndarray, *, near_px: int) -> float:
+    """Intersection over union, pixels within `near_px` of each other taken as the same."""
+    import cv2
+
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * near_px + 1, 2 * near_px + 1))
+    wide_found, wide_truth = (cv2.dilate(m.astype(np.uint8), disc) > 0
+                              for m in (found_HW, truth_HW))  # fmt: skip
+    hits = int((found_HW & wide_truth).sum())
+    rest = int((found_HW & ~wide_truth).sum()) + int((truth_HW & ~wide_found).sum())
+    return hits / max(1, hits + rest)
+
+
+def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Path:
+    from safetensors.torch import save_file
+
+    path = folder / "finder.safetensors"
+    plain = {n: t.half() if t.is_floating_point() else t for n, t in net.state_dict().items()}
+    save_file({n: t.contiguous() for n, t in plain.items()}, path)
+    scenes = Scenes(folder, seed=lesson.seed + HELD_OUT_SEED, count=40)
+    taught = {k: v for k, v in asdict(lesson).items() if k != "out"}
+    card = {
+        "what": "the finder of wires, booms and dust",
+        "taught_on": "the soundstage's wild scenes in motion, things and set dressing drawn on",
+        "lesson": taught, "minutes": round(minutes, 1),
+        "held_out": numbers_of(net, scenes, lesson),
+        "overlap": "of masks as found, pixels within 2 px taken as the same",
+    }  # fmt: skip
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(card, indent=1))
+    return path
+
+
+def main(arguments: list[str]) -> None:
+    """Key=value arguments of `Lesson`."""
+    kinds = {"out": str, "rate": float}
+    pairs = [a.partition("=") for a in arguments]
+    teach(Lesson(**{name: kinds.get(name, int)(value) for name, _, value in pairs}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
