@@ -37,8 +37,10 @@ def test_a_hole_is_filled_from_other_frames_and_the_rest_keeps_its_bits(
     cleanup_fit, pan, mattes, tmp_path
 ):
     plate = pan(layers=True)
-    done = footagefit.render(plate, fit=cleanup_fit, mask=mattes(block),
-                             layers=["confidence", "mask"], out=tmp_path / "o" / "c.####.exr")  # fmt: skip
+    done = footagefit.render(
+        plate, fit=cleanup_fit, mask=mattes(block), layers=["confidence", "mask"],
+        out=tmp_path / "o" / "c.####.exr",
+    )  # fmt: skip
     assert done.written == 8
     for number in done.frames:
         before, was = frame(plate, number)

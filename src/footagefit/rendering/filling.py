@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +34,7 @@ from footagefit.records import Given, Native
 from footagefit.rendering import fields
 from footagefit.rendering.composite import MASK, Result
 from footagefit.rendering.content import clip_key, file_of, plain_key
-from footagefit.rendering.dressing import Dressing
+from footagefit.rendering.dressing import Dressing, measured
 from footagefit.rendering.fill_plan import CONFIDENCE, FillPlan
 from footagefit.rendering.noise import Noise
 from footagefit.rendering.render import Progress, Renderer, make_folder, quiet
@@ -44,7 +44,7 @@ from footagefit.tasks.base import PlainWindow
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
 _REFERENCE_PX = 384
-SURE = 0.9  # carried pixels surer than this are kept as they are
+UNSURE, SURE = 0.5, 0.9  # as the fill model has them: carried pixels begin to count, and stand
 
 
 class Filled(NamedTuple):
@@ -100,7 +100,8 @@ class Filler(Renderer):
             self.gone = self._holes(progress)
         self.footage.without(self.gone)
         self._check_something_left()
-        self.propagation.prepare(progress)
+        total = len(plan.timeline.numbers)
+        self.propagation.prepare(partial(progress, total=total, label="motion"))
         if stored is None:
             self._ends = self._beyond(progress)
             told = {"key": self._key, "gone": self.gone, "ends": self._ends}
@@ -294,11 +295,18 @@ class Filler(Renderer):
             carried: What other frames show there.
             near: The frame that tells grain and sharpness where this one has no pixel.
         """
-        made = carried.rgb_CHW
-        if bool(((hole > 0) & (carried.confidence_1HW < SURE)).any()):
+        made, kept = carried.rgb_CHW, _kept(carried.confidence_1HW)
+        if bool(((hole > 0) & (kept < 1.0)).any()):
             made = self._modelled(number, plate, hole, carried)
-        shown = plate if near is None else self.footage.plate(near)
-        return self._dressing(made, shown, hole, frame=number, seed=self.plan.fill.seed)
+        return self._dressing(
+            made,
+            plate if near is None else self.footage.plate(near),
+            hole,
+            frame=number,
+            seed=self.plan.fill.seed,
+            grain_1HW=carried.grain_1HW * kept,
+            invented_1HW=1.0 - kept,
+        )
 
     def _modelled(self, number: int, plate: Tensor, hole: Tensor, carried: Carried) -> Tensor:
         """What the model makes of it."""
@@ -344,7 +352,15 @@ class Filler(Renderer):
 
     @cached_property
     def _dressing(self) -> Dressing:
-        return Dressing(dict(self.plan.fit.signature))
+        """Lens and grain of the show; grain of the shot itself where the fit carries none."""
+        known = Dressing(self.plan.fit.signature)
+        if known.grain is not None:
+            return known
+        shown = self.footage.shown
+        some = [shown[i * (len(shown) - 1) // 2] for i in range(3)]
+        few = sorted(set(some))
+        grain = measured([self.footage.plate(n) for n in few], [self.footage.hole(n) for n in few])
+        return Dressing(self.plan.fit.signature, grain=grain)
 
     def _replaced(self, number: int) -> Filled:
         """A frame before another background."""
@@ -382,6 +398,12 @@ def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
     """Pixels in their place: plate + m (pixels - plate), the plate's own where m is 0."""
     mixed = torch.where(made >= 1.0, pixels, plate + made * (pixels - plate))
     return torch.where(made > 0, mixed, plate)
+
+
+def _kept(confidence: Tensor) -> Tensor:
+    """How much of a carried pixel stands as it is; the model is free where it is not."""
+    on = ((confidence - UNSURE) / (SURE - UNSURE)).clamp(0.0, 1.0)
+    return on * on * (3.0 - 2.0 * on)
 
 
 def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:
