@@ -129,14 +129,14 @@ def test_boxes_hold_what_is_wanted_and_blend_to_one():
     need = torch.zeros(1, 1, 300, 500)
     need[..., 20:60, 30:480] = 1.0
     need[..., 250:260, 100:110] = 1.0
-    boxes = boxes_of(need, most_px=192, margin_px=16)
+    boxes = boxes_of(need, most_px=192, margin_px=32)
     covered = torch.zeros_like(need)
     for box in boxes:
         assert max(box.bottom - box.top, box.right - box.left) <= 192
         box.cut(covered).add_(feather(box, (300, 500)))
     assert bool((covered[need > 0] > 0.5).all())
     assert float(covered[..., 150:200, :].max()) == 0.0
-    assert boxes_of(torch.zeros_like(need), most_px=192, margin_px=16) == []
+    assert boxes_of(torch.zeros_like(need), most_px=192, margin_px=32) == []
 
 
 def test_a_smooth_surface_keeps_what_is_known():

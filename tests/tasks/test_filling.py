@@ -78,8 +78,6 @@ def test_frames_that_do_not_exist_are_holes_and_never_the_truth(window):
     for seed in range(4):
         pair = Cleanup(size=(48, 64)).pair(Gone(frames, frames[:1]), generator(seed))
         assert float(pair.target.mean()) > 0.05
-    nothing = Gone(frames[2:].repeat(2, 1, 1, 1)[:3], frames[:1])
-    nothing = PlainWindow(nothing.frames_TCHW) if nothing.gone_T1HW.min() < 1 else nothing
     single = PlainWindow(frames[:1])
     assert Cleanup(size=(48, 64)).pair(single, generator(0)).given.plate.shape == (1, 3, 48, 64)
 

@@ -26,7 +26,7 @@ from footagefit.models.base import Look, Model, resampled, small_size
 from footagefit.models.boxes import Box, boxes_of, feather, reach_of
 from footagefit.models.infill import halved, smooth
 from footagefit.models.nets.fill_net import CELL_PX, FillNet
-from footagefit.models.nets.light import LOWEST_STOPS, relit, stops
+from footagefit.models.nets.light import relit, stops
 from footagefit.models.objectives import Edges, LightError
 from footagefit.records import Given, Pair
 
@@ -230,18 +230,20 @@ class FillModel(Model):
         return out / _SPREAD * seen.free * seen.hole
 
     def _guess(self, given: Given, coarse: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Light to begin from, and how sure it is: the plate, carried pixels, a smooth surface."""
+        """Light to begin from, and how sure it is: the plate and carried pixels.
+
+        Between them lies what was made at a coarser size, or nothing, lifted smoothly to meet them.
+        """
         hole = (given.mask > 0.0).to(given.plate)
         confidence = given.guide[:, 3:4].clamp(0.0, 1.0) * hole
         carried = torch.where(confidence > 0.0, given.guide[:, :3], 0.0)
         plate = torch.where(hole > 0.0, 0.0, given.plate)
         share = confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
-        if coarse is None:
-            there = (1.0 - hole) + confidence
-            coarse = relit(torch.zeros_like(plate), smooth(stops(plate + carried), there) -
-                           LOWEST_STOPS)  # fmt: skip
+        known = (1.0 - hole) + confidence
+        coarse = torch.zeros_like(plate) if coarse is None else coarse
+        coarse = relit(coarse, smooth(stops(plate + carried) - stops(coarse), known))
         made = torch.where(share >= 1.0, carried, coarse + share * (carried - coarse))
-        return torch.where(hole > 0.0, made, plate), (1.0 - hole) + confidence
+        return torch.where(hole > 0.0, made, plate), known
 
     def _seen(
         self, given: Given, light: Tensor, known: Tensor, tokens: Tensor, box: Box | None

@@ -5,9 +5,38 @@ What belongs here: a window's frames as `motion` wants footage. What does not: m
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from torch import Tensor
+
+_MOST = 4  # frames that are laid over one hole: a window has few
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip in memory, numbered from 0.
+
+    Attributes:
+        frames_TCHW: Scene-linear ACEScg.
+        holes_T1HW: 1 where there is no pixel.
+    """
+
+    frames_TCHW: Tensor
+    holes_T1HW: Tensor
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Every frame."""
+        return range(len(self.frames_TCHW))
+
+    def plate(self, number: int) -> Tensor:
+        """A frame (3,H,W)."""
+        return self.frames_TCHW[number]
+
+    def hole(self, number: int) -> Tensor:
+        """Its hole (1,H,W)."""
+        return self.holes_T1HW[number]
 
 
 def carried(frames_TCHW: Tensor, holes_T1HW: Tensor, at: int) -> tuple[Tensor, Tensor]:
@@ -21,45 +50,14 @@ def carried(frames_TCHW: Tensor, holes_T1HW: Tensor, at: int) -> tuple[Tensor, T
     Returns:
         Light (3,H,W), 0 where nothing is known, and confidence (1,H,W).
     """
-    import cv2
+    from footagefit.motion.carried import nothing
+    from footagefit.motion.propagation import Propagation
 
-    hole = holes_T1HW[at]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    codes = [_codes(f, h) for f, h in zip(frames_TCHW, holes_T1HW, strict=True)]
-    y, x = np.mgrid[0 : hole.shape[1], 0 : hole.shape[2]].astype(np.float32)
-    total, weight = np.zeros((*hole.shape[1:], 3), np.float32), np.zeros(hole.shape[1:], np.float32)
-    for other in sorted(range(len(codes)), key=lambda n: abs(n - at)):
-        if other == at or bool(holes_T1HW[other].all()):
-            continue
-        if bool(hole.all()):
-            flow, back = np.zeros((*hole.shape[1:], 2), np.float32), None
-        else:
-            flow, back = (
-                dis.calc(*pair, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
-                for pair in ((codes[at], codes[other]), (codes[other], codes[at]))
-            )
-        place = (x + flow[..., 0], y + flow[..., 1])
-        sure = (1.0 - holes_T1HW[other, 0].numpy()).astype(np.float32)
-        sure = cv2.remap(sure, *place, cv2.INTER_LINEAR, borderValue=0)
-        if back is not None:
-            off = flow + cv2.remap(back, *place, cv2.INTER_LINEAR)
-            sure = sure * np.exp(-(off**2).sum(-1))
-        else:
-            sure = sure * 0.3
-        light = np.ascontiguousarray(frames_TCHW[other].permute(1, 2, 0).numpy())
-        seen = cv2.remap(light, *place, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        total += seen * (sure**2)[..., None]
-        weight += sure**2
-    light = torch.from_numpy(total / np.maximum(weight, 1e-6)[..., None]).permute(2, 0, 1)
-    confidence = torch.from_numpy(np.minimum(np.sqrt(weight), 0.95))[None] * (hole > 0)
-    confidence = torch.where(confidence > 0.02, confidence, 0.0)
-    return torch.where(confidence > 0.0, light, 0.0).float(), confidence.float()
-
-
-def _codes(frame_CHW: Tensor, hole_1HW: Tensor) -> np.ndarray:
-    import cv2
-
-    stops = torch.log2(frame_CHW.mean(0).clamp_min(0.0) + 2.0**-8)
-    codes = ((stops + 8.0) * 20.0).clamp(0, 255).byte().numpy()
-    hole = (hole_1HW[0] > 0).byte().numpy()
-    return codes if not hole.any() or hole.all() else cv2.inpaint(codes, hole, 3, cv2.INPAINT_NS)
+    size = (int(frames_TCHW.shape[2]), int(frames_TCHW.shape[3]))
+    alone = bool(holes_T1HW.flatten(1).amin(1).sum() >= len(holes_T1HW) - 1)
+    clip = Clip(frames_TCHW, holes_T1HW)
+    if len(frames_TCHW) < 2 or (alone and bool(holes_T1HW[at].min() < 1.0)):
+        made = nothing(size)
+    else:
+        made = Propagation(clip, long_px=max(size), most=_MOST).at(at)
+    return made.rgb_CHW, made.confidence_1HW
