@@ -108,6 +108,13 @@ class Propagation:
             if joined is not None:
                 self._takes.append(joined)
 
+    def way(self, number: int, other: int) -> np.ndarray:
+        """The homography from one frame to another, by the camera's move; either may not exist."""
+        if self._moves is None:
+            self.prepare()
+        assert self._moves is not None
+        return self._moves.chain.to(number, other)
+
     def at(self, number: int) -> Carried:
         """Pixels for a frame's hole, at full size.
 
