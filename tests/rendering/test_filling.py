@@ -16,6 +16,7 @@ from footagefit.rendering.fill_asked import Filling
 from rendering_helpers import stored
 
 __all__ = ["cleanup_fit", "extend_fit", "mattes", "pan"]
+pytestmark = pytest.mark.filterwarnings("ignore:grain cannot be told")  # the wall has none
 
 
 def block(number: int) -> np.ndarray:

@@ -12,11 +12,9 @@ Shapes: C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -28,6 +26,7 @@ from footagefit.footage.opening import open_clip
 from footagefit.footage.pattern import ranges
 from footagefit.footage.writing import Entry, Writer
 from footagefit.models.base import Model, resampled, small_size
+from footagefit.models.fill import FillModel
 from footagefit.motion.carried import Carried
 from footagefit.motion.propagation import Propagation
 from footagefit.records import Given, Native
@@ -44,7 +43,6 @@ from footagefit.tasks.base import PlainWindow
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
 _REFERENCE_PX = 384
-UNSURE, SURE = 0.5, 0.9  # as the fill model has them: carried pixels begin to count, and stand
 
 
 class Filled(NamedTuple):
@@ -72,12 +70,14 @@ class Filler(Renderer):
 
     Args:
         plan: What to do.
+        keeps: Whether the shot's motion is kept beside the frames, for a render that goes on.
     """
 
     plan: FillPlan
 
-    def __init__(self, plan: FillPlan) -> None:
+    def __init__(self, plan: FillPlan, *, keeps: bool = True) -> None:
         super().__init__(plan)
+        self.keeps = keeps
         self.footage = plan.footage()
         self.shot = self.footage.shot
         self.gone: list[int] = []
@@ -90,18 +90,17 @@ class Filler(Renderer):
         make_folder(plan.fields_path.parent)
         if plan.fill.cleanup.find is not None:
             self._find(progress)
-        if plan.alpha is not None:
-            return
         stored = fields.read_stored(plan.fields_path, self._key)
         if stored is not None:
-            self.gone, told = list(stored[1]["gone"]), stored[1]["ends"]
-            self._ends = {int(number): value for number, value in told.items()}
-        else:
+            self.gone, ends = list(stored[1]["gone"]), stored[1]["ends"]
+            self._ends = {int(number): value for number, value in ends.items()}
+        elif plan.alpha is None:
             self.gone = self._holes(progress)
         self.footage.without(self.gone)
         self._check_something_left()
-        total = len(plan.timeline.numbers)
-        self.propagation.prepare(partial(progress, total=total, label="motion"))
+        if plan.alpha is None:
+            total = len(plan.timeline.numbers)
+            self.propagation.prepare(partial(progress, total=total, label="motion"))
         if stored is None:
             self._ends = self._beyond(progress)
             told = {"key": self._key, "gone": self.gone, "ends": self._ends}
@@ -121,14 +120,9 @@ class Filler(Renderer):
         return Propagation(
             self.footage,
             takes=self.plan.other_takes(),
-            cache=self.motion_folder,
+            cache=self.plan.motion_folder / self._key[:16] if self.keeps else None,
+            most_bytes=self.plan.bounds.kept_bytes // 2,
         )
-
-    @property
-    def motion_folder(self) -> Path:
-        """Where the shot's motion is kept while it is rendered."""
-        stem = self.plan.fields_path.name.removesuffix(".fields.safetensors")
-        return self.plan.out.parent / f".{stem}.motion" / self._key[:16]
 
     def _find(self, progress: Progress) -> None:
         """Masks of what is to be found, written for a person to look at and correct."""
@@ -136,16 +130,10 @@ class Filler(Renderer):
 
         plan, kind = self.plan, self.plan.fill.cleanup.find
         assert kind is not None
-        done = write_found(kind, plan.clip, self.found_path, frames=plan.shot_frames)
+        done = write_found(kind, plan.clip, plan.found_path, frames=plan.shot_frames)
         for _ in progress(done, total=len(plan.shot_frames), label=f"find {kind}"):
             pass
-        self.shot.mask = open_clip(self.found_path, space=colour.WORKING)
-
-    @property
-    def found_path(self) -> Path:
-        """Where masks of what was found are written."""
-        stem = self.plan.fields_path.name.removesuffix(".fields.safetensors")
-        return self.plan.out.parent / f"{stem}.found_{self.plan.fill.cleanup.find}.####.exr"
+        self.shot.mask = open_clip(plan.found_path, space=colour.WORKING)
 
     def _holes(self, progress: Progress) -> list[int]:
         """Frames that are holes all over."""
@@ -185,9 +173,8 @@ class Filler(Renderer):
         lines = []
         plan = self.plan
         if plan.fill.cleanup.find is not None:
-            lines.append(
-                f"found: masks in {self.found_path}; correct them and say mask={self.found_path}"
-            )
+            path = plan.found_path
+            lines.append(f"found: masks in {path}; correct them and say mask={path}")
         if self.gone:
             lines.append(f"holes all over, filled from their neighbours: {ranges(self.gone)}")
         made = sorted(
@@ -212,14 +199,9 @@ class Filler(Renderer):
     def write(self, progress: Progress = quiet) -> int:
         """Pass two; what was kept of the shot's motion goes when all is written."""
         written = super().write(progress)
-        whole = manifest_path(self.plan.out)
-        if not self.plan.ask.part and not unfinished(whole):
-            self.forget()
+        if not self.plan.ask.part and not unfinished(manifest_path(self.plan.out)):
+            self.plan.forget()
         return written
-
-    def forget(self) -> None:
-        """Let go of the shot's motion."""
-        shutil.rmtree(self.motion_folder.parent, ignore_errors=True)
 
     def _made(self, todo: Sequence[int], writer: Writer) -> Iterator[int]:
         for number in todo:
@@ -295,7 +277,7 @@ class Filler(Renderer):
             carried: What other frames show there.
             near: The frame that tells grain and sharpness where this one has no pixel.
         """
-        made, kept = carried.rgb_CHW, _kept(carried.confidence_1HW)
+        made, kept = carried.rgb_CHW, self._model.kept(carried.confidence_1HW)
         if bool(((hole > 0) & (kept < 1.0)).any()):
             made = self._modelled(number, plate, hole, carried)
         return self._dressing(
@@ -332,6 +314,10 @@ class Filler(Renderer):
             lens = plan.canvas.lens(float(plan.timeline.at(number)), signature=plan.fit.signature)
             given = given._replace(guide=torch.cat([given.guide[:, :-2], lens[None]], 1))
         return given
+
+    @property
+    def _model(self) -> FillModel:
+        return cast(FillModel, self.plan.fit.model)
 
     @cached_property
     def _beside(self) -> Tensor:
@@ -398,12 +384,6 @@ def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
     """Pixels in their place: plate + m (pixels - plate), the plate's own where m is 0."""
     mixed = torch.where(made >= 1.0, pixels, plate + made * (pixels - plate))
     return torch.where(made > 0, mixed, plate)
-
-
-def _kept(confidence: Tensor) -> Tensor:
-    """How much of a carried pixel stands as it is; the model is free where it is not."""
-    on = ((confidence - UNSURE) / (SURE - UNSURE)).clamp(0.0, 1.0)
-    return on * on * (3.0 - 2.0 * on)
 
 
 def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:
