@@ -206,7 +206,7 @@ class Filler(Renderer):
     def _made(self, todo: Sequence[int], writer: Writer) -> Iterator[int]:
         for number in todo:
             filled = self.filled(number)
-            result = self._result(filled)
+            result = self.result_of(filled)
             helps = filled.native is not None and (
                 self.plan.clip.info.codec == "exr" or result.keep_HW is not None
             )
@@ -221,7 +221,7 @@ class Filler(Renderer):
             )
             yield number
 
-    def _result(self, filled: Filled) -> Result:
+    def result_of(self, filled: Filled) -> Result:
         """As it is written: premultiplied, with the layers that were asked for."""
         rgb, a = filled.rgb_CHW, filled.alpha_1HW
         layers = {MASK: filled.made_1HW, CONFIDENCE: filled.confidence_1HW}
