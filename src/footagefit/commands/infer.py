@@ -194,7 +194,9 @@ def _describe(plan: Plan) -> None:
     movie = plan.out.suffix.lower() in MOVIES
     how = plan.form.codec if movie else f"{plan.form.depth}, {plan.form.compression}"
     more = f", layers {', '.join(plan.layers)}" if plan.layers else ""
-    print(f"{plan.out}: {how}, {plan.form.space}{more}")
+    same = plan.info.raster[2:] == info.raster[2:]
+    size = "" if same else f"{plan.info.width}x{plan.info.height}, "
+    print(f"{plan.out}: {size}{how}, {plan.form.space}{more}")
 
 
 def _frames(plan: Plan) -> str:

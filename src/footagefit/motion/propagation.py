@@ -90,10 +90,7 @@ class Propagation:
 
     def way(self, number: int, other: int) -> np.ndarray:
         """The homography from one frame to another, by the camera's move; either may not exist."""
-        if self._moves is None:
-            self.prepare()
-        assert self._moves is not None
-        return self._moves.chain.to(number, other)
+        return self._ready().moves.chain.to(number, other)
 
     def at(self, number: int) -> Carried:
         """Pixels for a frame's hole, at full size.

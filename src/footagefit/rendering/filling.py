@@ -43,6 +43,7 @@ from footagefit.tasks.base import PlainWindow
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
 _REFERENCE_PX = 384
+_SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
 class Filled(NamedTuple):
@@ -122,6 +123,8 @@ class Filler(Renderer):
             takes=self.plan.other_takes(),
             cache=self.plan.motion_folder / self._key[:16] if self.keeps else None,
             most_bytes=self.plan.bounds.kept_bytes // 2,
+            lens=None if self.plan.canvas.moves else Dressing(self.plan.fit.signature).lens,
+            plate=self.plan.canvas.plate_box,
         )
 
     def _find(self, progress: Progress) -> None:
@@ -217,7 +220,7 @@ class Filler(Renderer):
                 native=filled.native if helps else None,
                 keep_HW=result.keep_HW,
                 layers=result.layers,
-                entries={**self.entries(number), **_told(filled)},
+                entries=self.entries(number) | _told(filled),
             )
             yield number
 
@@ -246,7 +249,7 @@ class Filler(Renderer):
             carried = self.propagation.at(number)
             pixels = self._pixels(number, self.footage.plate(number), laid.hole_1HW, carried)
             rgb = _put(rgb, pixels, made)
-            confidence = 1.0 - made * (1.0 - carried.confidence_1HW)
+            confidence = _marked(made, carried)
         keep = (made[0] <= 0) if laid.keeps and laid.native is not None else None
         return Filled(rgb, laid.alpha_1HW, made, confidence, keep, laid.native)
 
@@ -263,7 +266,8 @@ class Filler(Renderer):
             laid = self.footage.laid(number)
             pixels, alpha = _put(laid.rgb_CHW, pixels, laid.made_1HW), laid.alpha_1HW
             everywhere, native = laid.made_1HW, laid.native
-        return Filled(pixels, alpha, everywhere, carried.confidence_1HW, None, native)
+        sure = _marked(everywhere, carried)
+        return Filled(pixels, alpha, everywhere, sure, None, native)
 
     def _pixels(
         self, number: int, plate: Tensor, hole: Tensor, carried: Carried, *, near: int | None = None
@@ -371,19 +375,24 @@ class Filler(Renderer):
         del number
         return "none"
 
-    def entries(self, number: int) -> dict[str, Entry]:
-        """Where a frame comes from, for its header."""
-        told = super().entries(number)
+    def _source(self, number: int) -> str:
         frame = self.plan.timeline.frame_of(number)
         there = frame is not None and frame in self.plan.shot_frames
-        told["footagefit/source"] = file_of(self.plan.clip, frame).name if there else ""
-        return told
+        return file_of(self.plan.clip, frame).name if frame is not None and there else ""
+
+    def _references(self) -> str:
+        return ", ".join(take.info.path.name for take in self.plan.takes)
 
 
 def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
     """Pixels in their place: plate + m (pixels - plate), the plate's own where m is 0."""
     mixed = torch.where(made >= 1.0, pixels, plate + made * (pixels - plate))
     return torch.where(made > 0, mixed, plate)
+
+
+def _marked(made: Tensor, carried: Carried) -> Tensor:
+    """Confidence of a frame: 1 where the plate stands, and nowhere else."""
+    return 1.0 - made * (1.0 - carried.confidence_1HW.clamp_max(_SUREST))
 
 
 def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:
