@@ -7,7 +7,6 @@ plate. Not here: what renders have in common (`plan.py`), making pixels (`fillin
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from footagefit.footage.pattern import MOVIES, numbers, ranges
 from footagefit.records import ClipInfo
 from footagefit.rendering.canvas import Canvas, Timeline
 from footagefit.rendering.composite import MASK, check_names
-from footagefit.rendering.content import clip_key, plain_key
+from footagefit.rendering.content import clip_key, key_beside, plain_key
 from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit, fit_of
 from footagefit.rendering.laid import LaidFootage
@@ -196,10 +195,10 @@ class FillPlan(Plan):
                 "plate": clip_key(self.clip, frames),
                 "layer": self.ask.layer,
                 "takes": [clip_key(take, take.numbers) for take in self.takes],
-                "mask": _key_of(mask, frames),
+                "mask": key_beside(mask, frames),
                 "find": self.fill.cleanup.find,
-                "background": _key_of(self.background, frames),
-                "alpha": _key_of(self.alpha, frames),
+                "background": key_beside(self.background, frames),
+                "alpha": key_beside(self.alpha, frames),
                 "match": None if self.match is None else self.match.hash,
                 "extend": asdict(self.fill.extend),
                 "controls": self.animation.plain(amounts=False),
@@ -290,10 +289,3 @@ def _several(reference: Path | None) -> list[Path]:
     if not (text.startswith("[") and text.endswith("]")):
         return [reference]
     return [Path(word.strip()).expanduser() for word in text[1:-1].split(",") if word.strip()]
-
-
-def _key_of(clip: Clip | None, frames: Sequence[int]) -> str | None:
-    """Key of a clip that goes with the plate by frame number, or of one picture for all."""
-    if clip is None:
-        return None
-    return clip_key(clip, clip.numbers if clip.info.length == 1 else frames)
