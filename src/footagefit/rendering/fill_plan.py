@@ -109,7 +109,7 @@ class FillPlan(Plan):
         return self._there
 
     def _open_reference(self) -> Clip | None:
-        self.takes = [self._beside(path) for path in _several(self.ask.reference)]
+        self.takes = [self._beside(path) for path in several(self.ask.reference)]
         for take in self.takes:
             check_mask(take, self.clip, (), what="take")
         return None
@@ -276,12 +276,12 @@ class FillPlan(Plan):
 
     @property
     def _held(self) -> int:
-        """Frames that may be held of a clip: each is picture, masks and stored values."""
-        clips = 1 + len(self.takes)
-        return max(2, min(16, self.bounds.kept_bytes // (3 * self.frame_bytes * clips)))
+        """Frames that may be held of a clip, in half of what there is: the rest is motion's."""
+        clips = 1 + len(self.takes)  # a frame is picture, masks and stored values
+        return max(2, min(16, self.bounds.kept_bytes // (6 * self.frame_bytes * clips)))
 
 
-def _several(reference: Path | None) -> list[Path]:
+def several(reference: Path | None) -> list[Path]:
     """One path, or several in brackets: `[take2.####.exr,take3.####.exr]`."""
     if reference is None:
         return []

@@ -67,14 +67,12 @@ class Filler(Renderer):
 
     Args:
         plan: What to do.
-        keeps: Whether the shot's motion is kept beside the frames, for a render that goes on.
     """
 
     plan: FillPlan
 
-    def __init__(self, plan: FillPlan, *, keeps: bool = True) -> None:
+    def __init__(self, plan: FillPlan) -> None:
         super().__init__(plan)
-        self.keeps = keeps
         self.footage = plan.footage()
         self.shot = self.footage.shot
         self.gone: list[int] = []
@@ -117,7 +115,7 @@ class Filler(Renderer):
         return Propagation(
             self.footage,
             takes=self.plan.other_takes(),
-            cache=self.plan.motion_folder / self._key[:16] if self.keeps else None,
+            cache=self.plan.motion_folder / self._key[:16],
             most_bytes=self.plan.bounds.kept_bytes // 2,
             lens=None if self.plan.canvas.moves else Dressing(self.plan.fit.signature).lens,
             plate=self.plan.canvas.plate_box,
