@@ -8,7 +8,7 @@ import torch
 
 from footagefit.errors import FootagefitWarning
 from footagefit.rendering.dressing import Dressing, matched, measured
-from footagefit.signature import record
+from footagefit.signature import record, sharpness
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.grain import Grain
 from footagefit.signature.grain_patches import BLOCK_PX
@@ -90,18 +90,21 @@ def test_a_seam_is_closed_and_an_edge_that_runs_along_it_is_left():
     assert torch.equal(matched(base, mask * 0 + 1), base)
 
 
-def test_what_no_lens_has_seen_gets_the_lens():
+def test_what_no_lens_has_seen_gets_the_lens_and_what_is_soft_already_does_not():
     mask = hole()
-    chess = clean() * (
-        1 + 0.8 * torch.rand(1, 160, 256, generator=torch.Generator().manual_seed(1))
-    )
+    draw = torch.Generator().manual_seed(1)
+    sharp = clean() * (1 + 0.8 * torch.rand(1, 160, 256, generator=draw))
     lens = Lens(sharpness=Sharpness(9.0, 9.0, 9.0), chromatic=Chromatic(20.0, -20.0))
-    signature = record.plain(Signature("film", lenses={"32 mm": lens}))
-    dress = Dressing(signature)
-    plain = dress(chess, chess, mask, frame=1)
-    soft = dress(chess, chess, mask, frame=1, invented_1HW=mask)
+    dress = Dressing(record.plain(Signature("film", lenses={"32 mm": lens})))
+    plate = sharpness.apply(sharp, Sharpness(9.0, 9.0, 9.0))
     inner = (slice(None), slice(60, 100), slice(90, 170))
-    assert float(soft[inner].std()) < 0.7 * float(plain[inner].std())
+    soft = dress(sharp, plate, mask, frame=1, invented_1HW=mask)
+    assert float(soft[inner].std()) < 0.7 * float(sharp[inner].std())
+    assert float(soft[inner].std()) == pytest.approx(float(plate[inner].std()), rel=0.15)
+    again = dress(plate, plate, mask, frame=1, invented_1HW=mask)
+    assert float(again[inner].std()) > 0.9 * float(plate[inner].std())
+    real = dress(sharp, plate, mask, frame=1, invented_1HW=mask * 0)
+    assert torch.equal(real[:, mask[0] > 0], sharp[:, mask[0] > 0])
 
 
 def test_without_a_signature_grain_is_measured_round_the_hole():
