@@ -16,14 +16,14 @@ import torch
 
 from footagefit.motion import aligning, flow, gains, looks, seams, warps
 from footagefit.motion.aligning import Known, Laid, Region
-from footagefit.motion.carried import Carried, nothing
+from footagefit.motion.carried import RESAMPLED, Carried, nothing
 from footagefit.motion.merging import merged
 from footagefit.motion.reach import Reach
 from footagefit.motion.sources import Plate, choose
 
-RESAMPLED = 0.72  # of its variance grain keeps through a cubic filter, on average
 _RING_STEPS = 10  # px looked at
 _RING_PLACES = 12_000
+_ON_PIXEL = 0.02  # px
 _FAR_SHARE = 0.02  # a frame further, a view is so much less sure
 _FINE_PX = 320 * 240  # looked at: so little is tracked to single pixels
 
@@ -46,10 +46,12 @@ class View(NamedTuple):
     Attributes:
         codes_N3: On the curve of `looks.bent`.
         weight_N: How sure that is.
+        grain_N: Share of the grain's variance that is in it.
     """
 
     codes_N3: np.ndarray
     weight_N: np.ndarray
+    grain_N: np.ndarray
 
 
 def filled(
@@ -89,7 +91,7 @@ def filled(
     if not inside:
         return nothing(size)
     made, beside = (
-        merged([v.codes_N3 for v in views], [v.weight_N for v in views])
+        merged(*([getattr(v, name) for v in views] for name in View._fields))
         for views in (inside, around)
     )
     own = plate.codes_HWC[ring[:, 1].astype(int), ring[:, 0].astype(int)]
@@ -129,7 +131,10 @@ def _views(
             half_px=max(plate.known_HW.shape) / 2,
         )  # fmt: skip
         codes = looks.bent(light * gain.at(both))
-    return View(codes[:count], weight[:count]), View(codes[count:], weight[count:])
+    between = np.abs(at - at.round()).max(-1) > _ON_PIXEL
+    grain = np.where(between, RESAMPLED, 1.0).astype(np.float32)
+    whole = View(codes, weight, grain)
+    return View(*(v[:count] for v in whole)), View(*(v[count:] for v in whole))
 
 
 def _put(
@@ -141,6 +146,6 @@ def _put(
     light = np.where(shown[:, None], light_N3, 0.0).astype(np.float32)
     out.rgb_CHW[:, here] = torch.from_numpy(np.ascontiguousarray(light.T))
     out.confidence_1HW[0, here] = torch.from_numpy(sure_N.astype(np.float32))
-    left = np.where(shown, grain_N * RESAMPLED, 1.0).astype(np.float32)
+    left = np.where(shown, grain_N, 1.0).astype(np.float32)
     out.grain_1HW[0, here] = torch.from_numpy(left)
     return out

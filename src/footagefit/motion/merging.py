@@ -36,12 +36,15 @@ class Merged(NamedTuple):
     grain_N: np.ndarray
 
 
-def merged(codes_KN3: list[np.ndarray], weight_KN: list[np.ndarray]) -> Merged:
+def merged(
+    codes_KN3: list[np.ndarray], weight_KN: list[np.ndarray], grain_KN: list[np.ndarray]
+) -> Merged:
     """The views' middle.
 
     Args:
         codes_KN3: What each shows.
         weight_KN: How sure each is, 0 where it shows nothing.
+        grain_KN: Share of the grain's variance that is in each.
     """
     count = len(weight_KN[0]) if weight_KN else 0
     out = Merged(
@@ -49,13 +52,14 @@ def merged(codes_KN3: list[np.ndarray], weight_KN: list[np.ndarray]) -> Merged:
     )
     for start in range(0, count, _CHUNK):
         cut = slice(start, start + _CHUNK)
-        part = _merged(np.stack([c[cut] for c in codes_KN3]), np.stack([w[cut] for w in weight_KN]))
+        views = (np.stack([v[cut] for v in each]) for each in (codes_KN3, weight_KN, grain_KN))
+        part = _merged(*views)
         for whole, piece in zip(out, part, strict=True):
             whole[cut] = piece
     return out
 
 
-def _merged(codes: np.ndarray, weight: np.ndarray) -> Merged:
+def _merged(codes: np.ndarray, weight: np.ndarray, grain: np.ndarray) -> Merged:
     luma = codes @ _LUMA
     order = np.argsort(np.where(weight > 0, luma, np.inf), axis=0, kind="stable")
     mass = np.cumsum(np.take_along_axis(weight, order, 0), 0)
@@ -74,9 +78,9 @@ def _merged(codes: np.ndarray, weight: np.ndarray) -> Merged:
     backed = 1.0 - np.prod(1.0 - _LONE * np.minimum(kept, 1.0), 0)
     of_one_mind = sum_kept / np.maximum(total, 1e-6)
     sure = np.where(there, backed * np.minimum(1.0, 0.25 + of_one_mind), 0.0)
-    grain = (kept**2).sum(0) / sum_kept**2
+    left = (kept**2 * grain).sum(0) / sum_kept**2
     return Merged(
         np.where(there[:, None], mean, 0.0).astype(np.float32),
         sure.clip(0.0, 1.0).astype(np.float32),
-        np.where(there, grain, 1.0).clip(0.0, 1.0).astype(np.float32),
+        np.where(there, left, 1.0).clip(0.0, 1.0).astype(np.float32),
     )

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from footagefit.motion import flow, homography, looks, warps
 from footagefit.motion.between import thrown
-from footagefit.motion.carried import Carried
+from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.homography import Motion
 from footagefit.motion.sources import Mover
 from footagefit.signature import coordinates
@@ -29,7 +29,6 @@ _PAST = (1, 2, 4, 8)  # steps whose mean is the speed
 _KEPT = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)  # of the speed, a step on
 _LEAST_TRIALS = 3
 _LOCAL_KEPT = 0.8
-_RESAMPLED = 0.72
 _FADE = 0.93  # a step on, what moves by itself is so much less sure
 
 
@@ -154,7 +153,7 @@ def moved_on(
     sure = np.where(moving > 0.2, _FADE**steps, 0.5 * (1 + _FADE**steps))
     sure = sure * np.clip(there.count_HW, 0.3, 1.0) * seen
     moved = np.abs(there.flow_HW2).max(-1) > 0.01
-    grain = np.where(seen & moved, _RESAMPLED, 1.0).astype(np.float32)
+    grain = np.where(seen & moved, RESAMPLED, 1.0).astype(np.float32)
     return Carried(
         looks.tensor(looks.straight(codes) * seen[..., None]),
         torch.from_numpy(sure.astype(np.float32))[None],
