@@ -18,6 +18,7 @@ from torch import Tensor
 from footagefit.signature.light_vector import LUMA
 
 CHANNELS = 10
+SWAPPED = (0, 1, 2, 3, 5, 4, 6, 7, 8, 9)  # their order where the neighbours are exchanged
 _TOE = 2.0**-7
 _FLOW_SHARE = 0.5  # flow is looked for at half the size, where thin things hardly show
 _WAYS = 8  # directions in which lines may run
