@@ -16,6 +16,8 @@ from footagefit.footage.pattern import MOVIES, ranges
 from footagefit.footage.tags import parse_rate
 from footagefit.footage.white import SHOW_WHITE_K
 from footagefit.footage.writing import Existing, OutputForm
+from footagefit.rendering.canvas import Extend
+from footagefit.rendering.fill_asked import Cleanup, Filling
 from footagefit.rendering.temporal import Temporal
 
 if TYPE_CHECKING:
@@ -57,6 +59,12 @@ def infer(
     memory_gb: float | None,
     grain: Literal["keep", "match"],
     signature: Path | None,
+    extend: Extend,
+    cleanup: Cleanup,
+    background: Path | None,
+    alpha: Path | None,
+    match: Path | None,
+    seed: int,
     dry_run: bool,
     wedge: str | None,
     review: bool,
@@ -70,7 +78,8 @@ def infer(
     output: OutputForm,
 ) -> int:
     """Render; see configs/infer.yaml for each key."""
-    from footagefit.rendering.plan import Ask, Plan
+    from footagefit.rendering.fill_plan import plan_of
+    from footagefit.rendering.plan import Ask
 
     flat = {**_lit_by(Spheres(hdri, ball, at, kind), reference_space), **flattened(controls)}
     sheet = out if wedge is not None and out is not None else None
@@ -101,10 +110,11 @@ def infer(
         memory_gb=memory_gb,
         grain=grain,
         signature=signature,
+        fill=Filling(extend, cleanup, background, alpha, match, seed),
         part=_part(only, frames),
         also_known=[key.name for key in config.keys("infer")],
     )
-    plan = Plan(ask)
+    plan = plan_of(ask)
     if wedge is not None:
         return _wedge(plan, wedge, sheet)
     _describe(plan)
@@ -216,9 +226,9 @@ def _told(plan: Plan, written: int, seconds: float | None = None) -> None:
 
 
 def _fields(plan: Plan) -> int:
-    from footagefit.rendering.render import Renderer
+    from footagefit.rendering.render import renderer_of
 
-    renderer = Renderer(plan)
+    renderer = renderer_of(plan)
     renderer.look(track)
     print(*renderer.notes, sep="\n")
     print(f"fields: {plan.fields_path}")
@@ -282,7 +292,7 @@ def _words(plan: Plan) -> list[str]:
     """The command line of this render, for processes elsewhere: absolute paths, no frames."""
     ask, form = plan.ask, plan.ask.form
     pairs: list[tuple[str, object]] = [
-        ("fit", plan.fit.path.resolve()),
+        ("fit", plan.fit.path.resolve() if plan.fit.path.is_dir() else plan.fit.path),
         ("plate", Path(ask.plate).expanduser().absolute()),
         ("out", plan.out.absolute()),
         ("reference", None if ask.reference is None else ask.reference.expanduser().absolute()),
@@ -303,6 +313,7 @@ def _words(plan: Plan) -> list[str]:
         ("threads", ask.threads),
         ("memory_gb", ask.memory_gb),
         ("grain", ask.grain),
+        *ask.fill.words(),
         ("signature", None if ask.signature is None else ask.signature.expanduser().absolute()),
         *[(f"output.{n}", getattr(form, n)) for n in ("space", "depth", "compression", "codec")],
         *[(name, _control(value)) for name, value in ask.controls.items()],

@@ -88,7 +88,7 @@ class Fields:
 
 def find(path: Path, *, key: str, temporal: Temporal) -> Fields | None:
     """Fields decided before for the very same shot, fit and controls, or None."""
-    stored = _read(path, key)
+    stored = read_stored(path, key)
     if stored is None or stored[1]["temporal"] != temporal:
         return None
     return _fields(stored[0], Smoothing.of_plain(stored[1]["smoothing"]))
@@ -115,7 +115,7 @@ def decide(
         work: Where, and how much at once.
         keep: Frames to hold in memory for the second pass, as far as there is room.
     """
-    stored = _read(path, key)
+    stored = read_stored(path, key)
     tensors = stored[0] if stored else (yield from _looked_at(shot, frames, work=work, keep=keep))
     smoothing = choose(
         temporal,
@@ -124,7 +124,7 @@ def decide(
         still_TK=tensors["still"].numpy(),
         controls_move=shot.animation.moves,
     )
-    _write(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
+    store(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
 
 
 def _looked_at(
@@ -219,7 +219,8 @@ def _fields(tensors: Tensors, smoothing: Smoothing) -> Fields:
     return Fields(tensors["frames"].tolist(), raw, smoothing, uneven_ev=uneven_ev)
 
 
-def _read(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
+def read_stored(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
+    """What a first pass of this very key left, or None."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -234,7 +235,8 @@ def _read(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
         return None  # cut short or not ours: decided again and replaced
 
 
-def _write(path: Path, tensors: Tensors, told: dict[str, Any]) -> None:
+def store(path: Path, tensors: Tensors, told: dict[str, Any]) -> None:
+    """Keep what a first pass found, whole or not at all."""
     from safetensors.torch import save
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")

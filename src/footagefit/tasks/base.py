@@ -123,6 +123,11 @@ class TaskSpec:
         """D: values and present flags."""
         return 2 * len(self.vector)
 
+    @property
+    def fills(self) -> bool:
+        """Whether pixels are made where there are none, from what other frames show there."""
+        return "confidence" in self.guide
+
 
 class Task(ABC):
     """What to learn."""

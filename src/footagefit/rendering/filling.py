@@ -1,0 +1,404 @@
+"""A shot through a fit that makes pixels: real ones from elsewhere first, made ones last.
+
+Here: both passes of such a render, and the order in which a frame's pixels come about. Not here:
+where pixels lack (`laid.py`), each way to get some (`motion`, `models`, `dressing.py`,
+`replaced.py`).
+
+Pass one looks at the whole shot: which frames are holes all over, how it moves, how far beyond
+its ends frames can be told. No frame depends on which others are written.
+
+Shapes: C channels, H rows, W columns.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from footagefit.errors import UsageError
+from footagefit.footage import colour
+from footagefit.footage.manifest import manifest_path, unfinished
+from footagefit.footage.opening import open_clip
+from footagefit.footage.pattern import ranges
+from footagefit.footage.writing import Entry, Writer
+from footagefit.models.base import Model, resampled, small_size
+from footagefit.motion.carried import Carried
+from footagefit.motion.propagation import Propagation
+from footagefit.records import Given, Native
+from footagefit.rendering import fields
+from footagefit.rendering.composite import MASK, Result
+from footagefit.rendering.content import clip_key, file_of, plain_key
+from footagefit.rendering.dressing import Dressing
+from footagefit.rendering.fill_plan import CONFIDENCE, FillPlan
+from footagefit.rendering.noise import Noise
+from footagefit.rendering.render import Progress, Renderer, make_folder, quiet
+from footagefit.rendering.replaced import Replaced
+from footagefit.tasks.base import PlainWindow
+
+GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
+ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
+_REFERENCE_PX = 384
+SURE = 0.9  # carried pixels surer than this are kept as they are
+
+
+class Filled(NamedTuple):
+    """A frame with its pixels made.
+
+    Attributes:
+        rgb_CHW: Scene-linear ACEScg, straight.
+        alpha_1HW: Coverage, or None where the plate has none.
+        made_1HW: How much of each pixel was made.
+        confidence_1HW: 1 where the plate stands, less where pixels came from elsewhere.
+        keep_HW: Where stored values stay; None where nowhere.
+        native: Stored values, header and layers, on the canvas.
+    """
+
+    rgb_CHW: Tensor
+    alpha_1HW: Tensor | None
+    made_1HW: Tensor
+    confidence_1HW: Tensor
+    keep_HW: Tensor | None
+    native: Native | None
+
+
+class Filler(Renderer):
+    """Both passes of a render that makes pixels.
+
+    Args:
+        plan: What to do.
+    """
+
+    plan: FillPlan
+
+    def __init__(self, plan: FillPlan) -> None:
+        super().__init__(plan)
+        self.footage = plan.footage()
+        self.shot = self.footage.shot
+        self.gone: list[int] = []
+        self.cut: list[int] = []
+        self._ends: dict[int, float] = {}
+
+    def look(self, progress: Progress = quiet) -> None:
+        """Pass one: what is missing where, and how the shot moves."""
+        plan = self.plan
+        make_folder(plan.fields_path.parent)
+        if plan.fill.cleanup.find is not None:
+            self._find(progress)
+        if plan.alpha is not None:
+            return
+        stored = fields.read_stored(plan.fields_path, self._key)
+        if stored is not None:
+            self.gone, told = list(stored[1]["gone"]), stored[1]["ends"]
+            self._ends = {int(number): value for number, value in told.items()}
+        else:
+            self.gone = self._holes(progress)
+        self.footage.without(self.gone)
+        self._check_something_left()
+        self.propagation.prepare(progress)
+        if stored is None:
+            self._ends = self._beyond(progress)
+            told = {"key": self._key, "gone": self.gone, "ends": self._ends}
+            fields.store(plan.fields_path, {"frames": torch.tensor(plan.timeline.numbers)}, told)
+        self.cut = _beyond_confidence(self._ends, self.footage.shown)
+
+    @cached_property
+    def _key(self) -> str:
+        """Of what frames are made from, what was found among it."""
+        mask = self.shot.mask
+        found = None if mask is None or mask is self.plan.mask else clip_key(mask, mask.numbers)
+        return plain_key({"plan": self.plan.key, "found": found})
+
+    @cached_property
+    def propagation(self) -> Propagation:
+        """Real pixels of other frames and takes."""
+        return Propagation(
+            self.footage,
+            takes=self.plan.other_takes(),
+            cache=self.motion_folder,
+        )
+
+    @property
+    def motion_folder(self) -> Path:
+        """Where the shot's motion is kept while it is rendered."""
+        stem = self.plan.fields_path.name.removesuffix(".fields.safetensors")
+        return self.plan.out.parent / f".{stem}.motion" / self._key[:16]
+
+    def _find(self, progress: Progress) -> None:
+        """Masks of what is to be found, written for a person to look at and correct."""
+        from footagefit.rendering.found import write_found
+
+        plan, kind = self.plan, self.plan.fill.cleanup.find
+        assert kind is not None
+        done = write_found(kind, plan.clip, self.found_path, frames=plan.shot_frames)
+        for _ in progress(done, total=len(plan.shot_frames), label=f"find {kind}"):
+            pass
+        self.shot.mask = open_clip(self.found_path, space=colour.WORKING)
+
+    @property
+    def found_path(self) -> Path:
+        """Where masks of what was found are written."""
+        stem = self.plan.fields_path.name.removesuffix(".fields.safetensors")
+        return self.plan.out.parent / f"{stem}.found_{self.plan.fill.cleanup.find}.####.exr"
+
+    def _holes(self, progress: Progress) -> list[int]:
+        """Frames that are holes all over."""
+        if self.shot.mask is None:
+            return []
+        gone = []
+        shown = self.footage.shown
+        for number in progress(iter(shown), total=len(shown), label="holes"):
+            frame = self.plan.timeline.frame_of(number)
+            matte = None if frame is None else self.shot.matte(frame)
+            if matte is not None and float((matte > 0).float().mean()) > GONE:
+                gone.append(number)
+        return gone
+
+    def _check_something_left(self) -> None:
+        if not self.footage.shown:
+            raise UsageError(
+                "every frame of the shot is a hole: nothing is left to fill them from",
+                path=None if self.shot.mask is None else self.shot.mask.info.path,
+                hint="Mask less, or widen shot=",
+            )
+
+    def _beyond(self, progress: Progress) -> dict[int, float]:
+        """Mean confidence of frames beyond the first and last that there are."""
+        shown = self.footage.shown
+        far = [n for n in self.plan.timeline.numbers if not shown[0] <= n <= shown[-1]]
+        if not far:
+            return {}
+        found = {}
+        for number in progress(iter(far), total=len(far), label="ends"):
+            found[number] = round(float(self.propagation.at(number).confidence_1HW.mean()), 4)
+        return found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person had better know or look at."""
+        lines = []
+        plan = self.plan
+        if plan.fill.cleanup.find is not None:
+            lines.append(
+                f"found: masks in {self.found_path}; correct them and say mask={self.found_path}"
+            )
+        if self.gone:
+            lines.append(f"holes all over, filled from their neighbours: {ranges(self.gone)}")
+        made = sorted(
+            set(plan.timeline.numbers) - set(self.footage.shown) - {*self.gone, *self.cut}
+        )
+        if made:
+            lines.append(f"frames that the plate does not have, made: {ranges(made)}")
+        if self.cut:
+            worst = max(self._ends[n] for n in self.cut)
+            lines.append(
+                f"not made: {ranges(self.cut)}: confidence ends there "
+                f"({worst:.2f}, and {ENDS:g} is wanted)"
+            )
+        return tuple(lines)
+
+    @property
+    def frames(self) -> list[int]:
+        """Frames that are written."""
+        cut = set(self.cut)
+        return [number for number in self.plan.frames if number not in cut]
+
+    def write(self, progress: Progress = quiet) -> int:
+        """Pass two; what was kept of the shot's motion goes when all is written."""
+        written = super().write(progress)
+        whole = manifest_path(self.plan.out)
+        if not self.plan.ask.part and not unfinished(whole):
+            self.forget()
+        return written
+
+    def forget(self) -> None:
+        """Let go of the shot's motion."""
+        shutil.rmtree(self.motion_folder.parent, ignore_errors=True)
+
+    def _made(self, todo: Sequence[int], writer: Writer) -> Iterator[int]:
+        for number in todo:
+            filled = self.filled(number)
+            result = self._result(filled)
+            helps = filled.native is not None and (
+                self.plan.clip.info.codec == "exr" or result.keep_HW is not None
+            )
+            writer.write(
+                number,
+                result.rgb_CHW,
+                result.alpha_1HW,
+                native=filled.native if helps else None,
+                keep_HW=result.keep_HW,
+                layers=result.layers,
+                entries={**self.entries(number), **_told(filled)},
+            )
+            yield number
+
+    def _result(self, filled: Filled) -> Result:
+        """As it is written: premultiplied, with the layers that were asked for."""
+        rgb, a = filled.rgb_CHW, filled.alpha_1HW
+        layers = {MASK: filled.made_1HW, CONFIDENCE: filled.confidence_1HW}
+        asked = {name: layers[name] for name in self.plan.layers}
+        if a is not None:
+            rgb = torch.where(a == 0, rgb, rgb * a)
+        return Result(rgb, a, filled.keep_HW, asked)
+
+    def filled(self, number: int) -> Filled:
+        """A frame with every pixel it lacks."""
+        if self.plan.alpha is not None:
+            return self._replaced(number)
+        if number not in self.footage.shown:
+            return self._whole(number)
+        laid = self.footage.laid(number)
+        strength = self.plan.animation.amounts_at(number).strength
+        made = laid.made_1HW
+        if not self.plan.canvas.grows:
+            made = made * strength
+        rgb, confidence = laid.rgb_CHW, torch.ones_like(made)
+        if bool((made > 0).any()):
+            carried = self.propagation.at(number)
+            pixels = self._pixels(number, self.footage.plate(number), laid.hole_1HW, carried)
+            rgb = _put(rgb, pixels, made)
+            confidence = 1.0 - made * (1.0 - carried.confidence_1HW)
+        keep = (made[0] <= 0) if laid.keeps and laid.native is not None else None
+        return Filled(rgb, laid.alpha_1HW, made, confidence, keep, laid.native)
+
+    def _whole(self, number: int) -> Filled:
+        """A frame that the plate does not have, or of which nothing is to be used."""
+        size = self.plan.canvas.size
+        everywhere = torch.ones(1, *size)
+        carried = self.propagation.at(number)
+        near = min(self.footage.shown, key=lambda n: (abs(n - number), n))
+        pixels = self._pixels(number, torch.zeros(3, *size), everywhere, carried, near=near)
+        alpha = everywhere if self.plan.clip.info.alpha else None
+        native = self.footage.blank(near)
+        if number in self.gone:
+            laid = self.footage.laid(number)
+            pixels, alpha = _put(laid.rgb_CHW, pixels, laid.made_1HW), laid.alpha_1HW
+            everywhere, native = laid.made_1HW, laid.native
+        return Filled(pixels, alpha, everywhere, carried.confidence_1HW, None, native)
+
+    def _pixels(
+        self, number: int, plate: Tensor, hole: Tensor, carried: Carried, *, near: int | None = None
+    ) -> Tensor:
+        """Pixels for a hole: carried where that is sure, made elsewhere, dressed as the lens would.
+
+        Args:
+            number: The frame.
+            plate: It, 0 in its hole.
+            hole: 1 where there is no pixel.
+            carried: What other frames show there.
+            near: The frame that tells grain and sharpness where this one has no pixel.
+        """
+        made = carried.rgb_CHW
+        if bool(((hole > 0) & (carried.confidence_1HW < SURE)).any()):
+            made = self._modelled(number, plate, hole, carried)
+        shown = plate if near is None else self.footage.plate(near)
+        return self._dressing(made, shown, hole, frame=number, seed=self.plan.fill.seed)
+
+    def _modelled(self, number: int, plate: Tensor, hole: Tensor, carried: Carried) -> Tensor:
+        """What the model makes of it."""
+        given = self._given(number, plate, hole, carried)
+
+        def job(device: torch.device, model: Model) -> Tensor:
+            moved = Given(*(part.to(device) for part in given))
+            return model.predict(moved)[0].cpu()
+
+        return self.work.run(job, frame=number)
+
+    def _given(self, number: int, plate: Tensor, hole: Tensor, carried: Carried) -> Given:
+        layers = {
+            "carried": carried.rgb_CHW[None],
+            "confidence": carried.confidence_1HW[None],
+            "mask": hole[None],
+            "noise": self._noise.field(number)[None],
+        }
+        plan = self.plan
+        window = PlainWindow(plate[None], self._beside, layers, dict(plan.fit.signature))
+        given = plan.fit.task.given(window, plan.animation.at(number))
+        if plan.canvas.grows:
+            lens = plan.canvas.lens(float(plan.timeline.at(number)), signature=plan.fit.signature)
+            given = given._replace(guide=torch.cat([given.guide[:, :-2], lens[None]], 1))
+        return given
+
+    @cached_property
+    def _beside(self) -> Tensor:
+        """Frames that the model may look at, small: of another take, else the shot's middle."""
+        plan = self.plan
+        if not plan.fit.task.spec.references:
+            return torch.zeros(0, 3, 16, 16)
+        clip = plan.takes[0] if plan.takes else plan.clip
+        numbers = clip.numbers if plan.takes else plan.shot_frames
+        light = clip.read([numbers[len(numbers) // 2]]).rgb_TCHW.nan_to_num(0.0, 65504.0, -1.0)
+        size = small_size(*light.shape[-2:], long_px=_REFERENCE_PX, cell_px=1)
+        return resampled(light.contiguous(), size)
+
+    @cached_property
+    def _noise(self) -> Noise:
+        size, seed = self.plan.canvas.size, self.plan.fill.seed
+        return Noise(size, seed=seed, anchor=self.footage.shown[0], way=self.propagation.way)
+
+    @cached_property
+    def _dressing(self) -> Dressing:
+        return Dressing(dict(self.plan.fit.signature))
+
+    def _replaced(self, number: int) -> Filled:
+        """A frame before another background."""
+        frame = self.plan.timeline.frame_of(number)
+        assert frame is not None
+        laid = self.footage.laid(number)
+        front = 1.0 - laid.made_1HW
+        rgb = self._behind.frame(frame, laid.rgb_CHW.nan_to_num(0.0, 65504.0, -1.0), front)
+        sure = torch.ones_like(front)
+        keep = None
+        if laid.native is not None and self.plan.match is None:
+            keep = laid.made_1HW[0] <= 0
+        return Filled(rgb, laid.alpha_1HW, laid.made_1HW, sure, keep, laid.native)
+
+    @cached_property
+    def _behind(self) -> Replaced:
+        plan = self.plan
+        assert plan.background is not None
+        return Replaced(self.shot, plan.background, plan.shot_frames, match=plan.match)
+
+    def _temporal(self, number: int) -> str:
+        del number
+        return "none"
+
+    def entries(self, number: int) -> dict[str, Entry]:
+        """Where a frame comes from, for its header."""
+        told = super().entries(number)
+        frame = self.plan.timeline.frame_of(number)
+        there = frame is not None and frame in self.plan.shot_frames
+        told["footagefit/source"] = file_of(self.plan.clip, frame).name if there else ""
+        return told
+
+
+def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
+    """Pixels in their place: plate + m (pixels - plate), the plate's own where m is 0."""
+    mixed = torch.where(made >= 1.0, pixels, plate + made * (pixels - plate))
+    return torch.where(made > 0, mixed, plate)
+
+
+def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:
+    """Frames from the first on, outwards, whose confidence is too low."""
+    cut = []
+    for side in (
+        sorted((n for n in ends if n < shown[0]), reverse=True),
+        sorted(n for n in ends if n > shown[-1]),
+    ):
+        low = next((i for i, n in enumerate(side) if ends[n] < ENDS), len(side))
+        cut += side[low:]
+    return sorted(cut)
+
+
+def _told(filled: Filled) -> dict[str, Entry]:
+    """What of a frame was made, for its header."""
+    made = filled.made_1HW > 0
+    share = float(made.float().mean())
+    sure = float(filled.confidence_1HW[made].mean()) if share else 1.0
+    return {"footagefit/made": round(share, 6), "footagefit/confidence": round(sure, 4)}
