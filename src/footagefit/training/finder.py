@@ -210,7 +210,7 @@ def teach(lesson: Lesson) -> Path:
         for part, name in ((net, "net"), (optimizer, "optimizer"), (schedule, "schedule")):
             part.load_state_dict(kept[name])
         average, first, minutes = kept["average"], kept["step"], kept["minutes"]
-    begun, running, pool = time.monotonic(), 0.0, Pool(scenes, lesson)
+    begun, running, pool = time.process_time(), 0.0, Pool(scenes, lesson)
     for step in range(first, lesson.steps):
         batch = pool.batch(step)
         loss = loss_of(net(batch["seen"].to(memory_format=torch.channels_last)), batch)
@@ -222,16 +222,16 @@ def teach(lesson: Lesson) -> Path:
         _follow(average, net, min(0.995, (1.0 + step) / (10.0 + step)))
         running += (float(loss.detach()) - running) / min(step - first + 1, 50)
         if (step + 1) % _SAVE_EVERY == 0 or step + 1 == lesson.steps:
-            spent = minutes + (time.monotonic() - begun) / 60
+            spent = minutes + (time.process_time() - begun) / 60
             _keep(state, {
                 "net": net.state_dict(), "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(), "average": average, "step": step + 1,
                 "minutes": spent,
             })  # fmt: skip
-            print(f"finder: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min",
-                  flush=True)  # fmt: skip
+            said = f"finder: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min"
+            print(said, flush=True)
     net.load_state_dict(average)
-    return _written(net.eval(), lesson, folder, minutes + (time.monotonic() - begun) / 60)
+    return _written(net.eval(), lesson, folder, minutes + (time.process_time() - begun) / 60)
 
 
 def _follow(average: dict[str, Tensor], net: FinderNet, decay: float) -> None:
@@ -297,7 +297,7 @@ def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Pa
     card = {
         "what": "the finder of wires, booms and dust",
         "taught_on": "the soundstage's wild scenes in motion, things and set dressing drawn on",
-        "lesson": taught, "minutes": round(minutes, 1),
+        "lesson": taught, "processor_minutes": round(minutes, 1),
         "held_out": numbers_of(net, scenes, lesson),
         "overlap": "of masks as found, pixels within 2 px taken as the same",
     }  # fmt: skip
