@@ -122,7 +122,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
 def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
     """Train on soundstage scenes, rendered into the work folder's cache first."""
     from footagefit.training.run import execute
-    from footagefit.training.stage import SourceWindows, StageWindows, sides_of_stage
+    from footagefit.training.stage import Rendered, sides_of_stage
 
     stage = plan.lineage["stage"]
     rows, columns = stage["size_px"]
@@ -134,7 +134,7 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
         teacher=plan.recipe.build_task().spec.teacher,
     )
     for side in (sides.train, sides.held_out):
-        if isinstance(side, StageWindows | SourceWindows):
+        if isinstance(side, Rendered):
             print("soundstage: rendering what is not in the cache yet")
             side.render()
     plan.write(folder)
@@ -144,9 +144,13 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
 def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
     from footagefit.training.stage import lineage_of_stage
 
-    size = getattr(recipe.build_task(), "size", (112, 192))
+    task = recipe.build_task()
+    size = getattr(task, "size", (112, 192))
     return lineage_of_stage(
-        scenes=scenes or 0, size_px=(int(size[0]), int(size[1])), seed=settings.seed
+        scenes=scenes or 0,
+        size_px=(int(size[0]), int(size[1])),
+        seed=settings.seed,
+        teacher=task.spec.teacher,
     )
 
 
@@ -221,7 +225,8 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
 
 def _shipped(recipe: Recipe) -> Path:
     package = Path(config.__file__).resolve().parent
-    return package / "models" / "weights" / f"{recipe.task.name}_{recipe.model.name}"
+    own = f"{recipe.task.name}_{recipe.model.name}"
+    return package / "models" / "weights" / (recipe.build_task().spec.base or own)
 
 
 def _going_on(plan: Plan, asked: Settings, folder: Path) -> Plan:

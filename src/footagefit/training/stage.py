@@ -3,7 +3,9 @@
 What belongs here: takes of procedural scenes, drawn from seeds and cached, framed as windows. What
 does not: rendering (`soundstage`), what is done to a window (`tasks`).
 
-For tasks that learn from sources apart, scenes come as they are rendered, each source a layer.
+For tasks that learn from sources apart, scenes come as they are rendered, each source a layer. For
+those that learn from motion, takes of several frames come through a lens and a sensor
+(`stage_takes.py`).
 
 Plate and reference are two framings of one scene under the same light, as two takes of a set-up
 are: often the same framing, as a camera on its stand has it, and in the reference everything has
@@ -22,11 +24,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from footagefit.soundstage.apart import Apart
+from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving
 from footagefit.tasks.base import PlainWindow, TaskSpec, Window
 from footagefit.tasks.draws import chance, choice, generator, uniform
 from footagefit.tasks.relight import APART
 from footagefit.training.examples import Source
 from footagefit.training.run import Sides
+from footagefit.training.stage_takes import TakeWindows
 
 _BATCH = 4
 _LIGHTS = 3
@@ -127,6 +131,9 @@ class Replayed:
         return (self.stage if index % 2 else self.dailies).window(index // 2)
 
 
+Rendered = StageWindows | SourceWindows | TakeWindows
+
+
 def sides_of_stage(
     folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int, teacher: str = "takes"
 ) -> Sides:
@@ -135,6 +142,9 @@ def sides_of_stage(
     if teacher == "sources":
         learnt = SourceWindows(Apart(folder, seed, scenes, size_px))
         return Sides(learnt, SourceWindows(Apart(folder, apart, few, size_px), stream=1))
+    if teacher == "moving":
+        learnt = TakeWindows(Moving(folder, seed, scenes, size_px))
+        return Sides(learnt, TakeWindows(Moving(folder, apart, few, size_px), stream=1))
     held_out = StageWindows(folder, apart, few, size_px, stream=1)
     return Sides(StageWindows(folder, seed, scenes, size_px), held_out)
 
@@ -155,8 +165,13 @@ def with_replay(sides: Sides, folder: Path, *, spec: TaskSpec, seed: int) -> Sid
     return Sides(Replayed(sides.train, stage.train), stage.held_out, {})
 
 
-def lineage_of_stage(*, scenes: int, size_px: tuple[int, int], seed: int) -> dict[str, Any]:
+def lineage_of_stage(
+    *, scenes: int, size_px: tuple[int, int], seed: int, teacher: str = "takes"
+) -> dict[str, Any]:
     """What rebuilds the teaching material: it is a function of seeds."""
+    if teacher == "moving":
+        said = {"scenes": scenes, "frames": FRAMES, "size_px": list(TAKE_PX), "seed": seed}
+        return {"stage": said}
     return {"stage": {"scenes": scenes, "lights": _LIGHTS, "size_px": list(size_px), "seed": seed}}
 
 
