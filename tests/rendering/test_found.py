@@ -38,9 +38,9 @@ def test_corrected_masks_stay(monkeypatch, shot, tmp_path, write_picture):
     monkeypatch.setattr(found, "find", halves)
     clip = open_clip(shot())
     out = tmp_path / "plate.found_wire.####.exr"
-    mine = np.zeros((48, 80, 1), np.float16)
+    mine = np.zeros((48, 80, 4), np.float16)
     mine[5:9] = 1.0
-    write_picture(tmp_path / "plate.found_wire.1003.exr", mine, channels=["A"])
+    write_picture(tmp_path / "plate.found_wire.1003.exr", mine)
     assert list(write_found("wire", clip, out, frames=range(1002, 1005))) == [1002, 1003, 1004]
     numbers, masks = masks_of(out)
     assert numbers == [1002, 1003, 1004]
