@@ -85,6 +85,7 @@ def ours(shot: Shot, hole: Hole, fits: dict[str, Fit | Path], folder: Path) -> M
                 made.frames.append(frame)
                 made.bare.append(frame)
                 continue
+            both.bare = None
             frame = filler.filled(FIRST + at).rgb_CHW
             there = hole.masks[at] > 0
             made.frames.append(frame)

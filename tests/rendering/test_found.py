@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from footagefit.footage.opening import open_clip
@@ -44,7 +45,7 @@ def test_corrected_masks_stay(monkeypatch, shot, tmp_path, write_picture):
     assert list(write_found("wire", clip, out, frames=range(1002, 1005))) == [1002, 1003, 1004]
     numbers, masks = masks_of(out)
     assert numbers == [1002, 1003, 1004]
-    assert float(masks[1].mean()) == 4 / 48 and float(masks[0].mean()) == 0.5
+    assert float(masks[1].mean()) == pytest.approx(4 / 48) and float(masks[0].mean()) == 0.5
 
 
 def test_what_is_all_there_is_not_looked_for_again(monkeypatch, shot, tmp_path):
