@@ -16,6 +16,7 @@ from footagefit.rendering.fill_asked import Filling
 from rendering_helpers import stored
 
 __all__ = ["cleanup_fit", "extend_fit", "mattes", "pan"]
+pytestmark = pytest.mark.filterwarnings("ignore:grain cannot be told")  # the wall has none
 
 
 def block(number: int) -> np.ndarray:
@@ -37,8 +38,10 @@ def test_a_hole_is_filled_from_other_frames_and_the_rest_keeps_its_bits(
     cleanup_fit, pan, mattes, tmp_path
 ):
     plate = pan(layers=True)
-    done = footagefit.render(plate, fit=cleanup_fit, mask=mattes(block),
-                             layers=["confidence", "mask"], out=tmp_path / "o" / "c.####.exr")  # fmt: skip
+    done = footagefit.render(
+        plate, fit=cleanup_fit, mask=mattes(block), layers=["confidence", "mask"],
+        out=tmp_path / "o" / "c.####.exr",
+    )  # fmt: skip
     assert done.written == 8
     for number in done.frames:
         before, was = frame(plate, number)

@@ -193,8 +193,10 @@ def _describe(plan: Plan) -> None:
         print(f"{plan.reference.info.path}: reference, frames {used}")
     movie = plan.out.suffix.lower() in MOVIES
     how = plan.form.codec if movie else f"{plan.form.depth}, {plan.form.compression}"
-    more = f", layers {', '.join(plan.ask.layers)}" if plan.ask.layers else ""
-    print(f"{plan.out}: {how}, {plan.form.space}{more}")
+    more = f", layers {', '.join(plan.layers)}" if plan.layers else ""
+    same = plan.info.raster[2:] == info.raster[2:]
+    size = "" if same else f"{plan.info.width}x{plan.info.height}, "
+    print(f"{plan.out}: {size}{how}, {plan.form.space}{more}")
 
 
 def _frames(plan: Plan) -> str:
@@ -237,6 +239,7 @@ def _fields(plan: Plan) -> int:
 
 def _finish(plan: Plan) -> None:
     count = merge(manifest_path(plan.out))
+    plan.forget()
     print(f"{count} frames in {manifest_path(plan.out)}")
 
 
@@ -269,8 +272,7 @@ def _wedge(plan: Plan, text: str, path: Path | None) -> int:
     from footagefit.rendering.review import write_wedge
 
     if path is None:
-        stem = plan.fields_path.name.removesuffix(".fields.safetensors")
-        path = plan.fields_path.with_name(f"{stem}_wedge.jpg")
+        path = plan.out.parent / f"{plan.stem}_wedge.jpg"
     if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError("a wedge is one picture", path=path, hint="Name it .jpg or .png")
     if path.exists() and plan.ask.existing != "replace":
@@ -371,11 +373,10 @@ def _settings(text: str | None) -> dict[str, Any]:
 def _job_file(plan: Plan, kind: Literal["openjd", "opencue"], chunk: int, sign: Path | None) -> int:
     from footagefit.rendering.farm import write_job
 
-    stem = plan.fields_path.name.removesuffix(".fields.safetensors")
     suffix = "openjd.json" if kind == "openjd" else "opencue.xml"
-    path = plan.fields_path.with_name(f"{stem}.{suffix}")
+    path = plan.out.parent / f"{plan.stem}.{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     last = [] if sign is None else [f"sign={sign.expanduser().absolute()}"]
-    write_job(kind, path, _words(plan), plan.parts(chunk), name=stem, last=last)
+    write_job(kind, path, _words(plan), plan.parts(chunk), name=plan.stem, last=last)
     print(f"job: {path}")
     return 0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from footagefit.motion import flow, looks, spreading, warps
-from footagefit.motion.sources import Plate
+from footagefit.motion.sources import Mover, Plate
 
 _PAD_SHARE, _PAD_PX = 0.35, 48
 _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
@@ -90,14 +90,14 @@ class Laid:
     """A frame laid over a region of another.
 
     Attributes:
-        to: The homography from the frame to the source.
+        to: From the frame's places to the source's, by global motion.
         beside_HW2: What moves beside it, px of the frame, all over the region.
         sure_HW: How sure that is, 0..1, all over the region.
         stops_HW: The source's light as it comes to lie, log2.
         seen_HW: 1 where the source has a pixel there.
     """
 
-    to: np.ndarray
+    to: Mover
     beside_HW2: np.ndarray
     sure_HW: np.ndarray
     stops_HW: np.ndarray
@@ -136,19 +136,19 @@ class Known:
 
 
 def lay(
-    known: Known, source: Plate, to: np.ndarray, track: flow.Tracker, *, still: bool = False
+    known: Known, source: Plate, to: Mover, track: flow.Tracker, *, still: bool = False
 ) -> Laid:
     """Lay a source over what is known.
 
     Args:
         known: Of the frame.
         source: Another frame.
-        to: The homography from the frame to the source.
+        to: From the frame's places to the source's, by global motion.
         track: Dense flow on codes.
         still: Whether the camera stood between them.
     """
     reduced = _reduced(source, known.part.step)
-    at = warps.moved(known.places, to)
+    at = to(known.places)
     stops, seen = _read(reduced, at, source.stops_HW.shape)
     both = (known.weight_HW > 0.2) & (seen > 0.99)
     if both.sum() < 64:
@@ -163,18 +163,13 @@ def lay(
     beside, error = _believed(known, other + middle, forward, backward, both, still=still)
     sure = _sureness(known, error, both)
     by = beside * np.float32(known.part.step)
-    stops, seen = _read(reduced, at + _turned(by, known.places, to), source.stops_HW.shape)
+    stops, seen = _read(reduced, to(known.places + by), source.stops_HW.shape)
     return Laid(to, by, sure * (seen > 0.5), stops, seen)
-
-
-def _turned(by_HW2: np.ndarray, places: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """A step in the frame as one in the source: through the homography's slope."""
-    return warps.moved(places + by_HW2, to) - warps.moved(places, to)
 
 
 def placed(laid: Laid, part: Region, at_N2: np.ndarray) -> np.ndarray:
     """Where in the source places of the frame lie."""
-    return warps.moved(at_N2 + part.read(laid.beside_HW2, at_N2), laid.to)
+    return laid.to(at_N2 + part.read(laid.beside_HW2, at_N2))
 
 
 def _reduced(source: Plate, step: float) -> np.ndarray:

@@ -24,7 +24,7 @@ _STILL_SHARE = 0.35
 _LEAST = 14
 _SIMPLER = 0.94  # share of a freer motion's corners that a simpler one must explain
 _ROUNDS = 6
-_PIXELS = 24_000  # that are compared when a motion is refined
+_PIXELS = 9_000  # that are compared when a motion is refined
 _CELL_PX = 8
 
 

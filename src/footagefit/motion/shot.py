@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from footagefit.errors import UsageError
-from footagefit.motion import homography, looks, onward
+from footagefit.motion import homography, looks, onward, warps
+from footagefit.motion.glass import Glass
 from footagefit.motion.homography import Chain, Motion
 from footagefit.motion.looks import Look
 from footagefit.motion.sources import Footage
@@ -51,8 +52,9 @@ class Moves:
 
 
 def look_at(
-    footage: Footage, *, long_px: int, progress: Progress | None = None, cache: Path | None = None
-) -> Moves:
+    footage: Footage, *, long_px: int, progress: Progress | None = None,
+    cache: Path | None = None, glass: Glass | None = None,
+) -> Moves:  # fmt: skip
     """Look at all frames of a shot, one after the other; what was kept is taken as it is.
 
     Args:
@@ -60,6 +62,7 @@ def look_at(
         long_px: Longest side of a look.
         progress: Passes frame numbers through, as `commands.progress.track` does.
         cache: Folder of what was made of this very shot; None keeps nothing.
+        glass: Looks are straightened by it: motion is then a pinhole's.
     """
     numbers = list(footage.numbers)
     if not numbers:
@@ -71,7 +74,7 @@ def look_at(
     steps: dict[int, Motion] = {}
     last: int | None = None
     for number in _through(numbers, progress):
-        seen[number] = looks.look(footage.plate(number), footage.hole(number), long_px=long_px)
+        seen[number] = _looked(footage, number, long_px, glass)
         if seen[number].empty:
             continue
         if last is not None:
@@ -81,6 +84,20 @@ def look_at(
     if cache is not None:
         _write(cache, made, long_px)
     return made
+
+
+def _looked(footage: Footage, number: int, long_px: int, glass: Glass | None) -> Look:
+    """A frame small, as a pinhole would see it."""
+    made = looks.look(footage.plate(number), footage.hole(number), long_px=long_px)
+    if glass is None or glass.plain or made.empty:
+        return made
+    grid = warps.pixels(made.stops_HW.shape[:2])
+    whole = warps.moved(grid, made.scale)
+    at = warps.moved(glass.bent(whole), np.linalg.inv(made.scale))
+    size = made.stops_HW.shape
+    gone = warps.at_places(made.hole_HW.astype(np.float32), at, cubic=False) > 0.02
+    gone |= ~warps.within(at, (size[0], size[1]))
+    return Look(warps.at_places(made.stops_HW, at), gone, made.size)
 
 
 def _through(numbers: Sequence[int], progress: Progress | None) -> Iterator[int]:

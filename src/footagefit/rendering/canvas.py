@@ -177,6 +177,18 @@ class Canvas:
         return self._track is not None or self.raster != self.plate.raster
 
     @property
+    def moves(self) -> bool:
+        """Whether the plate lies elsewhere in each frame."""
+        return self._track is not None
+
+    @property
+    def plate_box(self) -> Box:
+        """Where the plate's display window lies in the canvas, of one on which it stands still."""
+        own = self.plate
+        x, y = own.display.x - own.raster.x, own.display.y - own.raster.y
+        return own.display._replace(x=x - int(self._at.x), y=y - int(self._at.y))
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.raster.height, self.raster.width

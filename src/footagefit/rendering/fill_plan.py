@@ -6,11 +6,15 @@ plate. Not here: what renders have in common (`plan.py`), making pixels (`fillin
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from footagefit.errors import MissingFrames, UsageError, WrongValue
 from footagefit.footage import colour
@@ -225,6 +229,30 @@ class FillPlan(Plan):
             "temporal": "none",
             "fill": {name: str(value) for name, value in self.fill.words()},
         }
+
+    @property
+    def motion_folder(self) -> Path:
+        """Where the shot's motion is kept while it is rendered."""
+        return self.out.parent / f".{self.stem}.motion"
+
+    @property
+    def found_path(self) -> Path:
+        """Where masks of what was found are written."""
+        return self.out.parent / f"{self.stem}.found_{self.fill.cleanup.find}.####.exr"
+
+    def forget(self) -> None:
+        """Let go of the shot's motion: the render is done."""
+        shutil.rmtree(self.motion_folder, ignore_errors=True)
+
+    def before(self, number: int) -> Tensor:
+        """A frame as it was, on its canvas; black where the plate has none."""
+        if number not in self._plates.shown:
+            return torch.zeros(3, *self.canvas.size)
+        return self._plates.laid(number).rgb_CHW
+
+    @cached_property
+    def _plates(self) -> LaidFootage:
+        return self.footage()
 
     def shot(self) -> Shot:
         """What frames are read from; before a new background, the matte is what stays in front."""

@@ -12,11 +12,9 @@ Shapes: C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -28,13 +26,14 @@ from footagefit.footage.opening import open_clip
 from footagefit.footage.pattern import ranges
 from footagefit.footage.writing import Entry, Writer
 from footagefit.models.base import Model, resampled, small_size
+from footagefit.models.fill import FillModel
 from footagefit.motion.carried import Carried
 from footagefit.motion.propagation import Propagation
 from footagefit.records import Given, Native
 from footagefit.rendering import fields
 from footagefit.rendering.composite import MASK, Result
 from footagefit.rendering.content import clip_key, file_of, plain_key
-from footagefit.rendering.dressing import Dressing
+from footagefit.rendering.dressing import Dressing, measured
 from footagefit.rendering.fill_plan import CONFIDENCE, FillPlan
 from footagefit.rendering.noise import Noise
 from footagefit.rendering.render import Progress, Renderer, make_folder, quiet
@@ -44,7 +43,7 @@ from footagefit.tasks.base import PlainWindow
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
 _REFERENCE_PX = 384
-SURE = 0.9  # carried pixels surer than this are kept as they are
+_SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
 class Filled(NamedTuple):
@@ -72,12 +71,14 @@ class Filler(Renderer):
 
     Args:
         plan: What to do.
+        keeps: Whether the shot's motion is kept beside the frames, for a render that goes on.
     """
 
     plan: FillPlan
 
-    def __init__(self, plan: FillPlan) -> None:
+    def __init__(self, plan: FillPlan, *, keeps: bool = True) -> None:
         super().__init__(plan)
+        self.keeps = keeps
         self.footage = plan.footage()
         self.shot = self.footage.shot
         self.gone: list[int] = []
@@ -90,17 +91,17 @@ class Filler(Renderer):
         make_folder(plan.fields_path.parent)
         if plan.fill.cleanup.find is not None:
             self._find(progress)
-        if plan.alpha is not None:
-            return
         stored = fields.read_stored(plan.fields_path, self._key)
         if stored is not None:
-            self.gone, told = list(stored[1]["gone"]), stored[1]["ends"]
-            self._ends = {int(number): value for number, value in told.items()}
-        else:
+            self.gone, ends = list(stored[1]["gone"]), stored[1]["ends"]
+            self._ends = {int(number): value for number, value in ends.items()}
+        elif plan.alpha is None:
             self.gone = self._holes(progress)
         self.footage.without(self.gone)
         self._check_something_left()
-        self.propagation.prepare(progress)
+        if plan.alpha is None:
+            total = len(plan.timeline.numbers)
+            self.propagation.prepare(partial(progress, total=total, label="motion"))
         if stored is None:
             self._ends = self._beyond(progress)
             told = {"key": self._key, "gone": self.gone, "ends": self._ends}
@@ -120,14 +121,11 @@ class Filler(Renderer):
         return Propagation(
             self.footage,
             takes=self.plan.other_takes(),
-            cache=self.motion_folder,
+            cache=self.plan.motion_folder / self._key[:16] if self.keeps else None,
+            most_bytes=self.plan.bounds.kept_bytes // 2,
+            lens=None if self.plan.canvas.moves else Dressing(self.plan.fit.signature).lens,
+            plate=self.plan.canvas.plate_box,
         )
-
-    @property
-    def motion_folder(self) -> Path:
-        """Where the shot's motion is kept while it is rendered."""
-        stem = self.plan.fields_path.name.removesuffix(".fields.safetensors")
-        return self.plan.out.parent / f".{stem}.motion" / self._key[:16]
 
     def _find(self, progress: Progress) -> None:
         """Masks of what is to be found, written for a person to look at and correct."""
@@ -135,16 +133,10 @@ class Filler(Renderer):
 
         plan, kind = self.plan, self.plan.fill.cleanup.find
         assert kind is not None
-        done = write_found(kind, plan.clip, self.found_path, frames=plan.shot_frames)
+        done = write_found(kind, plan.clip, plan.found_path, frames=plan.shot_frames)
         for _ in progress(done, total=len(plan.shot_frames), label=f"find {kind}"):
             pass
-        self.shot.mask = open_clip(self.found_path, space=colour.WORKING)
-
-    @property
-    def found_path(self) -> Path:
-        """Where masks of what was found are written."""
-        stem = self.plan.fields_path.name.removesuffix(".fields.safetensors")
-        return self.plan.out.parent / f"{stem}.found_{self.plan.fill.cleanup.find}.####.exr"
+        self.shot.mask = open_clip(plan.found_path, space=colour.WORKING)
 
     def _holes(self, progress: Progress) -> list[int]:
         """Frames that are holes all over."""
@@ -184,9 +176,8 @@ class Filler(Renderer):
         lines = []
         plan = self.plan
         if plan.fill.cleanup.find is not None:
-            lines.append(
-                f"found: masks in {self.found_path}; correct them and say mask={self.found_path}"
-            )
+            path = plan.found_path
+            lines.append(f"found: masks in {path}; correct them and say mask={path}")
         if self.gone:
             lines.append(f"holes all over, filled from their neighbours: {ranges(self.gone)}")
         made = sorted(
@@ -211,19 +202,14 @@ class Filler(Renderer):
     def write(self, progress: Progress = quiet) -> int:
         """Pass two; what was kept of the shot's motion goes when all is written."""
         written = super().write(progress)
-        whole = manifest_path(self.plan.out)
-        if not self.plan.ask.part and not unfinished(whole):
-            self.forget()
+        if not self.plan.ask.part and not unfinished(manifest_path(self.plan.out)):
+            self.plan.forget()
         return written
-
-    def forget(self) -> None:
-        """Let go of the shot's motion."""
-        shutil.rmtree(self.motion_folder.parent, ignore_errors=True)
 
     def _made(self, todo: Sequence[int], writer: Writer) -> Iterator[int]:
         for number in todo:
             filled = self.filled(number)
-            result = self._result(filled)
+            result = self.result_of(filled)
             helps = filled.native is not None and (
                 self.plan.clip.info.codec == "exr" or result.keep_HW is not None
             )
@@ -234,11 +220,11 @@ class Filler(Renderer):
                 native=filled.native if helps else None,
                 keep_HW=result.keep_HW,
                 layers=result.layers,
-                entries={**self.entries(number), **_told(filled)},
+                entries=self.entries(number) | _told(filled),
             )
             yield number
 
-    def _result(self, filled: Filled) -> Result:
+    def result_of(self, filled: Filled) -> Result:
         """As it is written: premultiplied, with the layers that were asked for."""
         rgb, a = filled.rgb_CHW, filled.alpha_1HW
         layers = {MASK: filled.made_1HW, CONFIDENCE: filled.confidence_1HW}
@@ -263,7 +249,7 @@ class Filler(Renderer):
             carried = self.propagation.at(number)
             pixels = self._pixels(number, self.footage.plate(number), laid.hole_1HW, carried)
             rgb = _put(rgb, pixels, made)
-            confidence = 1.0 - made * (1.0 - carried.confidence_1HW)
+            confidence = _marked(made, carried)
         keep = (made[0] <= 0) if laid.keeps and laid.native is not None else None
         return Filled(rgb, laid.alpha_1HW, made, confidence, keep, laid.native)
 
@@ -280,7 +266,8 @@ class Filler(Renderer):
             laid = self.footage.laid(number)
             pixels, alpha = _put(laid.rgb_CHW, pixels, laid.made_1HW), laid.alpha_1HW
             everywhere, native = laid.made_1HW, laid.native
-        return Filled(pixels, alpha, everywhere, carried.confidence_1HW, None, native)
+        sure = _marked(everywhere, carried)
+        return Filled(pixels, alpha, everywhere, sure, None, native)
 
     def _pixels(
         self, number: int, plate: Tensor, hole: Tensor, carried: Carried, *, near: int | None = None
@@ -294,11 +281,18 @@ class Filler(Renderer):
             carried: What other frames show there.
             near: The frame that tells grain and sharpness where this one has no pixel.
         """
-        made = carried.rgb_CHW
-        if bool(((hole > 0) & (carried.confidence_1HW < SURE)).any()):
+        made, kept = carried.rgb_CHW, self._model.kept(carried.confidence_1HW)
+        if bool(((hole > 0) & (kept < 1.0)).any()):
             made = self._modelled(number, plate, hole, carried)
-        shown = plate if near is None else self.footage.plate(near)
-        return self._dressing(made, shown, hole, frame=number, seed=self.plan.fill.seed)
+        return self._dressing(
+            made,
+            plate if near is None else self.footage.plate(near),
+            hole,
+            frame=number,
+            seed=self.plan.fill.seed,
+            grain_1HW=carried.grain_1HW * kept,
+            invented_1HW=1.0 - kept,
+        )
 
     def _modelled(self, number: int, plate: Tensor, hole: Tensor, carried: Carried) -> Tensor:
         """What the model makes of it."""
@@ -325,6 +319,10 @@ class Filler(Renderer):
             given = given._replace(guide=torch.cat([given.guide[:, :-2], lens[None]], 1))
         return given
 
+    @property
+    def _model(self) -> FillModel:
+        return cast(FillModel, self.plan.fit.model)
+
     @cached_property
     def _beside(self) -> Tensor:
         """Frames that the model may look at, small: of another take, else the shot's middle."""
@@ -344,7 +342,15 @@ class Filler(Renderer):
 
     @cached_property
     def _dressing(self) -> Dressing:
-        return Dressing(dict(self.plan.fit.signature))
+        """Lens and grain of the show; grain of the shot itself where the fit carries none."""
+        known = Dressing(self.plan.fit.signature)
+        if known.grain is not None:
+            return known
+        shown = self.footage.shown
+        some = [shown[i * (len(shown) - 1) // 2] for i in range(3)]
+        few = sorted(set(some))
+        grain = measured([self.footage.plate(n) for n in few], [self.footage.hole(n) for n in few])
+        return Dressing(self.plan.fit.signature, grain=grain)
 
     def _replaced(self, number: int) -> Filled:
         """A frame before another background."""
@@ -369,19 +375,24 @@ class Filler(Renderer):
         del number
         return "none"
 
-    def entries(self, number: int) -> dict[str, Entry]:
-        """Where a frame comes from, for its header."""
-        told = super().entries(number)
+    def _source(self, number: int) -> str:
         frame = self.plan.timeline.frame_of(number)
         there = frame is not None and frame in self.plan.shot_frames
-        told["footagefit/source"] = file_of(self.plan.clip, frame).name if there else ""
-        return told
+        return file_of(self.plan.clip, frame).name if frame is not None and there else ""
+
+    def _references(self) -> str:
+        return ", ".join(take.info.path.name for take in self.plan.takes)
 
 
 def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
     """Pixels in their place: plate + m (pixels - plate), the plate's own where m is 0."""
     mixed = torch.where(made >= 1.0, pixels, plate + made * (pixels - plate))
     return torch.where(made > 0, mixed, plate)
+
+
+def _marked(made: Tensor, carried: Carried) -> Tensor:
+    """Confidence of a frame: 1 where the plate stands, and nowhere else."""
+    return 1.0 - made * (1.0 - carried.confidence_1HW.clamp_max(_SUREST))
 
 
 def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:

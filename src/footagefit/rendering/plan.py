@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from footagefit.errors import DiskFull, FootagefitWarning, UnknownSpace, UsageError, WrongValue
 from footagefit.footage import colour
@@ -318,8 +319,19 @@ class Plan:
     @property
     def fields_path(self) -> Path:
         """Where the shot's fields lie: beside the frames."""
-        stem = manifest_path(self.out).name.removesuffix(".manifest.json")
-        return self.out.parent / f"{stem}.fields.safetensors"
+        return self.out.parent / f"{self.stem}.fields.safetensors"
+
+    @property
+    def stem(self) -> str:
+        """What everything beside the frames is called after."""
+        return manifest_path(self.out).name.removesuffix(".manifest.json")
+
+    def before(self, number: int) -> Tensor:
+        """A frame as it was, for people to look at."""
+        return self.clip.read([number]).rgb_TCHW[0]
+
+    def forget(self) -> None:
+        """Let go of what only a render under way needs."""
 
     def shot(self) -> Shot:
         """What frames are made from."""

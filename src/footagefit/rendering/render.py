@@ -315,7 +315,6 @@ class Renderer:
         known = plan.fit.task.spec.controls
         amounts = vars(plan.animation.amounts_at(number)).items()
         controls = {**plan.animation.at(number), **{n: v for n, v in amounts if n in known}}
-        reference = plan.reference
         return {
             "footagefit/version": __version__,
             "footagefit/fit": self.plan.fit.hash,
@@ -323,10 +322,17 @@ class Renderer:
             "footagefit/controls": json.dumps(controls, sort_keys=True),
             "footagefit/temporal": self._temporal(number),
             "footagefit/seed": plan.ask.fill.seed,
-            "footagefit/source": file_of(plan.clip, number).name,
+            "footagefit/source": self._source(number),
             "footagefit/frame": number,
-            "footagefit/reference": "" if reference is None else reference.info.path.name,
+            "footagefit/reference": self._references(),
         }
+
+    def _source(self, number: int) -> str:
+        return file_of(self.plan.clip, number).name
+
+    def _references(self) -> str:
+        reference = self.plan.reference
+        return "" if reference is None else reference.info.path.name
 
 
 def make_folder(folder: Path) -> None:
