@@ -36,6 +36,7 @@ from footagefit.rendering.fits import fit_of
 PARTS = ("tubes", "wires", "drop", "handles", "borders", "found", "contract", "speed")
 JUDGED = 5  # frames of a shot
 HANDLE = 8
+_FLAT_PX = 1000  # of a hole, for its grain to be told
 BORDER = 0.2
 
 
@@ -290,7 +291,7 @@ def _nearest_nought(values) -> float:
 
 
 def _grain(kind: str, scores: Sequence[Scored]) -> list[Row]:
-    some = [s for s in scores if s.ways["ours"].get("grain pixels", 0.0) >= 400]
+    some = [s for s in scores if s.ways["ours"].get("grain pixels", 0.0) >= _FLAT_PX]
     if not some:
         return []
     weights = [s.ways["ours"]["grain pixels"] for s in some]

@@ -99,18 +99,21 @@ def steady(made: Sequence[Tensor], truth: Sequence[Tensor], masks: Sequence[Tens
     return errors[0] / max(errors[1], 1e-12)
 
 
-def grain(made: Sequence[Tensor], plates: Sequence[Tensor], masks: Sequence[Tensor],
-          clean: Sequence[Tensor]) -> dict[str, float]:  # fmt: skip
+def grain(
+    made: Sequence[Tensor],
+    plates: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    clean: Sequence[Tensor],
+) -> dict[str, float]:
     """Variance of the grain in the hole over what the plate has there, and neighbours' agreement.
 
-    Grain is what differs from frame to frame after what both have in common went: high-passed, over
-    the deviation of the truth's light, where the truth is flat.
+    Grain is what a picture has over the grain-free truth, high-passed, where that is flat.
     """
     ours, own = [], []
     for m, p, mask, c in zip(made, plates, masks, clean, strict=True):
         flat = _flat(c) & (_inner(mask) > 0.5)
         for found, picture in ((ours, m), (own, p)):
-            found.append((_fine(picture), flat))
+            found.append((_fine(picture) - _fine(c), flat))
     variance = [_variance(found) for found in (ours, own)]
     agree = [_agreement(found) for found in (ours, own)]
     return {

@@ -91,7 +91,7 @@ def ours(shot: Shot, hole: Hole, fits: dict[str, Fit | Path], folder: Path) -> M
             made.frames.append(frame)
             bare = frame if both.bare is None else both.bare
             made.bare.append(torch.where(there, bare, frame))
-        filler.forget()
+        filler.plan.forget()
     return made
 
 
