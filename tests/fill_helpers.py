@@ -88,7 +88,7 @@ def mattes(tmp_path, write_picture) -> Callable[..., Path]:
         folder.mkdir()
         for number in frames:
             values = np.asarray(of(number), np.float16).reshape(HEIGHT, WIDTH, 1)
-            write_picture(folder / f"{name}.{number}.exr", values, channels=["A"])
+            write_picture(folder / f"{name}.{number:04d}.exr", values, channels=["A"])
         return folder / f"{name}.####.exr"
 
     return make

@@ -41,7 +41,7 @@ def test_an_edge_is_freed_of_the_old_background():
     edge = (a[0] > 0.1) & (a[0] < 1)
     before = (mixed() - flat(FRONT)).abs().mean(0)[edge].mean()
     after = (front - flat(FRONT)).abs().mean(0)[edge].mean()
-    assert float(after) < 0.1 * float(before)
+    assert float(after) < 0.2 * float(before)
     assert torch.equal(front[:, a[0] == 1], mixed()[:, a[0] == 1])
 
 

@@ -297,7 +297,7 @@ def _words(plan: Plan) -> list[str]:
         ("fit", plan.fit.path.resolve() if plan.fit.path.is_dir() else plan.fit.path),
         ("plate", Path(ask.plate).expanduser().absolute()),
         ("out", plan.out.absolute()),
-        ("reference", None if ask.reference is None else ask.reference.expanduser().absolute()),
+        ("reference", _references(ask.reference)),
         ("reference_frames", ask.reference_frames),
         ("mask", None if ask.mask is None else ask.mask.expanduser().absolute()),
         ("shot", ask.shot),
@@ -321,6 +321,14 @@ def _words(plan: Plan) -> list[str]:
         *[(name, _control(value)) for name, value in ask.controls.items()],
     ]
     return [f"{name}={value}" for name, value in pairs if value is not None]
+
+
+def _references(path: Path | None) -> str | None:
+    """References with absolute paths, one or several in brackets, as they were typed."""
+    from footagefit.rendering.fill_plan import several
+
+    paths = [str(one.expanduser().absolute()) for one in several(path)]
+    return ",".join(paths).join("[]") if len(paths) > 1 else (paths[0] if paths else None)
 
 
 def _control(value: object) -> str:

@@ -98,19 +98,18 @@ def _of_fill(plan: FillPlan) -> Estimate:
 
     there = plan.shot_frames
     few = there[max(0, len(there) // 2 - _FEW // 2) :][:_FEW]
-    ask = replace(plan.ask, fit=plan.fit, shot=f"{few[0]}-{few[-1]}", frames=None, handles=0)
-    small = FillPlan(ask)
-    filler = Filler(small, keeps=False)
-    shown = filler.footage.shown
-    number = max(shown, key=lambda n: float(filler.footage.hole(n).mean()))
-    _, read_s = _timed(lambda: filler.shot.load(few[0]))
-    look_s = 0.0
-    if plan.alpha is None:
-        _, prepare_s = _timed(filler.propagation.prepare)
-        look_s = prepare_s / len(shown)
-    filled, apply_s = _timed(lambda: filler.filled(number))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / plan.out.name
+        ask = replace(plan.ask, fit=plan.fit, out=out, shot=f"{few[0]}-{few[-1]}", frames=None)
+        filler = Filler(FillPlan(replace(ask, handles=0)))
+        _, look_s = _timed(filler.look)
+        shown = filler.footage.shown
+        number = max(shown, key=lambda n: float(filler.footage.hole(n).mean()))
+        _, read_s = _timed(lambda: filler.shot.load(few[0]))
+        filled, apply_s = _timed(lambda: filler.filled(number))
     native = filled.native if plan.clip.info.codec == "exr" else None
     each, write_s = _written(plan, number, filler.result_of(filled), native)
+    look_s = look_s / len(shown)
     stages_s = {"read": read_s, "look": look_s, "apply": apply_s, "write": write_s}
     return _counted(plan, each, plan.bounds.kept_bytes, stages_s)
 

@@ -7,7 +7,6 @@ plate. Not here: what renders have in common (`plan.py`), making pixels (`fillin
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from footagefit.footage.pattern import MOVIES, numbers, ranges
 from footagefit.records import ClipInfo
 from footagefit.rendering.canvas import Canvas, Timeline
 from footagefit.rendering.composite import MASK, check_names
-from footagefit.rendering.content import clip_key, plain_key
+from footagefit.rendering.content import clip_key, key_beside, plain_key
 from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit, fit_of
 from footagefit.rendering.laid import LaidFootage
@@ -110,7 +109,7 @@ class FillPlan(Plan):
         return self._there
 
     def _open_reference(self) -> Clip | None:
-        self.takes = [self._beside(path) for path in _several(self.ask.reference)]
+        self.takes = [self._beside(path) for path in several(self.ask.reference)]
         for take in self.takes:
             check_mask(take, self.clip, (), what="take")
         return None
@@ -196,10 +195,10 @@ class FillPlan(Plan):
                 "plate": clip_key(self.clip, frames),
                 "layer": self.ask.layer,
                 "takes": [clip_key(take, take.numbers) for take in self.takes],
-                "mask": _key_of(mask, frames),
+                "mask": key_beside(mask, frames),
                 "find": self.fill.cleanup.find,
-                "background": _key_of(self.background, frames),
-                "alpha": _key_of(self.alpha, frames),
+                "background": key_beside(self.background, frames),
+                "alpha": key_beside(self.alpha, frames),
                 "match": None if self.match is None else self.match.hash,
                 "extend": asdict(self.fill.extend),
                 "controls": self.animation.plain(amounts=False),
@@ -277,12 +276,12 @@ class FillPlan(Plan):
 
     @property
     def _held(self) -> int:
-        """Frames that may be held of a clip: each is picture, masks and stored values."""
-        clips = 1 + len(self.takes)
-        return max(2, min(16, self.bounds.kept_bytes // (3 * self.frame_bytes * clips)))
+        """Frames that may be held of a clip, in half of what there is: the rest is motion's."""
+        clips = 1 + len(self.takes)  # a frame is picture, masks and stored values
+        return max(2, min(16, self.bounds.kept_bytes // (6 * self.frame_bytes * clips)))
 
 
-def _several(reference: Path | None) -> list[Path]:
+def several(reference: Path | None) -> list[Path]:
     """One path, or several in brackets: `[take2.####.exr,take3.####.exr]`."""
     if reference is None:
         return []
@@ -290,10 +289,3 @@ def _several(reference: Path | None) -> list[Path]:
     if not (text.startswith("[") and text.endswith("]")):
         return [reference]
     return [Path(word.strip()).expanduser() for word in text[1:-1].split(",") if word.strip()]
-
-
-def _key_of(clip: Clip | None, frames: Sequence[int]) -> str | None:
-    """Key of a clip that goes with the plate by frame number, or of one picture for all."""
-    if clip is None:
-        return None
-    return clip_key(clip, clip.numbers if clip.info.length == 1 else frames)

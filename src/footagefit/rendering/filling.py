@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,24 +25,20 @@ from footagefit.footage.manifest import manifest_path, unfinished
 from footagefit.footage.opening import open_clip
 from footagefit.footage.pattern import ranges
 from footagefit.footage.writing import Entry, Writer
-from footagefit.models.base import Model, resampled, small_size
-from footagefit.models.fill import FillModel
 from footagefit.motion.carried import Carried
 from footagefit.motion.propagation import Propagation
-from footagefit.records import Given, Native
+from footagefit.records import Native
 from footagefit.rendering import fields
 from footagefit.rendering.composite import MASK, Result
 from footagefit.rendering.content import clip_key, file_of, plain_key
-from footagefit.rendering.dressing import Dressing, measured
+from footagefit.rendering.dressing import Dressing
 from footagefit.rendering.fill_plan import CONFIDENCE, FillPlan
-from footagefit.rendering.noise import Noise
+from footagefit.rendering.making import Making
 from footagefit.rendering.render import Progress, Renderer, make_folder, quiet
 from footagefit.rendering.replaced import Replaced
-from footagefit.tasks.base import PlainWindow
 
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
-_REFERENCE_PX = 384
 _SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
@@ -71,14 +67,12 @@ class Filler(Renderer):
 
     Args:
         plan: What to do.
-        keeps: Whether the shot's motion is kept beside the frames, for a render that goes on.
     """
 
     plan: FillPlan
 
-    def __init__(self, plan: FillPlan, *, keeps: bool = True) -> None:
+    def __init__(self, plan: FillPlan) -> None:
         super().__init__(plan)
-        self.keeps = keeps
         self.footage = plan.footage()
         self.shot = self.footage.shot
         self.gone: list[int] = []
@@ -121,11 +115,15 @@ class Filler(Renderer):
         return Propagation(
             self.footage,
             takes=self.plan.other_takes(),
-            cache=self.plan.motion_folder / self._key[:16] if self.keeps else None,
+            cache=self.plan.motion_folder / self._key[:16],
             most_bytes=self.plan.bounds.kept_bytes // 2,
             lens=None if self.plan.canvas.moves else Dressing(self.plan.fit.signature).lens,
             plate=self.plan.canvas.plate_box,
         )
+
+    @cached_property
+    def _making(self) -> Making:
+        return Making(self.plan, self.footage, propagation=self.propagation, work=self.work)
 
     def _find(self, progress: Progress) -> None:
         """Masks of what is to be found, written for a person to look at and correct."""
@@ -247,7 +245,7 @@ class Filler(Renderer):
         rgb, confidence = laid.rgb_CHW, torch.ones_like(made)
         if bool((made > 0).any()):
             carried = self.propagation.at(number)
-            pixels = self._pixels(number, self.footage.plate(number), laid.hole_1HW, carried)
+            pixels = self._making.pixels(number, self.footage.plate(number), laid.hole_1HW, carried)
             rgb = _put(rgb, pixels, made)
             confidence = _marked(made, carried)
         keep = (made[0] <= 0) if laid.keeps and laid.native is not None else None
@@ -259,7 +257,7 @@ class Filler(Renderer):
         everywhere = torch.ones(1, *size)
         carried = self.propagation.at(number)
         near = min(self.footage.shown, key=lambda n: (abs(n - number), n))
-        pixels = self._pixels(number, torch.zeros(3, *size), everywhere, carried, near=near)
+        pixels = self._making.pixels(number, torch.zeros(3, *size), everywhere, carried, near=near)
         alpha = everywhere if self.plan.clip.info.alpha else None
         native = self.footage.blank(near)
         if number in self.gone:
@@ -268,89 +266,6 @@ class Filler(Renderer):
             everywhere, native = laid.made_1HW, laid.native
         sure = _marked(everywhere, carried)
         return Filled(pixels, alpha, everywhere, sure, None, native)
-
-    def _pixels(
-        self, number: int, plate: Tensor, hole: Tensor, carried: Carried, *, near: int | None = None
-    ) -> Tensor:
-        """Pixels for a hole: carried where that is sure, made elsewhere, dressed as the lens would.
-
-        Args:
-            number: The frame.
-            plate: It, 0 in its hole.
-            hole: 1 where there is no pixel.
-            carried: What other frames show there.
-            near: The frame that tells grain and sharpness where this one has no pixel.
-        """
-        made, kept = carried.rgb_CHW, self._model.kept(carried.confidence_1HW)
-        if bool(((hole > 0) & (kept < 1.0)).any()):
-            made = self._modelled(number, plate, hole, carried)
-        return self._dressing(
-            made,
-            plate if near is None else self.footage.plate(near),
-            hole,
-            frame=number,
-            seed=self.plan.fill.seed,
-            grain_1HW=carried.grain_1HW * kept,
-            invented_1HW=1.0 - kept,
-        )
-
-    def _modelled(self, number: int, plate: Tensor, hole: Tensor, carried: Carried) -> Tensor:
-        """What the model makes of it."""
-        given = self._given(number, plate, hole, carried)
-
-        def job(device: torch.device, model: Model) -> Tensor:
-            moved = Given(*(part.to(device) for part in given))
-            return model.predict(moved)[0].cpu()
-
-        return self.work.run(job, frame=number)
-
-    def _given(self, number: int, plate: Tensor, hole: Tensor, carried: Carried) -> Given:
-        layers = {
-            "carried": carried.rgb_CHW[None],
-            "confidence": carried.confidence_1HW[None],
-            "mask": hole[None],
-            "noise": self._noise.field(number)[None],
-        }
-        plan = self.plan
-        window = PlainWindow(plate[None], self._beside, layers, dict(plan.fit.signature))
-        given = plan.fit.task.given(window, plan.animation.at(number))
-        if plan.canvas.grows:
-            lens = plan.canvas.lens(float(plan.timeline.at(number)), signature=plan.fit.signature)
-            given = given._replace(guide=torch.cat([given.guide[:, :-2], lens[None]], 1))
-        return given
-
-    @property
-    def _model(self) -> FillModel:
-        return cast(FillModel, self.plan.fit.model)
-
-    @cached_property
-    def _beside(self) -> Tensor:
-        """Frames that the model may look at, small: of another take, else the shot's middle."""
-        plan = self.plan
-        if not plan.fit.task.spec.references:
-            return torch.zeros(0, 3, 16, 16)
-        clip = plan.takes[0] if plan.takes else plan.clip
-        numbers = clip.numbers if plan.takes else plan.shot_frames
-        light = clip.read([numbers[len(numbers) // 2]]).rgb_TCHW.nan_to_num(0.0, 65504.0, -1.0)
-        size = small_size(*light.shape[-2:], long_px=_REFERENCE_PX, cell_px=1)
-        return resampled(light.contiguous(), size)
-
-    @cached_property
-    def _noise(self) -> Noise:
-        size, seed = self.plan.canvas.size, self.plan.fill.seed
-        return Noise(size, seed=seed, anchor=self.footage.shown[0], way=self.propagation.way)
-
-    @cached_property
-    def _dressing(self) -> Dressing:
-        """Lens and grain of the show; grain of the shot itself where the fit carries none."""
-        known = Dressing(self.plan.fit.signature)
-        if known.grain is not None:
-            return known
-        shown = self.footage.shown
-        some = [shown[i * (len(shown) - 1) // 2] for i in range(3)]
-        few = sorted(set(some))
-        grain = measured([self.footage.plate(n) for n in few], [self.footage.hole(n) for n in few])
-        return Dressing(self.plan.fit.signature, grain=grain)
 
     def _replaced(self, number: int) -> Filled:
         """A frame before another background."""

@@ -29,7 +29,7 @@ from footagefit.footage.writing import Existing, OutputForm
 from footagefit.records import ClipInfo
 from footagefit.rendering import devices, versions
 from footagefit.rendering.composite import check_layers
-from footagefit.rendering.content import clip_key, file_of, plain_key
+from footagefit.rendering.content import clip_key, file_of, key_beside, plain_key
 from footagefit.rendering.controls import Animation, Asked, animation
 from footagefit.rendering.fields import VERSION
 from footagefit.rendering.fill_asked import Filling
@@ -161,11 +161,6 @@ class Plan:
         check_layers(self.fit, self.ask.layers, self.clip.info.layers)
 
     @property
-    def layers(self) -> list[str]:
-        """Layers to write beside the picture."""
-        return list(self.ask.layers)
-
-    @property
     def info(self) -> ClipInfo:
         """Of the clip that comes out."""
         return self.clip.info
@@ -271,10 +266,6 @@ class Plan:
     @cached_property
     def key(self) -> str:
         """Of everything that the shot's looks are decided from."""
-        mask = None
-        if self.mask is not None:
-            single = self.mask.info.length == 1
-            mask = clip_key(self.mask, self.mask.numbers if single else self.shot_frames)
         reference = self.reference
         beside = None if reference is None else clip_key(reference, self.reference_numbers)
         return plain_key(
@@ -286,7 +277,7 @@ class Plan:
                 "plate": clip_key(self.clip, self.shot_frames),
                 "layer": self.ask.layer,
                 "reference": beside,
-                "mask": mask,
+                "mask": key_beside(self.mask, self.shot_frames),
                 "controls": self.animation.plain(amounts=False),
                 "config": colour.source(),
             }
@@ -325,6 +316,11 @@ class Plan:
     def stem(self) -> str:
         """What everything beside the frames is called after."""
         return manifest_path(self.out).name.removesuffix(".manifest.json")
+
+    @property
+    def layers(self) -> list[str]:
+        """Layers to write beside the picture."""
+        return list(self.ask.layers)
 
     def before(self, number: int) -> Tensor:
         """A frame as it was, for people to look at."""

@@ -24,7 +24,7 @@ from footagefit.rendering.fits import Fit
 from footagefit.rendering.shot import Shot, placed_over, reference_frames, small_reference
 from footagefit.tasks.base import PlainWindow
 
-_REACH = (0.047, 0.003)  # of the long side: how far colours are looked for, first and then
+_REACH = ((0.047, 15), (0.003, 6))  # how far colours are looked for: of the long side, least px
 _LOOKED_AT = 8  # frames that a foreground's light is told from
 _REFERENCES = 4
 _EPS = 1e-5
@@ -114,8 +114,8 @@ def unmixed(plate_CHW: Tensor, alpha_1HW: Tensor) -> Tensor:
         return plate_CHW
     light, a = plate_CHW.numpy(), alpha_1HW[0].numpy()
     front, behind = light, light
-    for reach in _REACH:
-        side = 2 * max(1, round(reach * max(a.shape))) + 1
+    for reach, least in _REACH:
+        side = 2 * max(least, round(reach * max(a.shape))) + 1
         share = _mean(a, side)
         near = np.stack([_mean(c * a, side) / (share + _EPS) for c in front])
         far = np.stack([_mean(c * (1 - a), side) / (1 - share + _EPS) for c in behind])
