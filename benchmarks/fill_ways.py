@@ -75,8 +75,8 @@ def ours(shot: Shot, hole: Hole, fits: dict[str, Fit | Path], folder: Path) -> M
         warnings.simplefilter("ignore")
         filler = Filler(plan_of(ask))
         filler.look()
-        both = Bare(filler._dressing)
-        filler.__dict__["_dressing"] = both
+        both = Bare(filler._making._dressing)
+        filler._making.__dict__["_dressing"] = both
         made = Made([], [])
         for at in hole.judged:
             if FIRST + at in filler.cut:
