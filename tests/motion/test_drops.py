@@ -44,7 +44,7 @@ def test_a_flash_on_half_the_frame_is_a_hole_there():
     [(number, mask)] = [(n, m) for n, m in find("flash", read, range(24)) if m.any()]
     assert number == 9
     assert float(mask[..., : WIDTH // 2 - 4].mean()) > 0.9
-    assert float(mask[..., WIDTH // 2 + 8 :].mean()) < 0.05
+    assert float(mask[..., WIDTH // 2 + 12 :].mean()) < 0.05
 
 
 def test_a_light_switched_on_is_no_flash():

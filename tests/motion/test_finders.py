@@ -1,4 +1,4 @@
-"""Finding wires, booms and dust: a mask a frame, by rules that hold for any net, and the one shipped."""
+"""Finding wires, booms and dust: a mask a frame, by rules for any net, and by the one shipped."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from footagefit.footage.opening import open_clip
@@ -38,13 +39,13 @@ def test_corrected_masks_stay(monkeypatch, shot, tmp_path, write_picture):
     monkeypatch.setattr(found, "find", halves)
     clip = open_clip(shot())
     out = tmp_path / "plate.found_wire.####.exr"
-    mine = np.zeros((48, 80, 1), np.float16)
+    mine = np.zeros((48, 80, 4), np.float16)
     mine[5:9] = 1.0
-    write_picture(tmp_path / "plate.found_wire.1003.exr", mine, channels=["A"])
+    write_picture(tmp_path / "plate.found_wire.1003.exr", mine)
     assert list(write_found("wire", clip, out, frames=range(1002, 1005))) == [1002, 1003, 1004]
     numbers, masks = masks_of(out)
     assert numbers == [1002, 1003, 1004]
-    assert float(masks[1].mean()) == 4 / 48 and float(masks[0].mean()) == 0.5
+    assert float(masks[1].mean()) == pytest.approx(4 / 48) and float(masks[0].mean()) == 0.5
 
 
 def test_what_is_all_there_is_not_looked_for_again(monkeypatch, shot, tmp_path):

@@ -27,7 +27,8 @@ _TOE = 2.0**-7
 _FLASH_FRAMES = 6  # what lasts longer is a change of light
 _FLASH_EV = 0.25
 _TOUCHED, _ELSEWHERE = 0.25, 0.1  # shares of the frame that jump, and that may go the other way
-_WHOLE = 0.55  # share from which the frame is a hole altogether
+_WHOLE = 0.65  # share from which the frame is a hole altogether
+_AROUND, _SOME = 7, 0.2  # cells round a cell, and how many of them must have jumped
 _DETAIL_PX = 320
 _HELD, _SAME = 0.15, 0.01  # of the usual change: a copy through a codec, a copy to the bit
 _JOLT = 1.2  # what comes after a held frame has moved on by two
@@ -50,21 +51,34 @@ def flashes(read: Read, numbers: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
 def jumped(stops_THW: np.ndarray) -> np.ndarray:
     """Cells (T,H,W) whose light jumps for a few frames, in frames where enough of them do.
 
-    Light that comes back is what an opening over time takes away (a closing, for dark frames).
-    Places count by the brightest or darkest near them, so that a passing edge is no flash.
+    Which frames is told by their cells in order of light, which motion hardly changes: what comes
+    back is what an opening over time takes away (a closing, for dark frames). Where in the frame is
+    told beside the frames before and after, places counting by the brightest or darkest near them.
     """
-    from scipy.ndimage import grey_closing, grey_opening, maximum_filter, minimum_filter
+    from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
-    window = (_FLASH_FRAMES + 1, 1, 1)
-    lasting = grey_opening(stops_THW, size=window, mode="nearest")
-    missing = grey_closing(stops_THW, size=window, mode="nearest")
-    lasting = maximum_filter(lasting, size=(1, 3, 3))
-    missing = minimum_filter(missing, size=(1, 3, 3))
-    up, down = stops_THW - lasting > _FLASH_EV, missing - stops_THW > _FLASH_EV
-    share_up, share_down = up.mean((1, 2)), down.mean((1, 2))
-    is_up = (share_up >= _TOUCHED) & (share_down <= _ELSEWHERE)
-    is_down = (share_down >= _TOUCHED) & (share_up <= _ELSEWHERE)
-    return (up & is_up[:, None, None]) | (down & is_down[:, None, None])
+    out = np.zeros(stops_THW.shape, bool)
+    brighter, darker = _flashed(stops_THW), _flashed(-stops_THW)
+    calm = np.flatnonzero(~(brighter | darker))
+    for at in np.flatnonzero(brighter | darker) if len(calm) else ():
+        beside = stops_THW[[*calm[calm < at][-1:], *calm[calm > at][:1]]]
+        if brighter[at]:
+            up = stops_THW[at] - maximum_filter(beside.max(0), size=3) > _FLASH_EV
+        else:
+            up = minimum_filter(beside.min(0), size=3) - stops_THW[at] > _FLASH_EV
+        out[at] = uniform_filter(up.astype(np.float32), size=_AROUND) >= _SOME
+    return out
+
+
+def _flashed(stops_THW: np.ndarray) -> np.ndarray:
+    """Frames (T) much of which is brighter than a few frames before and after, and none darker."""
+    from scipy.ndimage import grey_closing, grey_opening
+
+    ranks_TN = np.sort(stops_THW.reshape(len(stops_THW), -1), axis=1)[:, ::9]
+    window = (_FLASH_FRAMES + 1, 1)
+    up = ranks_TN - grey_opening(ranks_TN, size=window, mode="nearest") > _FLASH_EV
+    down = grey_closing(ranks_TN, size=window, mode="nearest") - ranks_TN > _FLASH_EV
+    return (up.mean(1) >= _TOUCHED) & (down.mean(1) <= _ELSEWHERE)
 
 
 def _over(cells_HW: np.ndarray, size: tuple[int, int]) -> Tensor:
@@ -73,7 +87,7 @@ def _over(cells_HW: np.ndarray, size: tuple[int, int]) -> Tensor:
         return torch.zeros(1, *size)
     if cells_HW.mean() >= _WHOLE:
         return torch.ones(1, *size)
-    wide = F.max_pool2d(torch.from_numpy(cells_HW.astype(np.float32))[None, None], 3, 1, 1)
+    wide = torch.from_numpy(cells_HW.astype(np.float32))[None, None]
     return (F.interpolate(wide, size=size, mode="bilinear")[0] >= 0.5).float()
 
 

@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.motion import flow, looks, warps
 from footagefit.signature.light_vector import LUMA
 
 CHANNELS = 10
+SWAPPED = (0, 1, 2, 3, 5, 4, 6, 7, 8, 9)  # their order where the neighbours are exchanged
 _TOE = 2.0**-7
 _FLOW_SHARE = 0.5  # flow is looked for at half the size, where thin things hardly show
 _WAYS = 8  # directions in which lines may run
@@ -77,33 +79,23 @@ def _luma(frame_3HW: Tensor) -> np.ndarray:
 
 def _unlike(here: np.ndarray, other: np.ndarray) -> np.ndarray:
     """What a frame has over a neighbour laid over it, in units of what is usual."""
-    import cv2
-
-    laid = cv2.remap(other, *_places(here, other), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    off = here - laid
+    at = warps.pixels((here.shape[0], here.shape[1])) + _flow(here, other)
+    off = here - warps.at_places(other, at)
     off = off - float(np.median(off))
     usual = 1.48 * float(np.median(np.abs(off)))
     return off / (3.0 * usual + 0.03)
 
 
-def _places(here: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel of a frame lies in a neighbour, by what is large in it: columns, rows."""
+def _flow(here: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where each pixel of a frame lies in a neighbour by what is large in it (H,W,2)."""
     import cv2
 
-    height, width = here.shape
-    size = (max(32, round(width * _FLOW_SHARE)), max(32, round(height * _FLOW_SHARE)))
-    low, high = np.percentile(here[::4, ::4], (0.5, 99.5))
-    scale = 255.0 / max(1.0, float(high - low))
-    codes = [
-        ((cv2.resize(p, size, interpolation=cv2.INTER_AREA) - low) * scale)
-        .clip(0, 255).astype(np.uint8) for p in (here, other)
-    ]  # fmt: skip
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = dis.calc(codes[0], codes[1], None)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    calm = [cv2.medianBlur(np.ascontiguousarray(flow[..., c]), 5) for c in (0, 1)]
-    across, down = (cv2.resize(c, (width, height), interpolation=cv2.INTER_LINEAR) for c in calm)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    return x + across * (width / size[0]), y + down * (height / size[1])
+    size = (here.shape[0], here.shape[1])
+    small = (max(32, round(size[0] * _FLOW_SHARE)), max(32, round(size[1] * _FLOW_SHARE)))
+    codes = looks.eight_bits(*(looks.shrunk(p, small) for p in (here, other)))
+    found = flow.dis()(*codes)
+    calm = [cv2.medianBlur(np.ascontiguousarray(found[..., c]), 5) for c in (0, 1)]
+    return flow.enlarged(np.stack(calm, -1), size)
 
 
 def _lines(luma_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 """Teach the finder of wires, booms and dust on the soundstage: how its shipped weights are made.
 
-    python -m footagefit.training.finder out=<folder> scenes=240 steps=1800
+    python -m footagefit.training.finder out=<folder> scenes=240 steps=2000
 
 Goes on where it stopped; writes `finder.safetensors` (half precision) and `finder.json`, its card.
 What belongs here: its loop, its examples and its numbers. What does not: the net
@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.motion.evidence import evidence
+from footagefit.motion.evidence import SWAPPED, evidence
 from footagefit.motion.finder_net import KINDS, FinderNet
 from footagefit.motion.finders import judged
 from footagefit.soundstage.training import Cache
-from footagefit.tasks.draws import generator
+from footagefit.tasks.draws import chance, choice, generator, normal
 from footagefit.training.finder_footage import footage, recorded
 from footagefit.training.finder_things import Thing, boom, dust, wires
 
@@ -36,7 +36,9 @@ HELD_OUT_SEED = 1_000_003
 SIZE_PX = (192, 256)
 _SCENE_PX = (256, 336)
 _TOGETHER, _LIGHTS = 8, 2
+_POOL, _FRESH = 256, 2  # examples at hand, and how many of them are new with each step
 _SAVE_EVERY = 150
+_LEAST_EV = 0.1  # what differs less from what is behind it nobody can see
 _SHOWN = 0.35  # coverage from which a pixel is to be found
 _ODDS = {"wire": 0.42, "boom": 0.2, "dust": 0.16}  # else a clean frame
 
@@ -57,7 +59,7 @@ class Lesson:
 
     out: str = "base_work/finder"
     scenes: int = 240
-    steps: int = 1800
+    steps: int = 2000
     batch: int = 8
     width: int = 16
     rate: float = 3e-3
@@ -99,6 +101,7 @@ def example(scenes: Scenes, rng: np.random.Generator, draws: torch.Generator) ->
     frames, doubt = footage(rng, scenes.scene(rng), scenes.scene(rng), SIZE_PX)
     things = _things(rng, float(np.median(frames)) + 0.01)
     truth = np.zeros((len(KINDS), *SIZE_PX), np.float32)
+    without = frames[1]
     for thing in things:
         share = thing.cover_THW[..., None]
         frames = frames * (1 - share) + thing.light_THWC * share
@@ -106,6 +109,8 @@ def example(scenes: Scenes, rng: np.random.Generator, draws: torch.Generator) ->
         truth[at] = np.maximum(truth[at], thing.cover_THW[1])
     shot = recorded(rng, frames, draws)
     counts = np.ones_like(truth)
+    change = np.abs(np.log2(frames[1] + 0.01) - np.log2(without + 0.01)).max(-1)
+    counts[(truth >= _SHOWN) & (change < _LEAST_EV)[None]] = 0.0
     counts[0][(doubt[1] > 0.05) & (truth[0] < _SHOWN)] = 0.0
     counts[(truth > 0.08) & (truth < _SHOWN)] = 0.2  # edges may fall either way
     order = (0, 1, 2) if rng.random() < 0.5 else (2, 1, 0)
@@ -126,13 +131,50 @@ def _things(rng: np.random.Generator, level: float) -> list[Thing]:
     return [(boom, dust)[kind - 1](rng, SIZE_PX, level)]
 
 
-def examples(scenes: Scenes, step: int, lesson: Lesson) -> dict[str, Tensor]:
-    """A batch; a function of the step alone."""
-    made = []
-    for number in range(lesson.batch):
-        rng = np.random.default_rng([lesson.seed, step, number, 43])
-        made.append(example(scenes, rng, generator(lesson.seed, step, number, 44)))
-    return {name: torch.stack([each[name] for each in made]) for name in made[0]}
+class Pool:
+    """Examples at hand, a few of them new with each step; what it holds follows from the step.
+
+    An example costs as much as a third of a step, and bears being seen again, mirrored and with its
+    neighbours exchanged.
+
+    Args:
+        scenes: Behind them.
+        lesson: Its seed and batch.
+    """
+
+    def __init__(self, scenes: Scenes, lesson: Lesson) -> None:
+        self._scenes, self._lesson = scenes, lesson
+        self._held: dict[int, dict[str, Tensor]] = {}
+
+    def batch(self, step: int) -> dict[str, Tensor]:
+        """A step's batch: its new examples and others, as a function of the step alone."""
+        first = _FRESH * step
+        self._held = {n: e for n, e in self._held.items() if n >= first}
+        draws = generator(self._lesson.seed, step, 45)
+        fresh = range(first + _POOL - _FRESH, first + _POOL)
+        rest = [first + choice(draws, _POOL) for _ in range(self._lesson.batch - _FRESH)]
+        chosen = [_varied(self._example(n), draws) for n in (*fresh, *rest)]
+        return {name: torch.stack([each[name] for each in chosen]) for name in chosen[0]}
+
+    def _example(self, number: int) -> dict[str, Tensor]:
+        if number not in self._held:
+            rng = np.random.default_rng([self._lesson.seed, number, 43])
+            made = example(self._scenes, rng, generator(self._lesson.seed, number, 44))
+            self._held[number] = {name: tensor.half() for name, tensor in made.items()}
+        return self._held[number]
+
+
+def _varied(kept: dict[str, Tensor], draws: torch.Generator) -> dict[str, Tensor]:
+    """An example mirrored, its neighbours exchanged, its evidence a little stronger or weaker."""
+    made = {name: tensor.float() for name, tensor in kept.items()}
+    if chance(draws, 0.5):
+        made = {name: tensor.flip(2) for name, tensor in made.items()}
+    seen = made["seen"]
+    if chance(draws, 0.5):
+        seen = seen[list(SWAPPED)]
+    strength = 1.0 + 0.12 * normal(draws, seen.shape[0], 1, 1)
+    strength[-1] = 1.0  # the border is where it is
+    return {**made, "seen": seen * strength}
 
 
 def loss_of(logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
@@ -168,9 +210,9 @@ def teach(lesson: Lesson) -> Path:
         for part, name in ((net, "net"), (optimizer, "optimizer"), (schedule, "schedule")):
             part.load_state_dict(kept[name])
         average, first, minutes = kept["average"], kept["step"], kept["minutes"]
-    begun, running = time.monotonic(), 0.0
+    begun, running, pool = time.process_time(), 0.0, Pool(scenes, lesson)
     for step in range(first, lesson.steps):
-        batch = examples(scenes, step, lesson)
+        batch = pool.batch(step)
         loss = loss_of(net(batch["seen"].to(memory_format=torch.channels_last)), batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -180,16 +222,16 @@ def teach(lesson: Lesson) -> Path:
         _follow(average, net, min(0.995, (1.0 + step) / (10.0 + step)))
         running += (float(loss.detach()) - running) / min(step - first + 1, 50)
         if (step + 1) % _SAVE_EVERY == 0 or step + 1 == lesson.steps:
-            spent = minutes + (time.monotonic() - begun) / 60
+            spent = minutes + (time.process_time() - begun) / 60
             _keep(state, {
                 "net": net.state_dict(), "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(), "average": average, "step": step + 1,
                 "minutes": spent,
             })  # fmt: skip
-            print(f"finder: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min",
-                  flush=True)  # fmt: skip
+            said = f"finder: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min"
+            print(said, flush=True)
     net.load_state_dict(average)
-    return _written(net.eval(), lesson, folder, minutes + (time.monotonic() - begun) / 60)
+    return _written(net.eval(), lesson, folder, minutes + (time.process_time() - begun) / 60)
 
 
 def _follow(average: dict[str, Tensor], net: FinderNet, decay: float) -> None:
@@ -255,7 +297,7 @@ def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Pa
     card = {
         "what": "the finder of wires, booms and dust",
         "taught_on": "the soundstage's wild scenes in motion, things and set dressing drawn on",
-        "lesson": taught, "minutes": round(minutes, 1),
+        "lesson": taught, "processor_minutes": round(minutes, 1),
         "held_out": numbers_of(net, scenes, lesson),
         "overlap": "of masks as found, pixels within 2 px taken as the same",
     }  # fmt: skip

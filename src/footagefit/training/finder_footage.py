@@ -278,9 +278,10 @@ def _texture(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Fine texture in stops, over part of the scene, the same in every frame."""
     import cv2
 
-    noise = cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0),
-                             rng.uniform(0.5, 2.5))  # fmt: skip
-    noise /= max(1e-6, float(noise.std()))
+    noise = np.zeros(size, np.float32)
+    for sigma in (0.6, 1.5, 4.0):  # about as much at each size, as in most that is photographed
+        layer = cv2.GaussianBlur(rng.normal(size=size).astype(np.float32), (0, 0), sigma)
+        noise += layer * (rng.random() / max(1e-6, float(layer.std())))
     few = rng.random((4, 5)).astype(np.float32)
     where = cv2.resize(few, size[::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
     return noise * where * rng.uniform(0.05, 0.5)

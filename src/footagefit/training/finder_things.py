@@ -68,8 +68,8 @@ def _curve(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
             ends[1] = inside
     way = ends[1] - ends[0]
     across = np.array([-way[1], way[0]])
-    bend = 0.0 if rng.random() < 0.5 else float(rng.normal() * 0.12)
-    sway = 0.0 if rng.random() < 0.8 else float(rng.normal() * 0.05)
+    bend = 0.0 if rng.random() < 0.5 else float(rng.normal() * 0.07)
+    sway = 0.0 if rng.random() < 0.8 else float(rng.normal() * 0.03)
     t = np.linspace(0.0, 1.0, 65)[:, None]
     return ends[0] + way * t + across * (4 * bend * t * (1 - t) + sway * np.sin(2 * np.pi * t))
 
@@ -196,7 +196,7 @@ def boom(rng: np.random.Generator, size: tuple[int, int], level: float) -> Thing
         if has_pole:
             rod = stroke(np.stack([points[1], far + drift[t, :2]]), size, 2 * pole)
         cover = np.maximum(foam, rod).astype(np.float32)
-        covers.append(cv2.GaussianBlur(cover, (0, 0), soft))
+        covers.append(cv2.GaussianBlur(cover, (0, 0), soft).clip(0.0, 1.0))
     return Thing("boom", np.stack(covers), np.stack([light] * 3))
 
 
