@@ -12,7 +12,7 @@ import pytest
 from fill_helpers import HEIGHT, WIDTH, cleanup_fit, extend_fit, mattes, pan
 from footagefit import cli
 from footagefit.errors import FootagefitWarning
-from rendering_helpers import fit, reference, stored
+from rendering_helpers import ACESCG, fit, reference, stored
 
 __all__ = ["cleanup_fit", "extend_fit", "fit", "mattes", "pan", "reference"]
 pytestmark = pytest.mark.filterwarnings("ignore:grain cannot be told")  # the wall has none
@@ -97,7 +97,8 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
     cleanup_fit, extend_fit, fit, pan, mattes, reference, out, footagefit, tmp_path, write_picture
 ):
     plate, hole = pan(), mattes(lambda _: np.zeros((HEIGHT, WIDTH)))
-    small = write_picture(tmp_path / "small.exr", np.ones((9, 9, 3), np.float16))
+    about = {"chromaticities": ("float[8]", ACESCG)}
+    small = write_picture(tmp_path / "small.exr", np.ones((9, 9, 3), np.float16), attributes=about)
     gap = pan("gap", frames=(1001, 1002, 1004))
     clean, wide = f"fit={cleanup_fit}", f"fit={extend_fit}"
     cases = [
