@@ -78,6 +78,26 @@ def test_chunks_are_the_whole_and_a_job_can_be_split(
     assert {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()} == whole
 
 
+def test_codes_and_movies_are_extended_too(extend_fit, pan, footagefit, tmp_path):
+    dpx = tmp_path / "dpx" / "p.####.dpx"
+    log = ["output.space=arri_logc4", "output.depth=10"]
+    plate = pan(frames=range(1001, 1005))
+    assert cli.main(["convert", f"in={plate}", f"out={dpx}", *log]) == 0
+    wider = tmp_path / "w" / "e.####.dpx"
+    code, _, err = footagefit("infer", f"fit={extend_fit}", f"plate={dpx}", "space=arri_logc4",
+                              "extend.left=8", f"out={wider}")  # fmt: skip
+    assert code == 0, err
+    before, after = (stored(p.with_name(p.name.replace("####", "1002")))[0] for p in (dpx, wider))
+    assert after.shape == (HEIGHT, WIDTH + 8, 3) and (after[:, 8:] == before).all()
+    movie = tmp_path / "p.mov"
+    assert cli.main(["convert", f"in={plate}", f"out={movie}", "output.space=g24_rec709"]) == 0
+    longer = tmp_path / "l" / "e.####.exr"
+    code, said, err = footagefit("infer", f"fit={extend_fit}", f"plate={movie}", f"out={longer}",
+                                 "space=g24_rec709", "extend.tail=1")  # fmt: skip
+    assert code == 0, err
+    assert "5 frames written" in said
+
+
 def test_another_take_shows_what_the_shot_does_not(extend_fit, pan, footagefit, tmp_path):
     """A shot of two frames cannot know what lies at its right; a longer take does."""
     words = ["infer", f"fit={extend_fit}", f"plate={pan(frames=(1001, 1002))}", "extend.right=12"]

@@ -153,6 +153,44 @@ def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):
         assert (code & 0xF) + 10 * (code >> 4 & 0x3) == number % 24
 
 
+def test_a_box_that_follows_the_wall_holds_it_still(extend_fit, pan, tmp_path):
+    """The camera pans by 3 px a frame; a box that goes back as far shows one piece of wall."""
+    plate = pan(layers=True)
+    asked = Filling(extend=Extend(reframe="1001:0,0,1008:-21,0"))
+    done = footagefit.render(plate, fit=extend_fit, fill=asked, out=tmp_path / "o" / "s.####.exr")
+    truth = seen(1001)
+    for number in (1001, 1004, 1008):
+        made, spec = frame(done.out, number)
+        order = [spec.channelnames.index(c) for c in "RGB"]
+        away = STEP_PX * (number - 1001)
+        there = made[:, away:][..., order]
+        was = frame(plate, number)[0][:, : WIDTH - away]
+        names = frame(plate, number)[1].channelnames
+        same = was[..., [names.index(c) for c in "RGB"]]
+        assert (there.view(np.uint16) == same.view(np.uint16)).all()
+        depth = made[..., spec.channelnames.index("depth.Z")]
+        assert (depth[:, away:] == number - 1000).all() and (depth[:, :away] == 0).all()
+        assert away == 0 or psnr(made[4:-4, :away][..., order], truth[4:-4, :away]) > 28.0
+
+
+def test_a_box_between_pixels_is_read_there(extend_fit, pan, tmp_path):
+    done = footagefit.render(pan(), fit=extend_fit, fill=Filling(extend=Extend(reframe="0.5,0")),
+                             frames="1004", out=tmp_path / "o" / "s.####.exr")  # fmt: skip
+    made, spec = frame(done.out, 1004)
+    order = [spec.channelnames.index(c) for c in "RGB"]
+    wide = seen(1004, right=1)
+    truth = (wide[:, :-1] + wide[:, 1:]) / 2
+    assert psnr(made[..., order], truth) > 34.0
+
+
+def test_overscan_lies_outside_the_display_window(extend_fit, pan, tmp_path):
+    done = footagefit.render(pan(), fit=extend_fit, fill=Filling(extend=Extend(overscan=6)),
+                             frames="1004", out=tmp_path / "o" / "s.####.exr")  # fmt: skip
+    _, spec = frame(done.out, 1004)
+    assert (spec.x, spec.y, spec.width, spec.height) == (-6, -6, WIDTH + 12, HEIGHT + 12)
+    assert (spec.full_x, spec.full_y, spec.full_width, spec.full_height) == (0, 0, WIDTH, HEIGHT)
+
+
 def test_chunks_and_resumed_renders_are_the_whole(extend_fit, pan, tmp_path):
     plate = pan()
     asked = Filling(extend=Extend(left=8, tail=1), seed=3)
