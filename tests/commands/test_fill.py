@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fill_helpers import HEIGHT, WIDTH, cleanup_fit, extend_fit, mattes, pan
+from fill_helpers import HEIGHT, WIDTH, cleanup_fit, extend_fit, mattes, pan, seen
 from footagefit import cli
 from footagefit.errors import FootagefitWarning
 from rendering_helpers import ACESCG, fit, reference, stored
@@ -96,6 +96,27 @@ def test_codes_and_movies_are_extended_too(extend_fit, pan, footagefit, tmp_path
                                  "space=g24_rec709", "extend.tail=1")  # fmt: skip
     assert code == 0, err
     assert "5 frames written" in said
+
+
+def test_a_held_frame_is_found_and_made_anew(cleanup_fit, pan, out, footagefit):
+    plate = pan(frames=range(1001, 1011))
+    held = stored(plate.parent / "pan.1004.exr")[0].tobytes()
+    (plate.parent / "pan.1005.exr").write_bytes((plate.parent / "pan.1004.exr").read_bytes())
+    words = ["infer", f"fit={cleanup_fit}", f"plate={plate}", "cleanup.find=drop"]
+    code, said, err = footagefit(*words, f"out={out}")
+    assert code == 0, err
+    assert "filled from their neighbours: 1005" in said
+    masks = out.parent / "e.found_drop.####.exr"
+    assert f"correct them and say mask={masks}" in said
+    made = stored(out.parent / "e.1005.exr")[0]
+    assert made.tobytes() != held
+    middle = (slice(4, -4), slice(8, -8))
+    assert np.abs(made.astype(float) - seen(1005))[middle].mean() < 0.02
+    again = out.parent.parent / "again" / "e.####.exr"
+    words = ["infer", f"fit={cleanup_fit}", f"plate={plate}", f"mask={masks}", f"out={again}"]
+    assert footagefit(*words)[0] == 0
+    same = stored(again.parent / "e.1005.exr")[0]
+    assert (same.view(np.uint16) == made.view(np.uint16)).all()
 
 
 def test_another_take_shows_what_the_shot_does_not(extend_fit, pan, footagefit, tmp_path):
