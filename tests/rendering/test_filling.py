@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 import footagefit
@@ -30,7 +31,7 @@ def psnr(made: np.ndarray, truth: np.ndarray) -> float:
     return float(-10 * np.log10(np.mean((made.astype(float) - truth.astype(float)) ** 2)))
 
 
-def frame(out: Path, number: int) -> tuple[np.ndarray, object]:
+def frame(out: Path, number: int) -> tuple[np.ndarray, oiio.ImageSpec]:
     return stored(Path(str(out).replace("####", f"{number:04d}")))
 
 
