@@ -72,7 +72,8 @@ def _merged(codes: np.ndarray, weight: np.ndarray, worth: np.ndarray, grain: np.
     at = (mass < 0.5 * total[None]).sum(0).clip(0, len(codes) - 1)
     middle = np.take_along_axis(order, at[None], 0)[0]
     centre = np.take_along_axis(codes, middle[None, :, None], 0)[0]
-    apart = np.abs(codes - centre[None]).max(-1)
+    off = np.abs(codes - centre[None])
+    apart = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2])
     # As many as there are of one mind set the measure of what is near.
     spread = (apart * share).sum(0) / total
     near = np.maximum(_NEAR, np.minimum(spread, _APART))

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from footagefit.motion import looks, warps
@@ -115,6 +116,12 @@ def seen_plate(
     rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
     codes[part] = np.where(gone[part][..., None], rim, codes[part])
     return Plate(codes, stops, (wide == 0).astype(np.float32))
+
+
+def whole_plate(plate_CHW: Tensor, hole_1HW: Tensor | None) -> Plate:
+    """A frame ready to be read from; without a hole, all of it."""
+    hole = torch.zeros_like(plate_CHW[:1]) if hole_1HW is None else hole_1HW
+    return seen_plate(coordinates.channels_last(plate_CHW), hole)
 
 
 class Candidate(NamedTuple):
