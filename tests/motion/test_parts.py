@@ -54,7 +54,7 @@ def test_the_middle_of_views_leaves_out_who_walks_through_and_averages_the_rest(
     views = [1.0 + 0.02 * rng.standard_normal((500, 3)).astype(np.float32) for _ in range(6)]
     views.append(np.full((500, 3), 3.0, np.float32))
     ones = np.ones(500, np.float32)
-    made = merging.merged(views, [ones] * 7, [ones] * 7)
+    made = merging.merged(views, *([[ones] * 7] * 3))
     assert np.abs(made.codes_N3 - 1.0).mean() < 0.012
     assert made.grain_N.mean() == pytest.approx(1 / 6, abs=0.02)
     assert made.sure_N.min() > 0.9
@@ -62,9 +62,9 @@ def test_the_middle_of_views_leaves_out_who_walks_through_and_averages_the_rest(
 
 def test_views_that_disagree_are_less_sure_and_none_is_nothing():
     ones, weight = np.ones((4, 3), np.float32), np.full(4, 0.8, np.float32)
-    agree = merging.merged([ones, ones], [weight, weight], [weight, weight])
-    apart = merging.merged([ones, 4 * ones], [weight, weight], [weight, weight])
-    none = merging.merged([ones], [0 * weight], [weight])
+    agree = merging.merged([ones, ones], *([[weight, weight]] * 3))
+    apart = merging.merged([ones, 4 * ones], *([[weight, weight]] * 3))
+    none = merging.merged([ones], [0 * weight], [weight], [weight])
     assert apart.sure_N.max() < 0.8 * agree.sure_N.min()
     assert not none.sure_N.any()
     assert not none.codes_N3.any()

@@ -189,3 +189,45 @@ def test_memory_is_bounded_and_changes_no_bit():
     for number in (1003, 1006):
         for one, other in zip(roomy.at(number), tight.at(number), strict=True):
             assert torch.equal(one, other)
+
+
+def test_something_that_moves_by_itself_behind_a_hole_is_met_on_its_way():
+    background = view(Scene(34), np.eye(3))
+
+    def frame(place: float) -> torch.Tensor:
+        here = view(Scene(35), shifted(-place))
+        return torch.where(disc(30 + place, 36, 13) > 0, here, background)
+
+    frames = [frame(5.0 * i) for i in range(COUNT)]
+    holes = [torch.zeros(1, *SIZE)] * COUNT
+    holes[MIDDLE] = disc(50, 36, 18)
+    hole = holes[MIDDLE]
+    made = Propagation(Shot(frames, holes)).at(1001 + MIDDLE)
+    still = decibels(background, frames[MIDDLE], hole)
+    assert decibels(made.rgb_CHW, frames[MIDDLE], hole) > still + 10.0
+
+
+@pytest.mark.parametrize("there", [[2], [0, 4], [4]])
+def test_a_shot_of_which_little_is_left(there):
+    """What is not there is held, met between, or gone on to; nothing fails."""
+    frames = pan(Scene(36), 5, by=1.0)
+    whole = torch.ones(1, *SIZE)
+    holes = [0 * whole if i in there else whole for i in range(5)]
+    ready = Propagation(Shot(frames, holes))
+    for number in range(1001, 1006):
+        made = ready.at(number)
+        if number - 1001 not in there:
+            assert float(made.confidence_1HW.mean()) > 0.2
+            assert torch.isfinite(made.rgb_CHW).all()
+    alone = Propagation(Shot(frames[:1], [disc(40, 30, 6)])).at(1001)
+    assert not alone.confidence_1HW.any()
+
+
+def test_pixels_that_are_no_numbers_harm_nobody():
+    frames = pan(Scene(37), COUNT, by=3.0)
+    frames[2][:, 10:14, 60:64] = float("nan")
+    frames[6][:, 50:54, 30:34] = float("inf")
+    hole = disc(56, 34, 8)
+    made = Propagation(Shot(frames, [hole] * COUNT)).at(1001 + MIDDLE)
+    assert torch.isfinite(made.rgb_CHW).all()
+    assert decibels(made.rgb_CHW, frames[MIDDLE], hole) > 30.0

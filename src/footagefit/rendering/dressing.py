@@ -149,29 +149,38 @@ def matched(frame_CHW: Tensor, mask_1HW: Tensor, *, where_1HW: Tensor | None = N
         mask_1HW: Above 0 in the hole.
         where_1HW: Share of the field that is wanted by place; all by default.
     """
-    import cv2
-
     inside = (mask_1HW[0] > 0).cpu().numpy()
-    if inside.all():
+    if inside.all() or not inside.any():
         return frame_CHW
     scale = max(0.35, inside.shape[1] / 1920)
-    light = coordinates.channels_last(frame_CHW)
-    stops = coordinates.stops(light, toe=_TOE).astype(np.float32)
+    band = max(2.0, _BAND_PX * scale)
+    pad = round(8 * band)
+    rows, columns = (np.nonzero(inside.any(axis))[0] for axis in (1, 0))
+    part = (
+        slice(max(0, int(rows[0]) - pad), int(rows[-1]) + pad + 1),
+        slice(max(0, int(columns[0]) - pad), int(columns[-1]) + pad + 1),
+    )
+    field = _seam(coordinates.channels_last(frame_CHW[:, *part]), inside[part], band, scale)
+    if where_1HW is not None:
+        field = field * where_1HW[0, *part].cpu().numpy()[..., None]
+    out = frame_CHW.clone()
+    out[:, *part] *= torch.from_numpy(np.exp2(field).transpose(2, 0, 1).copy()).to(frame_CHW)
+    return out
+
+
+def _seam(light_HWC: np.ndarray, inside: np.ndarray, band: float, scale: float) -> np.ndarray:
+    """Stops (H,W,3) that bring a hole's light to what is round it, 0 outside."""
+    import cv2
+
+    stops = coordinates.stops(light_HWC, toe=_TOE).astype(np.float32)
     deep = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
     outside = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
-    band = max(2.0, _BAND_PX * scale)
     near = [(outside > 0) & (outside <= band), (deep > 0) & (deep <= band)]
     (out, rough_out), (inn, rough_in) = (_means(stops, side, band) for side in near)
-    weight = np.where(near[1], 1.0, 0.0) / (
-        1.0 + (np.maximum(rough_out, rough_in) / _ROUGH_EV) ** 2
-    )
+    told = 0.5 / (1.0 + (np.maximum(rough_out, rough_in) / _ROUGH_EV) ** 2)
     apart = np.clip(out - inn, -_MOST_EV, _MOST_EV)
-    field = spreading.spread(apart, (0.5 * weight).astype(np.float32), softly=True)
-    field = field * np.exp(-deep / (_REACH_PX * scale))[..., None] * inside[..., None]
-    if where_1HW is not None:
-        field = field * where_1HW[0].cpu().numpy()[..., None]
-    gain = torch.from_numpy(np.exp2(field).transpose(2, 0, 1).astype(np.float32))
-    return frame_CHW * gain.to(frame_CHW)
+    field = spreading.spread(apart, np.where(near[1], told, 0.0).astype(np.float32), softly=True)
+    return field * np.exp(-deep / (_REACH_PX * scale))[..., None] * inside[..., None]
 
 
 def _means(stops_HWC: np.ndarray, side: np.ndarray, band: float) -> tuple[np.ndarray, np.ndarray]:
