@@ -85,7 +85,10 @@ def main() -> None:
             seeds = 1 if options.quick else options.seeds
             add("Found", fill_found.rows(shots, clips, hung, seeds=seeds))
         if "contract" in options.only:
-            add("The contract", contract(shots[0], options.fits, work / "contract"))
+            add(
+                "The contract",
+                contract(shots[0], options.fits, work / "contract", quick=options.quick),
+            )
         if "speed" in options.only:
             add("Time and memory", speed(options.fits, work / "speed", quick=options.quick))
     show("Fill", rows, options.json)
@@ -115,16 +118,18 @@ def _options():
 # -- holes ----------------------------------------------------------------------------------------
 
 
-def _judged(count: int) -> list[int]:
-    """Places evenly over the shot, its ends among them."""
-    return sorted({round(i * (count - 1) / (JUDGED - 1)) for i in range(JUDGED)})
+def _judged(shot: Shot) -> list[int]:
+    """Places evenly over the shot, its ends among them; of a very short one its ends alone."""
+    last = len(shot.plates) - 1
+    many = JUDGED if last >= 16 else 2
+    return sorted({round(i * last / (many - 1)) for i in range(many)})
 
 
 def _tube(shot: Shot, at: int) -> list[Hole]:
     count = len(shot.plates)
     share, travel = ((0.04, 0.4), (0.10, 0.6))[at % 2]
     masks = tubes(count, shot.size, seed=at, share=share, travel=travel)
-    return [Hole("tube", masks, _judged(count))]
+    return [Hole("tube", masks, _judged(shot))]
 
 
 def _wires(shot: Shot, at: int) -> list[Hole]:
@@ -132,7 +137,7 @@ def _wires(shot: Shot, at: int) -> list[Hole]:
     for still in (True, False):
         wire = Wire(shot.size, seed=50 + at, width_px=max(3.0, shot.size[1] / 80), still=still)
         masks = [(wire.cover(n, widen_px=1.0) > 0).float() for n in range(count)]
-        made.append(Hole("wire", masks, _judged(count), seen=not still))
+        made.append(Hole("wire", masks, _judged(shot), seen=not still))
     return made
 
 
@@ -157,7 +162,7 @@ def _gone(shot: Shot, kind: str, places: list[int]) -> Hole:
 def _borders(shot: Shot, at: int) -> list[Hole]:
     del at
     count = len(shot.plates)
-    return [Hole("border", [strips(shot.size, share=BORDER)] * count, _judged(count))]
+    return [Hole("border", [strips(shot.size, share=BORDER)] * count, _judged(shot))]
 
 
 _HOLES: dict[str, Callable[[Shot, int], list[Hole]]] = {

@@ -30,20 +30,20 @@ _HD, _HD_FRAMES, _SHARE = (1080, 1920), 60, 0.10
 _MOST_MINUTES, _MOST_MIB = 30.0, 3072.0
 
 
-def contract(shot: Shot, fits: dict[str, Fit], folder: Path) -> list[Row]:
+def contract(shot: Shot, fits: dict[str, Fit], folder: Path, *, quick: bool) -> list[Row]:
     """Judged on stored values, read by OpenImageIO."""
-    plates = [plate for plate in shot.plates[:_FRAMES]]
-    numbers = list(shot.numbers)[:_FRAMES]
-    plate = write(folder / "plate" / "p.####.exr", plates, numbers)
-    hole = tubes(_FRAMES, shot.size, seed=9, share=0.05, travel=0.2)
+    count = 3 if quick else _FRAMES
+    numbers = list(shot.numbers)[:count]
+    plate = write(folder / "plate" / "p.####.exr", shot.plates[:count], numbers)
+    hole = tubes(count, shot.size, seed=9, share=0.05, travel=0.2)
     border = torch.zeros(1, *shot.size)
     border[:, :6] = border[:, -6:] = border[:, :, :6] = border[:, :, -6:] = 1.0
-    whole = [torch.full((1, *shot.size), float(n == 3)) for n in range(_FRAMES)]
-    cases = {"tube": hole, "every border": [border] * _FRAMES, "one whole frame": whole,
-             "empty": [torch.zeros(1, *shot.size)] * _FRAMES}  # fmt: skip
+    whole = [torch.full((1, *shot.size), float(n == 1)) for n in range(count)]
+    cases = {"tube": hole, "every border": [border] * count, "one whole frame": whole,
+             "empty": [torch.zeros(1, *shot.size)] * count}  # fmt: skip
     rows = [_kept(name, masks, plate, numbers, fits["cleanup"], folder)
             for name, masks in cases.items()]  # fmt: skip
-    everything = [torch.ones(1, *shot.size)] * _FRAMES
+    everything = [torch.ones(1, *shot.size)] * count
     return [*rows, _refused(everything, plate, numbers, fits["cleanup"], folder)]
 
 

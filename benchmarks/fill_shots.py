@@ -49,7 +49,7 @@ class Staging:
 STAGED = (
     Staging("pan", "interior", "medium", "pan", 2.0),
     Staging("handheld", "exterior", "wide", "handheld", 2.0),
-    Staging("locked", "night", "medium", "static", 2.0),
+    Staging("locked", "interior", "wide", "static", 2.0),
 )
 HUNG = (
     Staging("wire, pan", "interior", "wide", "pan", 1.0, "wire"),

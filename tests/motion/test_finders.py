@@ -41,7 +41,11 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, likely: dict[int, np.ndarray]) -> N
     """Likelihoods as given, frame by frame."""
     given = iter(likely.values())
     monkeypatch.setattr(finders, "shipped", lambda: FinderNet(width=4).eval())
-    monkeypatch.setattr(finders, "likelihood", lambda *_: next(given))
+    monkeypatch.setattr(finders, "looked", lambda *_: seen(next(given)))
+
+
+def seen(likely: np.ndarray) -> finders.Seen:
+    return finders.Seen(likely, np.zeros(likely.shape, bool))
 
 
 def a_line(at: int, *, rows: slice = slice(0, HEIGHT)) -> np.ndarray:
@@ -77,11 +81,53 @@ def test_without_weights_the_next_step_is_said(monkeypatch, tmp_path):
 
 
 def test_wires_are_long_and_slender():
-    likely = a_line(90) + a_line(20, rows=slice(10, 22))
+    likely = a_line(90) + a_line(20, rows=slice(10, 40))
     likely[60:100, 130:180] = 0.9
-    mask = finders.judged("wire", likely)
+    mask = finders.judged("wire", seen(likely))
     assert mask[:, 90:93].mean() == 1.0 and mask[:, :80].sum() == 0 and mask[:, 120:].sum() == 0
-    assert not finders.judged("wire", 0.6 * likely / 0.9).any()  # nowhere sure
+    assert not finders.judged("wire", seen(0.6 * likely / 0.9)).any()  # nowhere sure
+
+
+def test_gaps_in_a_wire_are_closed_and_wide_ones_are_not():
+    likely = a_line(90)
+    likely[40:52] = 0.0
+    assert finders.judged("wire", seen(likely))[:, 91].mean() > 0.97
+    likely[60:130] = 0.0
+    assert not finders.judged("wire", seen(likely)).any()
+
+
+def test_crossing_and_hanging_wires_are_each_followed():
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    hanging = np.abs(y - 30 - 60 * (x / WIDTH) * (1 - x / WIDTH) * 2) < 1.5
+    slanted = np.abs(x - 40 - 0.6 * y) < 1.5
+    mask = finders.judged("wire", seen(np.where(hanging | slanted, 0.9, 0.0).astype(np.float32)))
+    assert mask[hanging].mean() > 0.95 and mask[slanted].mean() > 0.95
+    assert mask[~(hanging | slanted)].mean() < 0.005
+
+
+def test_outlines_with_corners_are_no_wires():
+    likely = np.zeros((HEIGHT, WIDTH), np.float32)
+    likely[40:100, 60:120] = 0.9
+    likely[42:98, 62:118] = 0.0
+    assert not finders.judged("wire", seen(likely)).any()
+
+
+def test_a_boom_comes_in_from_the_border():
+    likely = np.zeros((HEIGHT, WIDTH), np.float32)
+    likely[60:80, 90:110] = 0.95
+    assert not finders.judged("boom", seen(likely)).any()
+    likely[:30, 40:60] = 0.95
+    mask = finders.judged("boom", seen(likely))
+    assert mask[:30, 40:60].all() and not mask[60:].any()
+
+
+def test_a_speck_where_all_is_restless_is_no_dust():
+    likely = np.zeros((HEIGHT, WIDTH), np.float32)
+    likely[50:54, 60:64] = likely[50:54, 120:124] = 0.95
+    restless = np.zeros(likely.shape, bool)
+    restless[30:80, 100:150] = True
+    mask = finders.judged("dust", finders.Seen(likely, restless))
+    assert mask[50:54, 60:64].all() and not mask[:, 100:].any()
 
 
 def test_a_wire_in_one_frame_alone_is_none(monkeypatch):
@@ -109,16 +155,16 @@ def test_a_large_frame_gets_a_mask_of_its_size(monkeypatch):
 def test_evidence_is_finite_whatever_the_pixels_are():
     frame = wall(0)
     frame[:, 3, 3], frame[:, 4, 4], frame[:, 5, 5] = float("nan"), float("inf"), -2.0
-    seen = evidence(wall(1), frame, wall(2))
-    assert seen.shape == (CHANNELS, HEIGHT, WIDTH) and bool(torch.isfinite(seen).all())
+    found = evidence(wall(1), frame, wall(2))
+    assert found.shape == (CHANNELS, HEIGHT, WIDTH) and bool(torch.isfinite(found).all())
 
 
 def test_what_neighbours_do_not_show_stands_out_and_what_moves_along_does_not():
     speck = wall(5)
     speck[:, 70:74, 100:104] = 1.5
-    seen = evidence(wall(4), speck, wall(6))
-    assert float(seen[4:6, 71:73, 101:103].min()) > 1.5
-    assert float(seen[4:6, 30:110, 30:90].abs().median()) < 0.5
+    found = evidence(wall(4), speck, wall(6))
+    assert float(found[4:6, 71:73, 101:103].min()) > 1.5
+    assert float(found[4:6, 30:110, 30:90].abs().median()) < 0.5
 
 
 def test_a_line_leaves_evidence_of_its_own_sign():

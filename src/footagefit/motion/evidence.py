@@ -19,6 +19,7 @@ from footagefit.motion import flow, looks, warps
 from footagefit.signature.light_vector import LUMA
 
 CHANNELS = 10
+UNLIKE = slice(4, 6)  # the differences to both neighbours
 SWAPPED = (0, 1, 2, 3, 5, 4, 6, 7, 8, 9)  # their order where the neighbours are exchanged
 _TOE = 2.0**-7
 _FLOW_SHARE = 0.5  # flow is looked for at half the size, where thin things hardly show

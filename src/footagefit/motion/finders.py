@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from torch.nn import functional as F
 from footagefit.errors import MissingPart, UnknownName
 from footagefit.motion import drops
 from footagefit.motion import finder_net as nets
-from footagefit.motion.evidence import evidence
+from footagefit.motion.evidence import UNLIKE, evidence
+from footagefit.motion.tracing import Limits, traced
 
 KINDS = (*nets.KINDS, "flash", "drop")
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "finder.safetensors"
@@ -38,35 +40,36 @@ class Way:
 
     Attributes:
         long_px: Long side of the picture that is looked at.
-        sure: Likelihood that something found must reach somewhere.
-        likely: Likelihood that its pixels have.
-        least_px: Least length, or 0.
-        least_share: Least length as a share of the short side.
-        most_share: Most area as a share of the frame.
-        slender: Least length over mean width.
         lasts: Whether it is there in neighbouring frames too.
         grow_px: How much masks are widened: edges are soft.
     """
 
     long_px: int
-    sure: float
-    likely: float
-    least_px: float = 0.0
-    least_share: float = 0.0
-    most_share: float = 1.0
-    slender: float = 0.0
     lasts: bool = True
     grow_px: int = 1
 
 
-WAYS = {
-    "wire": Way(960, 0.75, 0.4, least_px=36, least_share=0.12, slender=5.0),
-    "boom": Way(320, 0.8, 0.5, least_px=6),
-    "dust": Way(960, 0.8, 0.4, most_share=0.01, lasts=False),
-}
+WAYS = {"wire": Way(960), "boom": Way(320), "dust": Way(960, lasts=False)}
 _REACH = 2  # frames to either side in which a thing that lasts is looked for
-_STRAY_SHARE = 0.04  # of the short side: how far it may have moved meanwhile
+_STRAY_SHARE = 0.05  # of the short side: how far it may have moved meanwhile
 _SEEN_AGAIN = 0.5  # share of neighbouring frames
+_WIRE = Limits()
+_SURE, _LIKELY = 0.9, 0.5  # of booms and dust: somewhere in them, and all over
+_BOOM_SHARE = (0.002, 0.16)  # of the frame
+_BOOM_MEAN, _BOOM_WHOLE = 0.85, 0.6  # mean likelihood, and share of its convex outline
+_DUST_SHARE, _DUST_RING_PX, _DUST_CALM = 0.004, 8, 0.12  # how much round a speck may differ too
+
+
+class Seen(NamedTuple):
+    """What the net says of a frame at the working size.
+
+    Attributes:
+        likely_HW: How likely each pixel is of the kind looked for.
+        restless_HW: Where the frame differs from either neighbour.
+    """
+
+    likely_HW: np.ndarray
+    restless_HW: np.ndarray
 
 
 def find(kind: str, read: Read, numbers: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
@@ -95,7 +98,7 @@ def _found(kind: str, read: Read, numbers: Sequence[int]) -> Iterator[tuple[int,
     masks: deque[tuple[int, np.ndarray, tuple[int, int]]] = deque(maxlen=2 * _REACH + 1)
     given = 0
     for index, (number, three, size) in enumerate(_threes(way, read, numbers)):
-        masks.append((number, judged(kind, likelihood(net, kind, three)), size))
+        masks.append((number, judged(kind, looked(net, kind, three)), size))
         if index >= _REACH:
             yield _lasting(way, masks, given - (index - len(masks) + 1))
             given += 1
@@ -137,35 +140,63 @@ def _resized(frame_3HW: Tensor, long_px: int) -> Tensor:
     return F.interpolate(light[None], size=size, mode="area")[0]
 
 
-def likelihood(net: nets.FinderNet, kind: str, three: tuple[Tensor, Tensor, Tensor]) -> np.ndarray:
-    """How likely each pixel of the middle frame is of a kind (H,W)."""
+def looked(net: nets.FinderNet, kind: str, three: tuple[Tensor, Tensor, Tensor]) -> Seen:
+    """What the net says of the middle one of three frames."""
     seen = evidence(*three)
     height, width = seen.shape[1:]
     spare = (0, -width % nets.CELL_PX, 0, -height % nets.CELL_PX)
     with torch.inference_mode():
         logits = net(F.pad(seen[None], spare, mode="replicate"))
-    return torch.sigmoid(logits[0, nets.KINDS.index(kind), :height, :width]).numpy()
+    likely = torch.sigmoid(logits[0, nets.KINDS.index(kind), :height, :width])
+    return Seen(likely.numpy(), (seen[UNLIKE].abs() > 1.0).any(0).numpy())
 
 
-def judged(kind: str, likely_HW: np.ndarray) -> np.ndarray:
-    """What of it is taken for found (H,W): whole pieces, each sure somewhere, and of its shape."""
+def judged(kind: str, seen: Seen) -> np.ndarray:
+    """What of it is taken for found (H,W), by what such a thing looks like as a whole."""
+    if kind == "wire":
+        return traced(seen.likely_HW, _WIRE)
+    return _pieces(seen, _is_boom if kind == "boom" else _is_dust)
+
+
+def _pieces(seen: Seen, fits: Callable[[np.ndarray, Seen], bool]) -> np.ndarray:
+    """The likely pieces that are sure somewhere and fit."""
     import cv2
 
-    way = WAYS[kind]
-    short = min(likely_HW.shape)
-    weak = (likely_HW >= way.likely).astype(np.uint8)
-    if kind == "wire":  # short gaps do not end one
-        weak = cv2.morphologyEx(weak, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
+    weak = (seen.likely_HW >= _LIKELY).astype(np.uint8)
+    count, labels = cv2.connectedComponents(weak, connectivity=8)
     best = np.zeros(count, np.float32)
-    np.maximum.at(best, labels.ravel(), likely_HW.ravel())
-    area = boxes[:, cv2.CC_STAT_AREA]
-    length = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
-    keep = (best >= way.sure) & (area <= way.most_share * likely_HW.size)
-    keep &= length >= max(way.least_px, way.least_share * short)
-    keep &= length**2 >= way.slender * area  # length over width, width being area over length
-    keep[0] = False
+    np.maximum.at(best, labels.ravel(), seen.likely_HW.ravel())
+    keep = np.zeros(count, bool)
+    for at in np.flatnonzero(best[1:] >= _SURE) + 1:
+        keep[at] = fits(labels == at, seen)
     return keep[labels]
+
+
+def _is_boom(piece: np.ndarray, seen: Seen) -> bool:
+    """One body that comes in from the border."""
+    import cv2
+
+    share = float(piece.mean())
+    border = piece[0].any() or piece[-1].any() or piece[:, 0].any() or piece[:, -1].any()
+    if not border or not _BOOM_SHARE[0] <= share <= _BOOM_SHARE[1]:
+        return False
+    points = np.argwhere(piece).astype(np.float32)
+    outline = max(1.0, cv2.contourArea(cv2.convexHull(points)))
+    sure = float(seen.likely_HW[piece].mean()) >= _BOOM_MEAN
+    return sure and len(points) >= _BOOM_WHOLE * outline
+
+
+def _is_dust(piece: np.ndarray, seen: Seen) -> bool:
+    """Small, and alone: round what moves too fast to be laid over, much differs."""
+    import cv2
+
+    if piece.mean() > _DUST_SHARE:
+        return False
+    size = 2 * _DUST_RING_PX + 1
+    wide = cv2.dilate(piece.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    near = cv2.dilate(piece.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    ring = wide & ~near
+    return float(seen.restless_HW[ring].mean()) <= _DUST_CALM
 
 
 def _lasting(
