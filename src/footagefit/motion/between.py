@@ -21,12 +21,11 @@ from torch import Tensor
 
 from footagefit.errors import WrongValue
 from footagefit.motion import flow, looks, spreading, warps
-from footagefit.motion.carried import Carried
+from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.signature import coordinates
 
 LONG_PX = 960
 _FIRM = 8.0  # importance of agreement where two things land on one pixel
-_RESAMPLED = 0.72  # of its variance grain keeps through a cubic filter, on average
 _GHOST = 0.35  # on the curve, seen soft: the two frames show different things
 
 
@@ -158,7 +157,7 @@ def _blended(views: list[tuple[np.ndarray, np.ndarray]], sides: list[Thrown], at
     fit = np.exp(-((apart / (2 * _GHOST)) ** 2))
     landed = np.maximum(sides[0].count_HW * views[0][1], sides[1].count_HW * views[1][1])
     sure = seen * landed * np.maximum(fit, 0.5 * np.maximum(sides[0].sure_HW, sides[1].sure_HW))
-    grain = ((1 - part) ** 2 + part**2)[..., 0] * _RESAMPLED
+    grain = ((1 - part) ** 2 + part**2)[..., 0] * RESAMPLED
     light = looks.straight(codes) * seen[..., None]
     return Carried(
         looks.tensor(light),

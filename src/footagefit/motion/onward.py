@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,15 @@ from torch import Tensor
 
 from footagefit.motion import flow, homography, looks, warps
 from footagefit.motion.between import thrown
-from footagefit.motion.carried import Carried
+from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.homography import Motion
+from footagefit.motion.sources import Mover
 from footagefit.signature import coordinates
 
 _PAST = (1, 2, 4, 8)  # steps whose mean is the speed
 _KEPT = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)  # of the speed, a step on
 _LEAST_TRIALS = 3
 _LOCAL_KEPT = 0.8
-_RESAMPLED = 0.72
 _FADE = 0.93  # a step on, what moves by itself is so much less sure
 
 
@@ -45,10 +46,13 @@ def onward(
     seen = [looks.look(frame, None, long_px=long_px) for frame in frames]
     past = [homography.of_looks(a, b) for a, b in itertools.pairwise(seen)]
     track = flow.tracker(path, fine=max(seen[-1].size) <= 2 * long_px)
-    local = beside(seen, past, track)
     size = seen[-1].size
-    last = frames[-1]
-    return [moved_on(last, None, to, local, k + 1) for k, to in enumerate(ahead(past, steps, size))]
+    back = np.linalg.inv(past[-1].matrix) if past else np.eye(3)
+    local = beside(seen, partial(warps.moved, by=back), track)
+    return [
+        moved_on(frames[-1], None, partial(warps.moved, by=to), local, k + 1)
+        for k, to in enumerate(ahead(past, steps, size))
+    ]
 
 
 def ahead(past: Sequence[Motion], steps: int, size: tuple[int, int]) -> list[np.ndarray]:
@@ -99,17 +103,22 @@ def _best_way(speed_T42: np.ndarray, steps: int) -> tuple[int, float]:
 
 
 def beside(
-    seen: Sequence[looks.Look], past: Sequence[Motion], track: flow.Tracker
+    seen: Sequence[looks.Look], back: Mover, track: flow.Tracker
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What moves beside the camera at the last frame, px a step, and how sure that is."""
+    """What moves beside the camera at the last frame, px a step, and how sure that is.
+
+    Args:
+        seen: The last two frames' looks, or the last one's alone.
+        back: From the last frame's places to those of the one before it, by global motion.
+        track: Dense flow.
+    """
     size = seen[-1].size
     if len(seen) < 2:
         return np.zeros((*size, 2), np.float32), np.ones(size, np.float32)
-    back, sure = flow.between(seen[-1], seen[-2], track)
-    wide = flow.enlarged(np.concatenate([back, sure[..., None]], -1), size)
+    past, sure = flow.between(seen[-1], seen[-2], track)
+    wide = flow.enlarged(np.concatenate([past, sure[..., None]], -1), size)
     places = warps.pixels(size)
-    whole = warps.moved(places, np.linalg.inv(past[-1].matrix)) - places
-    own = -(wide[..., :2] - whole)
+    own = back(places) - places - wide[..., :2]
     sure = np.clip(wide[..., 2], 0.0, 1.0)
     # Less than a third of a px is not told from nothing.
     far = np.linalg.norm(own, axis=-1) * max(seen[-1].stops_HW.shape) / max(size)
@@ -117,15 +126,15 @@ def beside(
 
 
 def moved_on(
-    last_CHW: Tensor, hole_1HW: Tensor | None, to: np.ndarray,
-    local: tuple[np.ndarray, np.ndarray], steps: int,
+    last_CHW: Tensor, hole_1HW: Tensor | None, to: Mover, local: tuple[np.ndarray, np.ndarray],
+    steps: int,
 ) -> Carried:  # fmt: skip
     """The last frame as it looks some steps on.
 
     Args:
         last_CHW: The frame.
         hole_1HW: Where it has no pixel.
-        to: The homography from it to the moment.
+        to: From its places to those of the moment, by global motion.
         local: What moves beside the camera, px a step, and how sure that is.
         steps: How many.
     """
@@ -133,19 +142,18 @@ def moved_on(
     size = (light.shape[0], light.shape[1])
     places = warps.pixels(size)
     run = sum(_LOCAL_KEPT**k for k in range(1, steps + 1))
-    by = warps.moved(places + run * local[0], to) - places
+    by = to(places + np.float32(run) * local[0]) - places
     known = np.ones(size, bool) if hole_1HW is None else (hole_1HW[0] <= 0).cpu().numpy()
     there = thrown(by.astype(np.float32), 1.0, local[1], known_HW=known)
     at = places - there.flow_HW2
     codes = warps.at_places(looks.bent(light), at)
-    seen = warps.within(at, size) & (
-        warps.at_places(known.astype(np.float32), at, cubic=False) > 0.99
-    )
+    seen = warps.within(at, size)
+    seen &= warps.at_places(known.astype(np.float32), at, cubic=False) > 0.99
     moving = np.linalg.norm(warps.at_places(local[0], at, cubic=False), axis=-1)
     sure = np.where(moving > 0.2, _FADE**steps, 0.5 * (1 + _FADE**steps))
     sure = sure * np.clip(there.count_HW, 0.3, 1.0) * seen
-    still = bool(np.allclose(to, np.eye(3), atol=1e-7)) and not local[0].any()
-    grain = np.where(seen, 1.0 if still else _RESAMPLED, 1.0).astype(np.float32)
+    moved = np.abs(there.flow_HW2).max(-1) > 0.01
+    grain = np.where(seen & moved, RESAMPLED, 1.0).astype(np.float32)
     return Carried(
         looks.tensor(looks.straight(codes) * seen[..., None]),
         torch.from_numpy(sure.astype(np.float32))[None],

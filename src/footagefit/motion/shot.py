@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from footagefit.errors import UsageError
-from footagefit.motion import homography, looks, onward
+from footagefit.motion import homography, looks, onward, warps
+from footagefit.motion.glass import Glass
 from footagefit.motion.homography import Chain, Motion
 from footagefit.motion.looks import Look
 from footagefit.motion.sources import Footage
@@ -23,6 +24,7 @@ from footagefit.motion.sources import Footage
 Progress = Callable[[Iterable[int]], Iterable[int]]
 _FILE = "motion.npz"
 _FORMAT = 1
+_SHORT_RUN = 6  # steps: shorter ones do not stand for themselves
 
 
 class Moves:
@@ -41,7 +43,8 @@ class Moves:
                 "no frame of the shot has a pixel: every one is a hole", hint="Check the mask"
             )
         self.size = seen[self.there[0]].size
-        self.chain = _chain(list(seen), self.there, steps, self.size)
+        stood = _stood(self.there, seen, steps)
+        self.chain = _chain(list(seen), self.there, stood, self.size)
 
     def beside(self, number: int) -> tuple[int | None, int | None]:
         """The nearest frames before and after one that are there."""
@@ -51,8 +54,9 @@ class Moves:
 
 
 def look_at(
-    footage: Footage, *, long_px: int, progress: Progress | None = None, cache: Path | None = None
-) -> Moves:
+    footage: Footage, *, long_px: int, progress: Progress | None = None,
+    cache: Path | None = None, glass: Glass | None = None,
+) -> Moves:  # fmt: skip
     """Look at all frames of a shot, one after the other; what was kept is taken as it is.
 
     Args:
@@ -60,6 +64,7 @@ def look_at(
         long_px: Longest side of a look.
         progress: Passes frame numbers through, as `commands.progress.track` does.
         cache: Folder of what was made of this very shot; None keeps nothing.
+        glass: Looks are straightened by it: motion is then a pinhole's.
     """
     numbers = list(footage.numbers)
     if not numbers:
@@ -71,7 +76,7 @@ def look_at(
     steps: dict[int, Motion] = {}
     last: int | None = None
     for number in _through(numbers, progress):
-        seen[number] = looks.look(footage.plate(number), footage.hole(number), long_px=long_px)
+        seen[number] = _looked(footage, number, long_px, glass)
         if seen[number].empty:
             continue
         if last is not None:
@@ -83,8 +88,56 @@ def look_at(
     return made
 
 
+def _looked(footage: Footage, number: int, long_px: int, glass: Glass | None) -> Look:
+    """A frame small, as a pinhole would see it."""
+    made = looks.look(footage.plate(number), footage.hole(number), long_px=long_px)
+    if glass is None or glass.plain or made.empty:
+        return made
+    grid = warps.pixels(made.stops_HW.shape[:2])
+    whole = warps.moved(grid, made.scale)
+    at = warps.moved(glass.bent(whole), np.linalg.inv(made.scale))
+    size = made.stops_HW.shape
+    gone = warps.at_places(made.hole_HW.astype(np.float32), at, cubic=False) > 0.02
+    gone |= ~warps.within(at, (size[0], size[1]))
+    return Look(warps.at_places(made.stops_HW, at), gone, made.size)
+
+
 def _through(numbers: Sequence[int], progress: Progress | None) -> Iterator[int]:
     yield from numbers if progress is None else progress(numbers)
+
+
+def _stood(there: list[int], seen: dict[int, Look], steps: dict[int, Motion]) -> dict[int, Motion]:
+    """Steps, those in which the camera stood made the identity to the bit.
+
+    A slow hand moves by no more a frame than tracking is off by: only frames further apart tell.
+    """
+    out = dict(steps)
+    run: list[int] = []
+    for number in [*there[:-1], None]:
+        if number is not None and steps[number].still:
+            run.append(number)
+            continue
+        _settle(run, there, seen, out)
+        run = []
+    return out
+
+
+def _settle(
+    run: list[int], there: list[int], seen: dict[int, Look], out: dict[int, Motion]
+) -> None:
+    """Judge a run of frames in which the camera seems to stand; its halves where it does not."""
+    if not run:
+        return
+    first, last = run[0], there[there.index(run[-1]) + 1]
+    inner = run[len(run) // 2]
+    if all(homography.standing(seen[first], seen[n]) for n in {inner, last} - {first}):
+        out |= {n: Motion(np.eye(3), out[n].sure, True) for n in run}
+    elif len(run) < _SHORT_RUN:
+        out |= {n: Motion(out[n].matrix, out[n].sure) for n in run}
+    else:
+        half = len(run) // 2
+        _settle(run[:half], there, seen, out)
+        _settle(run[half:], there, seen, out)
 
 
 def _chain(

@@ -19,7 +19,8 @@ from torch import Tensor
 from footagefit.motion import looks, warps
 from footagefit.signature import coordinates
 
-_HALO_PX = 2  # rims of holes are wet paint: what is so near a source's hole is not taken
+_HALO_PX = 1  # rims of holes are wet paint: what is so near a source's hole is not taken
+_TAPS = (5, 5)
 
 
 class Footage(Protocol):
@@ -50,13 +51,11 @@ class Plate(NamedTuple):
         codes_HWC: On the curve of `looks.bent`.
         stops_HW: Log2 of luminance.
         known_HW: 1 where there is a pixel, and no hole's rim.
-        light_HWC: As it came.
     """
 
     codes_HWC: np.ndarray
     stops_HW: np.ndarray
     known_HW: np.ndarray
-    light_HWC: np.ndarray
 
 
 class Shelf:
@@ -65,16 +64,20 @@ class Shelf:
     Args:
         footage: What they are read from.
         most_bytes: Memory for those kept; at least two always are.
+        gain_HWC: What the lens leaves of the light: taken off.
     """
 
-    def __init__(self, footage: Footage, *, most_bytes: int = 1 << 30) -> None:
-        self.footage, self.most_bytes = footage, most_bytes
+    def __init__(
+        self, footage: Footage, *, most_bytes: int = 1 << 30, gain_HWC: np.ndarray | None = None
+    ) -> None:
+        self.footage, self.most_bytes, self.gain_HWC = footage, most_bytes, gain_HWC
         self._kept: OrderedDict[int, Plate] = OrderedDict()
 
     def plate(self, number: int) -> Plate:
         """A frame, read if it is not at hand."""
         if number not in self._kept:
-            made = _plate(self.footage.plate(number), self.footage.hole(number))
+            light = coordinates.channels_last(self.footage.plate(number))
+            made = seen_plate(light, self.footage.hole(number), gain_HWC=self.gain_HWC)
             each = sum(part.nbytes for part in made)
             while self._kept and len(self._kept) >= max(2, self.most_bytes // each):
                 self._kept.popitem(last=False)
@@ -83,13 +86,35 @@ class Shelf:
         return self._kept[number]
 
 
-def _plate(plate_CHW: Tensor, hole_1HW: Tensor) -> Plate:
-    light = np.nan_to_num(coordinates.channels_last(plate_CHW), nan=0.0, posinf=6e4, neginf=-6e4)
-    gone = (hole_1HW[0] > 0).cpu().numpy().astype(np.uint8)
+def seen_plate(
+    light_HWC: np.ndarray, hole_1HW: Tensor, *, gain_HWC: np.ndarray | None = None
+) -> Plate:
+    """A frame ready to be read from: where its hole is, its rim goes on a little way.
+
+    Args:
+        light_HWC: Scene-linear ACEScg.
+        hole_1HW: Above 0 where there is no pixel.
+        gain_HWC: What the lens leaves of the light.
+    """
+    light = light_HWC
+    if not np.isfinite(light).all():
+        light = np.nan_to_num(light, nan=0.0, posinf=6e4, neginf=-6e4)
+    if gain_HWC is not None:
+        light = light / gain_HWC
+    gone = (hole_1HW[0] > 0).cpu().numpy()
+    stops, codes = looks.stops(coordinates.luma(light)), looks.bent(light)
+    if not gone.any():
+        return Plate(codes, stops, np.ones(gone.shape, np.float32))
     side = 2 * _HALO_PX + 1
-    wide = cv2.dilate(gone, np.ones((side, side), np.uint8)) if gone.any() else gone
-    known = (wide == 0).astype(np.float32)
-    return Plate(looks.bent(light), looks.stops(coordinates.luma(light)), known, light)
+    wide = cv2.dilate(gone.astype(np.uint8), np.ones((side, side), np.uint8))
+    # A cubic filter reads two pixels beyond what it is asked for: no black may be there.
+    rows, columns = (np.nonzero(wide.any(axis))[0][[0, -1]] for axis in (1, 0))
+    part = np.s_[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+    known = (~gone[part]).astype(np.float32)
+    share = np.maximum(cv2.blur(known, _TAPS), 1e-3)
+    rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
+    codes[part] = np.where(gone[part][..., None], rim, codes[part])
+    return Plate(codes, stops, (wide == 0).astype(np.float32))
 
 
 class Candidate(NamedTuple):
