@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import WrongValue
-from footagefit.motion import crisp, flow, looks, spreading, warps
+from footagefit.motion import crisp, flow, looks, spreading, tracking, warps
 from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.sources import Plate, whole_plate
 
@@ -66,8 +66,8 @@ def between(
     one = looks.look(before_CHW, hole_before_1HW, long_px=long_px)
     two = looks.look(after_CHW, hole_after_1HW, long_px=long_px)
     track = flow.tracker(path, fine=max(one.stops_HW.shape) <= 640)
-    forward, sure = flow.between(one, two, track)
-    backward, sure_back = flow.between(two, one, track)
+    forward, sure = tracking.between(one, two, track)
+    backward, sure_back = tracking.between(two, one, track)
     first = thrown(forward, at, sure, known_HW=~one.hole_HW)
     second = thrown(backward, 1.0 - at, sure_back, known_HW=~two.hole_HW)
     fields = [_enlarged(side, one.size) for side in (first, second)]

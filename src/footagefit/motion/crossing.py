@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from footagefit.motion import flow, looks, warps
+from footagefit.motion import flow, leaps, looks, warps
 from footagefit.motion.aligning import Known, Laid, read, reduced
 from footagefit.motion.between import thrown
 from footagefit.motion.sources import Mover, Plate
@@ -75,7 +75,8 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
     first = np.where(seen_one > 0.99, one, two + middle)
     second = np.where(seen_two > 0.99, two, first - middle)
     codes = looks.eight_bits(first.astype(np.float32), second.astype(np.float32), both)
-    forward, backward = track(*codes), track(*codes[::-1])
+    forward = leaps.followed(*codes, track)
+    backward = leaps.followed(*codes[::-1], track)
     part = before.far / (before.far + after.far)
     early = thrown(forward, part, flow.agreement(forward, backward) * both, known_HW=both)
     late = thrown(backward, 1 - part, flow.agreement(backward, forward) * both, known_HW=both)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.motion import crisp, flow, homography, looks, warps
+from footagefit.motion import crisp, flow, homography, looks, tracking, warps
 from footagefit.motion.between import thrown
 from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.homography import Motion
@@ -114,7 +114,7 @@ def beside(
     size = seen[-1].size
     if len(seen) < 2:
         return np.zeros((*size, 2), np.float32), np.ones(size, np.float32)
-    past, sure = flow.between(seen[-1], seen[-2], track)
+    past, sure = tracking.between(seen[-1], seen[-2], track)
     wide = flow.enlarged(np.concatenate([past, sure[..., None]], -1), size)
     places = warps.pixels(size)
     own = back(places) - places - wide[..., :2]
