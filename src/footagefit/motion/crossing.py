@@ -23,6 +23,7 @@ from footagefit.motion.sources import Mover, Plate
 
 _MOVES_PX = (0.35, 1.0)  # looked at: less is what stands still anyhow
 _UNLIKE_EV = 0.35
+_LEAST_TOLD, _UNTOLD = 24, 0.8
 
 
 class Side(NamedTuple):
@@ -89,7 +90,7 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
     sure = sure * np.exp(-((np.abs(shown_one - shown_two) / _UNLIKE_EV) ** 2))
     far = np.linalg.norm(way, axis=-1)
     moves = np.clip((far - _MOVES_PX[0]) / (_MOVES_PX[1] - _MOVES_PX[0]), 0, 1) * sure
-    moves = moves.astype(np.float32)
+    moves = (moves * _borne_out(known, moves, 0.5 * (shown_one + shown_two))).astype(np.float32)
     laid = [
         Laid(side.to, share * way * np.float32(step), sure.astype(np.float32), moves, shown, seen)
         for side, share, shown, seen in (
@@ -98,3 +99,13 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
         )
     ]
     return Crossed(laid[0], laid[1], moves)
+
+
+def _borne_out(known: Known, moves_HW: np.ndarray, made_HW: np.ndarray) -> float:
+    """How far what is said to move is met by what the frame itself shows round its hole."""
+    told = (known.weight_HW > 0.9) & (moves_HW > 0.3)
+    if told.sum() < _LEAST_TOLD:
+        return _UNTOLD
+    off = (known.stops_HW - made_HW)[told]
+    error = float(np.abs(off - np.median(off)).mean())
+    return float(np.exp(-((error / _UNLIKE_EV) ** 2)))

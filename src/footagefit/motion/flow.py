@@ -1,8 +1,8 @@
 """Dense flow between two frames, and how sure it is.
 
 Here: DIS (Kroeger et al. 2016) of OpenCV, a learned flow from a TorchScript file in its place, and
-the check of one direction by the other. Not here: flow between frames (`tracking.py`), global motion
-(`homography.py`), flow where there is no pixel (`spreading.py`).
+the check of one direction by the other. Not here: flow between frames (`tracking.py`), global
+motion (`homography.py`), flow where there is no pixel (`spreading.py`).
 
 Shapes: C channels, H rows, W columns; flows (H,W,2) u, v in px.
 """

@@ -20,6 +20,9 @@ _BLOCK_PX, _STEP_PX, _REACH_PX = 12, 6, 24
 _MOST = 800  # blocks of a pair
 _APART = 7.0  # 8-bit codes, on average: less is explained
 _BETTER = 0.15  # of what is left without a leap, in squares
+_FIT = 150.0  # codes squared: what is found must fit, too
+_ALONE_PX, _ONCE, _NOISE = 4, 0.4, 4.0
+_ALIKE_PX, _COMPANY = 2, 2
 _LEAST = 3
 _SOFT_PX = 1.0
 
@@ -76,8 +79,23 @@ def _blocks(
             top : top + _BLOCK_PX + 2 * _REACH_PX, side : side + _BLOCK_PX + 2 * _REACH_PX
         ]
         apart = cv2.matchTemplate(around, block, cv2.TM_SQDIFF) / _BLOCK_PX**2
-        least, _, place, _ = cv2.minMaxLoc(apart)
-        if least < _BETTER * apart[_REACH_PX, _REACH_PX]:
-            u, v = place[0] - _REACH_PX + across, place[1] - _REACH_PX + down
-            found.append((x, y, u, v))
-    return found
+        least, _, (right, below), _ = cv2.minMaxLoc(apart)
+        if least > min(_FIT, _BETTER * apart[_REACH_PX, _REACH_PX]):
+            continue
+        # Bricks and blinds are found everywhere: what is found twice is not found.
+        apart[max(0, below - _ALONE_PX) : below + _ALONE_PX + 1,
+              max(0, right - _ALONE_PX) : right + _ALONE_PX + 1] = np.inf  # fmt: skip
+        if least < _ONCE * apart.min() - _NOISE:
+            found.append((x, y, right - _REACH_PX + across, below - _REACH_PX + down))
+    return _in_company(found)
+
+
+def _in_company(found: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """Blocks with others beside them that leap alike: a thing is larger than one block."""
+    if not found:
+        return []
+    all_N4 = np.array(found)
+    near = np.abs(all_N4[:, None, :2] - all_N4[None, :, :2]).max(-1) <= 2 * _STEP_PX
+    alike = np.abs(all_N4[:, None, 2:] - all_N4[None, :, 2:]).max(-1) <= _ALIKE_PX
+    company = (near & alike).sum(1) - 1
+    return [block for block, count in zip(found, company, strict=True) if count >= _COMPANY]
