@@ -20,12 +20,13 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import WrongValue
-from footagefit.motion import crisp, flow, looks, spreading, tracking, warps
+from footagefit.motion import crisp, flow, homography, looks, spreading, tracking, warps
 from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.sources import Plate, whole_plate
 
 LONG_PX = 960
 _FIRM = 8.0  # importance of agreement where two things land on one pixel
+_CAMERA = 0.4  # how sure a camera's motion is that hidden things are said to follow
 _GHOST = 0.35  # on the curve, seen soft: the two frames show different things
 
 
@@ -66,11 +67,10 @@ def between(
     one = looks.look(before_CHW, hole_before_1HW, long_px=long_px)
     two = looks.look(after_CHW, hole_after_1HW, long_px=long_px)
     track = flow.tracker(path, fine=max(one.stops_HW.shape) <= 640)
-    forward, sure = tracking.between(one, two, track)
-    backward, sure_back = tracking.between(two, one, track)
-    first = thrown(forward, at, sure, known_HW=~one.hole_HW)
-    second = thrown(backward, 1.0 - at, sure_back, known_HW=~two.hole_HW)
-    fields = [_enlarged(side, one.size) for side in (first, second)]
+    fields = [
+        _enlarged(_thrown(*pair, part, track), one.size)
+        for pair, part in (((one, two), at), ((two, one), 1.0 - at))
+    ]
     plates = [whole_plate(before_CHW, hole_before_1HW), whole_plate(after_CHW, hole_after_1HW)]
     views = [
         _view(plate, side, part)
@@ -78,6 +78,21 @@ def between(
     ]
     steep = [crisp.steepness(plate.codes_HWC, plate.known_HW) for plate in plates]
     return _blended(views, fields, at, steep=(1.0 - at) * steep[0] + at * steep[1])
+
+
+def _thrown(one: looks.Look, two: looks.Look, part: float, track: flow.Tracker) -> Thrown:
+    """A look's flow to another, thrown; what the other does not see goes with the camera.
+
+    What moves hides what goes with the camera, not the other way; flow of the hidden is made up.
+    """
+    way, sure = tracking.between(one, two, track)
+    whole = homography.of_looks(one, two)
+    if whole.sure > _CAMERA:
+        grid = warps.pixels(one.stops_HW.shape[:2])
+        along = warps.moved(grid, homography.small(whole.matrix, one)) - grid
+        firm = np.clip((sure - 0.2) / 0.3, 0.0, 1.0)[..., None]
+        way = along + firm * (way - along)
+    return thrown(way, part, sure, known_HW=~one.hole_HW)
 
 
 def thrown(

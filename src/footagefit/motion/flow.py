@@ -23,7 +23,7 @@ class Tracker(Protocol):
     """Dense flow on 8-bit codes."""
 
     def __call__(
-        self, one_HW: np.ndarray, other_HW: np.ndarray, start_HW2: np.ndarray | None = None
+        self, one_HW: np.ndarray, other_HW: np.ndarray, start_HW2: np.ndarray | None = None, /
     ) -> np.ndarray:
         """Where each pixel of one picture lies in another (H,W,2), perhaps from a first guess."""
         ...

@@ -73,7 +73,7 @@ def ahead(past: Sequence[Motion], steps: int, size: tuple[int, int]) -> list[np.
     still = np.zeros((1, 4, 2))
     speed = np.stack([warps.moved(at, m.matrix) - at for m in past]) if past else still
     way = _best_way(speed, steps)
-    pace = speed[-way.count :].mean(0)
+    pace = speed[-way.past :].mean(0)
     out, gone, factor = [], np.zeros_like(pace), 1.0
     for step in range(steps):
         # Further than the past could be asked, a motion that it foretold badly comes to rest.
@@ -88,13 +88,13 @@ class Run(NamedTuple):
     """A way of running motion on.
 
     Attributes:
-        count: Past steps whose mean is the speed.
+        past: Past steps whose mean is the speed.
         kept: Share of the speed that is kept a step on.
         reach: Steps ahead that the past could be asked about.
         beyond: Share kept besides after those: 1 where it foretold all, less where it did not.
     """
 
-    count: int
+    past: int
     kept: float
     reach: int
     beyond: float

@@ -45,7 +45,7 @@ def between(one: looks.Look, other: looks.Look, track: Tracker) -> tuple[np.ndar
     """Flow from a look to another and its confidence, at the looks' own size; leaps followed."""
     known = ~one.hole_HW & ~other.hole_HW
     codes = looks.eight_bits(one.stops_HW, other.stops_HW, known)
-    forward, backward = leaps.followed(*codes, track), leaps.followed(*codes[::-1], track)
+    forward, backward = (leaps.followed(a, b, track) for a, b in (codes, codes[::-1]))
     at = warps.pixels(forward.shape[:2]) + forward
     there = warps.at_places((~other.hole_HW).astype(np.float32), at, cubic=False) > 0.99
     seen = ~one.hole_HW & there & warps.within(at, forward.shape[:2])

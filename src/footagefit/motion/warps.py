@@ -67,7 +67,7 @@ def at_places(picture_HWC: np.ndarray, at_xy2: np.ndarray, *, cubic: bool = True
     count = planes.shape[2]
     rows = [
         cv2.remap(
-            planes[..., c : c + 4], grid[r : r + _ROWS], None, flags,
+            planes[..., c : c + 4], grid[r : r + _ROWS], _NO_MAP, flags,
             borderMode=cv2.BORDER_REPLICATE,
         ).reshape(-1, _ROW, min(4, count - c))
         for r in range(0, len(grid), _ROWS)
@@ -80,6 +80,7 @@ def at_places(picture_HWC: np.ndarray, at_xy2: np.ndarray, *, cubic: bool = True
 
 
 _ROWS = 16_384
+_NO_MAP = np.zeros((0, 0), np.float32)  # x and y are in one
 
 
 def pixels(size: tuple[int, int]) -> np.ndarray:
