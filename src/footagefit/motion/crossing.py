@@ -20,7 +20,7 @@ import numpy as np
 
 from footagefit.motion import flow, leaps, looks, warps
 from footagefit.motion.aligning import Known, Laid, read, reduced
-from footagefit.motion.between import Thrown, thrown
+from footagefit.motion.between import Thrown, settled, thrown
 from footagefit.motion.sources import Mover, Plate
 
 _MOVES_PX = (0.35, 1.0)  # looked at: less is what stands still anyhow
@@ -117,9 +117,7 @@ def _thrown(
     sides = []
     for way, back, share in ((forward, backward, part), (backward, forward, 1.0 - part)):
         sure = flow.agreement(way, back) * both
-        # What moves hides what stands, not the other way: flow of the hidden is made up.
-        settled = way * np.clip((sure - 0.2) / 0.3, 0.0, 1.0)[..., None]
-        sides.append(thrown(settled, share, sure, known_HW=both))
+        sides.append(thrown(settled(way, 0.0 * way, sure), share, sure, known_HW=both))
     return sides[0], sides[1]
 
 
