@@ -3,27 +3,32 @@
 What belongs here: finding such curves in a likelihood, and how sure one must be. What does not: the
 likelihood (`finders`, `finder_net`).
 
-A curve is a parabola over a straight axis: what hangs, what is taut, and what a lens bends.
+No pixel of a thin wire over foliage is sure; a few hundred of them on one curve are. So all
+parabolas across the frame are scored by what lies on them, the best are fitted to the pixels, and
+each is judged as a whole, beside what runs along its flanks.
 
-Shapes: H rows, W columns, N points.
+Shapes: H rows, W columns, N curves or points, S samples along a curve.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-_WEAK = 0.3  # likelihood from which a pixel may belong to a wire
-_MOST = 16  # curves looked for in a frame
-_TRIES = 64  # pairs of points that a straight start is drawn from
-_POINTS = 500  # of a piece, for its start
-_NEAR_PX = 3.0
-_BIN_PX = 4.0
-_REACH = 0.5  # of its length by which a curve may grow at either end with each round
-_ROUNDS = 6
-_THICK_SHARE, _THICK_PX = 0.02, 5.0  # of the short side, and at least: no wire is wider
-_GAP_SHARE = 0.15  # of the short side: what is closed
+_LONG_PX = 160  # of the picture in which curves are looked for
+_SAMPLES = 56
+_STEP = 2  # of the ends of curves, in its pixels
+_BEYOND = 0.25  # of a side: how far beyond the frame a curve may end
+_SAGS = (-0.24, -0.14, -0.08, -0.035, 0.0, 0.035, 0.08, 0.14, 0.24)
+_COST = 0.12  # likelihood that a sample must have to be worth having
+_TOP = 0.7  # what is likelier counts no more
+_MOST = 6  # wires of a frame
+_IN_VAIN = 2  # curves that are none before no more are looked for
+_ROUNDS = 4
+_FLANK_PX = (6.0, 9.0)
+_WEAK = 0.7  # share of a wire's own likelihood that its pixels must have
 
 
 @dataclass(frozen=True)
@@ -31,54 +36,56 @@ class Limits:
     """What a curve must be to be a wire.
 
     Attributes:
-        sure: Likelihood that it reaches over a fifth of its pixels.
-        mean: Mean likelihood of its pixels.
         least_share: Its length as a share of the frame's short side.
-        cover: Share of its length that is likely.
+        mean: Mean likelihood along it.
+        weight: The same times its length as a share of the short side.
+        cover: Share of its length that is likelier than `even`.
+        even: See `cover`.
+        over_flanks: Likelihood along it over what is likeliest beside it.
     """
 
-    sure: float = 0.85
-    mean: float = 0.6
-    least_share: float = 0.45
-    cover: float = 0.6
+    least_share: float = 0.5
+    mean: float = 0.4
+    weight: float = 0.36
+    cover: float = 0.75
+    even: float = 0.2
+    over_flanks: float = 2.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Curve:
-    """A parabola over an axis: `across = c0 + c1 along + c2 along^2`.
+    """A parabola over rows or columns: `v = c0 + c1 u + c2 u^2`, u from `low` to `high`.
 
     Attributes:
-        origin_2: Where the axis starts, x y.
-        axis_2: Its direction.
+        steep: Whether u counts rows (and v columns), or the other way about.
         shape_3: c0, c1, c2.
-        low: Where it begins on the axis.
+        low: Where it begins.
         high: Where it ends.
     """
 
-    origin_2: np.ndarray
-    axis_2: np.ndarray
-    shape_3: np.ndarray
+    steep: bool
+    shape_3: tuple[float, float, float]
     low: float
     high: float
 
-    def along(self, points_N2: np.ndarray) -> np.ndarray:
-        """Places on the axis (N,)."""
-        return (points_N2 - self.origin_2) @ self.axis_2
-
-    def off(self, points_N2: np.ndarray) -> np.ndarray:
-        """How far points lie from the curve, in pixels (N,)."""
-        t = self.along(points_N2)
-        across = (points_N2 - self.origin_2) @ np.array([-self.axis_2[1], self.axis_2[0]])
+    def across(self, u_N: np.ndarray) -> np.ndarray:
+        """v at u."""
         c0, c1, c2 = self.shape_3
-        slope = c1 + 2.0 * c2 * t
-        return np.abs(across - (c0 + c1 * t + c2 * t * t)) / np.sqrt(1.0 + slope * slope)
+        return c0 + c1 * u_N + c2 * u_N * u_N
 
-    def at(self, along_N: np.ndarray) -> np.ndarray:
-        """Points of the curve (N,2), x y."""
-        c0, c1, c2 = self.shape_3
-        across = c0 + c1 * along_N + c2 * along_N**2
-        normal = np.array([-self.axis_2[1], self.axis_2[0]])
-        return self.origin_2 + along_N[:, None] * self.axis_2 + across[:, None] * normal
+    def slant(self, u_N: np.ndarray) -> np.ndarray:
+        """Pixels of curve to a step of u."""
+        return np.hypot(1.0, self.shape_3[1] + 2.0 * self.shape_3[2] * u_N)
+
+    @property
+    def length(self) -> float:
+        """In pixels."""
+        return float(self.slant(np.linspace(self.low, self.high, 64)).mean() * self.span)
+
+    @property
+    def span(self) -> float:
+        """From its beginning to its end along u."""
+        return self.high - self.low
 
 
 def traced(likely_HW: np.ndarray, limits: Limits) -> np.ndarray:
@@ -88,116 +95,194 @@ def traced(likely_HW: np.ndarray, limits: Limits) -> np.ndarray:
         likely_HW: How likely each pixel is of a wire.
         limits: What a wire must be.
     """
-    import cv2
-
-    left = (likely_HW >= _WEAK).astype(np.uint8)
+    left = likely_HW.astype(np.float32)
     out = np.zeros(likely_HW.shape, bool)
-    short = min(likely_HW.shape)
+    in_vain = 0
     for _ in range(_MOST):
-        count, labels, boxes, _ = cv2.connectedComponentsWithStats(left, connectivity=8)
-        length = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT])
-        length[0] = 0.0
-        if count < 2 or length.max() < max(12.0, 0.08 * short):
+        curve = best(left)
+        if curve is None or in_vain == _IN_VAIN:
             break
-        rows, columns = np.nonzero(left)
-        points = np.stack([columns, rows], 1).astype(np.float64)
-        mine = labels[rows, columns] == int(length.argmax())
-        curve = _followed(points, points[mine])
-        close = (curve.off(points) <= 2.0 * _NEAR_PX) & _within(curve, points)
-        taken = close if close.any() else mine
-        if close.any() and _is_wire(curve, points[close], likely_HW, limits):
-            out[rows[close], columns[close]] = True
-            _close_gaps(out, curve, points[close])
-        left[rows[taken], columns[taken]] = 0
-        if not close[mine].any():  # the piece told of no curve
-            left[rows[mine], columns[mine]] = 0
+        curve = settled(left, curve)
+        if is_wire(left, curve, limits):
+            out |= painted(left, curve)
+        else:
+            in_vain += 1
+        _forget(left, curve)
     return out
 
 
-def _followed(points_N2: np.ndarray, piece_N2: np.ndarray) -> Curve:
-    """A curve that starts in a piece and takes in what lies on its way."""
-    curve = _start(piece_N2)
+def best(likely_HW: np.ndarray) -> Curve | None:
+    """The curve on which most that is likely lies, roughly; None where nothing is."""
+    import cv2
+
+    height, width = likely_HW.shape
+    shrink = max(1, round(max(height, width) / _LONG_PX))
+    padded = np.pad(likely_HW, ((0, -height % shrink), (0, -width % shrink)))
+    rows, columns = padded.shape[0] // shrink, padded.shape[1] // shrink
+    small = padded.reshape(rows, shrink, columns, shrink).max((1, 3))
+    small = cv2.dilate(small, np.ones((3, 3), np.uint8)) if shrink == 1 else small
+    found: tuple[float, Curve] | None = None
+    for steep, plane in ((True, small), (False, np.ascontiguousarray(small.T))):
+        score, curve = _best_of(plane, steep)
+        if found is None or score > found[0]:
+            found = (score, curve)
+    if found is None or found[0] <= 0.0:
+        return None
+    return _enlarged(found[1], shrink)
+
+
+def _best_of(plane_UV: np.ndarray, steep: bool) -> tuple[float, Curve]:
+    """The best run along any parabola from first to last row of a plane."""
+    length, across = plane_UV.shape
+    ends_N2, sags_N = _family(across)
+    u_S = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    padded = np.pad(np.minimum(plane_UV, _TOP) - _COST, ((0, 0), (1, 1)), constant_values=-_COST)
+    rows_S = (u_S * length).astype(np.int64)
+    run = np.zeros(len(sags_N), np.float32)
+    start = np.zeros(len(sags_N), np.int32)
+    top, first, last = run.copy(), start.copy(), start.copy()
+    for s in range(_SAMPLES):  # the best run so far of each curve (Kadane)
+        u = u_S[s]
+        v = ends_N2[:, 0] * (1 - u) + ends_N2[:, 1] * u + 4.0 * sags_N * u * (1 - u)
+        at = np.clip(v.astype(np.int64) + 1, 0, across + 1)
+        fresh = run <= 0.0
+        start[fresh] = s
+        run = np.where(fresh, 0.0, run) + padded[rows_S[s]][at]
+        better = run > top
+        top[better], first[better], last[better] = run[better], start[better], s
+    n = int(top.argmax())
+    a, b, sag = float(ends_N2[n, 0]), float(ends_N2[n, 1]), float(sags_N[n])
+    shape = (a, (b - a + 4.0 * sag) / length, -4.0 * sag / length**2)
+    low, high = first[n] / _SAMPLES * length, (last[n] + 1) / _SAMPLES * length
+    return float(top[n]), Curve(steep, shape, low, high)
+
+
+@lru_cache(maxsize=8)
+def _family(across: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where parabolas begin and end, and how much they hang."""
+    places = np.arange(-_BEYOND * across, (1 + _BEYOND) * across, _STEP)
+    a, b, sag = np.meshgrid(places, places, np.array(_SAGS) * across, indexing="ij")
+    ends = np.stack([a.ravel(), b.ravel()], 1).astype(np.float32)
+    return ends, sag.ravel().astype(np.float32)
+
+
+def _enlarged(curve: Curve, by: int) -> Curve:
+    """The same in a picture so many times as large."""
+    c0, c1, c2 = curve.shape_3
+    return Curve(curve.steep, (c0 * by + 0.5 * (by - 1), c1, c2 / by), curve.low * by,
+                 curve.high * by)  # fmt: skip
+
+
+def settled(likely_HW: np.ndarray, curve: Curve) -> Curve:
+    """The curve fitted to the likely pixels near it, and as long as there are any."""
+    plane = likely_HW if curve.steep else likely_HW.T
+    reach = max(4.0, max(likely_HW.shape) / _LONG_PX * 2.0)
     for _ in range(_ROUNDS):
-        reach = max(12.0, _REACH * (curve.high - curve.low))
-        t = curve.along(points_N2)
-        near = curve.off(points_N2) <= _NEAR_PX
-        near &= (t >= curve.low - reach) & (t <= curve.high + reach)
-        if near.sum() < 8:
-            break
-        curve = _fitted(points_N2[near])
-    return curve
+        u = np.arange(max(0, int(curve.low)), min(plane.shape[0], int(np.ceil(curve.high)) + 1))
+        if len(u) < 8:
+            return curve
+        v = curve.across(u.astype(np.float64))
+        wide = np.arange(-np.ceil(reach), np.ceil(reach) + 1)
+        at = np.round(v[:, None] + wide)
+        inside = (at >= 0) & (at < plane.shape[1])
+        weight = plane[u[:, None], np.clip(at, 0, plane.shape[1] - 1).astype(int)] * inside
+        weight = weight * (weight > 0.1)
+        total = weight.sum(1)
+        centre = (weight * at).sum(1) / np.maximum(total, 1e-6)
+        some = total > 0.15
+        if some.sum() < 8:
+            return curve
+        shape = np.polynomial.polynomial.polyfit(u[some], centre[some], 2, w=np.sqrt(total[some]))
+        curve = Curve(curve.steep, tuple(float(c) for c in shape), curve.low, curve.high)  # pyright: ignore[reportArgumentType]
+        reach = max(3.0, 0.7 * reach)
+    return _as_long_as_likely(likely_HW, curve)
 
 
-def _start(piece_N2: np.ndarray) -> Curve:
-    """The straight line through two of a piece's points that most others lie near."""
-    rng = np.random.default_rng(0)
-    some = piece_N2[:: max(1, len(piece_N2) // _POINTS)]
-    pairs = rng.integers(0, len(some), (_TRIES, 2))
-    way = some[pairs[:, 1]] - some[pairs[:, 0]]
-    size = np.linalg.norm(way, axis=1)
-    way = way / np.maximum(size, 1e-6)[:, None]
-    apart = some[None] - some[pairs[:, 0]][:, None]
-    off = np.abs(apart[..., 0] * way[:, None, 1] - apart[..., 1] * way[:, None, 0])
-    votes = (off <= 2.0).sum(1) * (size > 6.0)
-    best = int(votes.argmax())
-    near = off[best] <= 2.0 if votes[best] else np.ones(len(some), bool)
-    return _fitted(some[near])
+def _as_long_as_likely(likely_HW: np.ndarray, curve: Curve) -> Curve:
+    """Grown or cut to the run on which most that is likely lies."""
+    rows = likely_HW.shape[0 if curve.steep else 1]
+    whole = Curve(curve.steep, curve.shape_3, 0.0, float(rows - 1))
+    gains = np.minimum(_along(likely_HW, whole), _TOP) - _COST
+    sums = np.concatenate([[0.0], np.cumsum(gains)])
+    lowest = np.minimum.accumulate(sums)
+    high = int((sums - lowest).argmax())
+    low = int(sums[: high + 1].argmin())
+    return Curve(curve.steep, curve.shape_3, float(low), float(max(low, high - 1)))
 
 
-def _fitted(points_N2: np.ndarray) -> Curve:
-    """The parabola through points, a straight line where they are few or short."""
-    origin = points_N2.mean(0)
-    _, spread, axes = np.linalg.svd(points_N2 - origin, full_matrices=False)
-    curve = Curve(origin, axes[0], np.zeros(3), 0.0, 0.0)
-    t = curve.along(points_N2)
-    across = (points_N2 - origin) @ np.array([-axes[0][1], axes[0][0]])
-    degree = 2 if np.ptp(t) > 48.0 and spread[0] > 0 else 1
-    shape = np.zeros(3)
-    shape[: degree + 1] = np.polynomial.polynomial.polyfit(t, across, degree)
-    return Curve(origin, axes[0], shape, float(t.min()), float(t.max()))
+def _along(likely_HW: np.ndarray, curve: Curve, *, off_px: float = 0.0) -> np.ndarray:
+    """The likeliest within a pixel of the curve, or of one beside it, at each step of u."""
+    plane = likely_HW if curve.steep else likely_HW.T
+    u = np.arange(int(curve.low), int(curve.high) + 1)
+    v = curve.across(u.astype(np.float64)) + off_px * curve.slant(u.astype(np.float64))
+    found = np.zeros(len(u), np.float32)
+    for aside in (-1, 0, 1):
+        at = np.round(v).astype(int) + aside
+        inside = (at >= 0) & (at < plane.shape[1])
+        values = plane[u, np.clip(at, 0, plane.shape[1] - 1)] * inside
+        found = np.maximum(found, values)
+    return found
 
 
-def _within(curve: Curve, points_N2: np.ndarray) -> np.ndarray:
-    t = curve.along(points_N2)
-    return (t >= curve.low - 1.0) & (t <= curve.high + 1.0)
-
-
-def _bins(curve: Curve, points_N2: np.ndarray) -> np.ndarray:
-    """Which steps along the curve have points."""
-    count = max(1, int(np.ceil((curve.high - curve.low) / _BIN_PX)))
-    at = ((curve.along(points_N2) - curve.low) / _BIN_PX).astype(int).clip(0, count - 1)
-    return np.bincount(at, minlength=count) > 0
-
-
-def _is_wire(curve: Curve, points_N2: np.ndarray, likely_HW: np.ndarray, limits: Limits) -> bool:
-    """Whether it is long, thin, mostly there and sure enough."""
-    short = min(likely_HW.shape)
-    length = curve.high - curve.low
-    steps = _bins(curve, points_N2)
-    thick = len(points_N2) / max(1.0, steps.sum() * _BIN_PX)
-    likely = likely_HW[points_N2[:, 1].astype(int), points_N2[:, 0].astype(int)]
+def is_wire(likely_HW: np.ndarray, curve: Curve, limits: Limits) -> bool:
+    """Whether it is long, likely, evenly so, and more than its flanks are."""
+    share = curve.length / min(likely_HW.shape)
+    if share < limits.least_share:
+        return False
+    on = _along(likely_HW, curve)
+    scale = max(1.0, max(likely_HW.shape) / 640)
+    beside = max(
+        float(_along(likely_HW, curve, off_px=side * far * scale).mean())
+        for side in (-1.0, 1.0)
+        for far in _FLANK_PX
+    )
     return bool(
-        length >= limits.least_share * short
-        and steps.mean() >= limits.cover
-        and thick <= max(_THICK_PX, _THICK_SHARE * short)
-        and likely.mean() >= limits.mean
-        and np.quantile(likely, 0.8) >= limits.sure
+        on.mean() >= max(limits.mean, limits.weight / share)
+        and (on >= limits.even).mean() >= limits.cover
+        and on.mean() >= limits.over_flanks * beside
     )
 
 
-def _close_gaps(out: np.ndarray, curve: Curve, points_N2: np.ndarray) -> None:
-    """Draw the curve where short pieces of it lack."""
+def painted(likely_HW: np.ndarray, curve: Curve) -> np.ndarray:
+    """The wire's pixels (H,W): the curve, as wide as it mostly is, and what is likely beside it."""
+    thick = _thickness(likely_HW, curve)
+    level = float(np.median(_along(likely_HW, curve)))
+    near = _drawn(likely_HW, curve, round(thick) + 2)
+    return (near & (likely_HW >= _WEAK * level)) | _drawn(likely_HW, curve, round(thick))
+
+
+def _thickness(likely_HW: np.ndarray, curve: Curve) -> float:
+    """How many pixels across it are half as likely as its middle, mostly."""
+    plane = likely_HW if curve.steep else likely_HW.T
+    u = np.arange(int(curve.low), int(curve.high) + 1)
+    reach = _widest(likely_HW) // 2
+    at = np.round(curve.across(u.astype(np.float64)))[:, None] + np.arange(-reach, reach + 1)
+    inside = (at >= 0) & (at < plane.shape[1])
+    values = plane[u[:, None], np.clip(at, 0, plane.shape[1] - 1).astype(int)] * inside
+    middle = _along(likely_HW, curve)
+    wide = (values >= 0.5 * middle[:, None]).sum(1) / curve.slant(u.astype(np.float64))
+    clear = middle >= np.median(middle)
+    return max(1.0, float(np.median(wide[clear])))
+
+
+def _drawn(likely_HW: np.ndarray, curve: Curve, thick: int) -> np.ndarray:
+    """The curve some pixels wide (H,W)."""
     import cv2
 
-    steps = _bins(curve, points_N2)
-    thick = max(1, round(len(points_N2) / max(1.0, steps.sum() * _BIN_PX)))
-    most = max(2, int(_GAP_SHARE * min(out.shape) / _BIN_PX))
-    edges = np.flatnonzero(np.diff(np.concatenate([[1], steps.astype(int), [1]])))
-    for low, high in zip(edges[::2], edges[1::2], strict=True):
-        if high - low > most:
-            continue
-        along = curve.low + _BIN_PX * np.linspace(low - 0.5, high + 0.5, 3 + int(high - low))
-        path = np.round(curve.at(along)).astype(np.int32)[:, None]
-        drawn = np.zeros(out.shape, np.uint8)
-        cv2.polylines(drawn, [path], False, 1, thick)
-        out |= drawn > 0
+    u = np.arange(int(curve.low), int(curve.high) + 1).astype(np.float64)
+    v = curve.across(u)
+    points = np.stack([v, u] if curve.steep else [u, v], 1)
+    out = np.zeros(likely_HW.shape, np.uint8)
+    path = np.round(points * 8).astype(np.int32)[:, None]
+    cv2.polylines(out, [path], False, 1, max(1, thick), shift=3)
+    return out > 0
+
+
+def _widest(likely_HW: np.ndarray) -> int:
+    """How wide a wire can be."""
+    return 2 * max(3, round(max(likely_HW.shape) / 120)) + 1
+
+
+def _forget(likely_HW: np.ndarray, curve: Curve) -> None:
+    """Take the curve's likelihood away, in place, so that the next best is another."""
+    likely_HW[_drawn(likely_HW, curve, _widest(likely_HW))] = 0.0
