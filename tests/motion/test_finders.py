@@ -85,7 +85,7 @@ def test_wires_are_long_and_slender():
     likely[60:100, 130:180] = 0.9
     mask = finders.judged("wire", seen(likely))
     assert mask[:, 90:93].mean() == 1.0 and mask[:, :80].sum() == 0 and mask[:, 120:].sum() == 0
-    assert not finders.judged("wire", seen(0.6 * likely / 0.9)).any()  # nowhere sure
+    assert not finders.judged("wire", seen(0.3 * likely)).any()  # nowhere sure
 
 
 def test_gaps_in_a_wire_are_closed_and_wide_ones_are_not():
@@ -102,7 +102,8 @@ def test_crossing_and_hanging_wires_are_each_followed():
     slanted = np.abs(x - 40 - 0.6 * y) < 1.5
     mask = finders.judged("wire", seen(np.where(hanging | slanted, 0.9, 0.0).astype(np.float32)))
     assert mask[hanging].mean() > 0.95 and mask[slanted].mean() > 0.95
-    assert mask[~(hanging | slanted)].mean() < 0.005
+    near = torch.from_numpy((hanging | slanted).astype(np.float32))[None]
+    assert not mask[torch.nn.functional.max_pool2d(near, 7, 1, 3)[0].numpy() == 0].any()
 
 
 def test_outlines_with_corners_are_no_wires():

@@ -23,10 +23,12 @@ _STEP = 2  # of the ends of curves, in its pixels
 _BEYOND = 0.25  # of a side: how far beyond the frame a curve may end
 _SAGS = (-0.24, -0.14, -0.08, -0.035, 0.0, 0.035, 0.08, 0.14, 0.24)
 _COST = 0.12  # likelihood that a sample must have to be worth having
+_LEAST = 3.5  # sum over samples, less their cost, under which no curve is a wire
 _TOP = 0.7  # what is likelier counts no more
 _MOST = 6  # wires of a frame
 _IN_VAIN = 2  # curves that are none before no more are looked for
 _ROUNDS = 4
+_BORDER_SHARE = 0.06  # of the short side: an end so near the border is at it
 _FLANK_PX = (6.0, 9.0)
 _WEAK = 0.7  # share of a wire's own likelihood that its pixels must have
 
@@ -38,7 +40,9 @@ class Limits:
     Attributes:
         least_share: Its length as a share of the frame's short side.
         mean: Mean likelihood along it.
-        weight: The same times its length as a share of the short side.
+        weight: The same times its length as a share of the short side, where both ends are at the
+            frame's border.
+        inside: The same where one ends in the picture; a wire does not end there twice.
         cover: Share of its length that is likelier than `even`.
         even: See `cover`.
         over_flanks: Likelihood along it over what is likeliest beside it.
@@ -46,7 +50,8 @@ class Limits:
 
     least_share: float = 0.5
     mean: float = 0.4
-    weight: float = 0.36
+    weight: float = 0.42
+    inside: float = 0.55
     cover: float = 0.75
     even: float = 0.2
     over_flanks: float = 2.0
@@ -69,7 +74,7 @@ class Curve:
     high: float
 
     def across(self, u_N: np.ndarray) -> np.ndarray:
-        """v at u."""
+        """Where it is at steps of u."""
         c0, c1, c2 = self.shape_3
         return c0 + c1 * u_N + c2 * u_N * u_N
 
@@ -126,7 +131,7 @@ def best(likely_HW: np.ndarray) -> Curve | None:
         score, curve = _best_of(plane, steep)
         if found is None or score > found[0]:
             found = (score, curve)
-    if found is None or found[0] <= 0.0:
+    if found is None or found[0] < _LEAST:
         return None
     return _enlarged(found[1], shrink)
 
@@ -134,36 +139,37 @@ def best(likely_HW: np.ndarray) -> Curve | None:
 def _best_of(plane_UV: np.ndarray, steep: bool) -> tuple[float, Curve]:
     """The best run along any parabola from first to last row of a plane."""
     length, across = plane_UV.shape
-    ends_N2, sags_N = _family(across)
-    u_S = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    ends_N2, sags_N, at_SN = _family(across)
     padded = np.pad(np.minimum(plane_UV, _TOP) - _COST, ((0, 0), (1, 1)), constant_values=-_COST)
-    rows_S = (u_S * length).astype(np.int64)
     run = np.zeros(len(sags_N), np.float32)
-    start = np.zeros(len(sags_N), np.int32)
+    start = np.zeros(len(sags_N), np.int16)
     top, first, last = run.copy(), start.copy(), start.copy()
     for s in range(_SAMPLES):  # the best run so far of each curve (Kadane)
-        u = u_S[s]
-        v = ends_N2[:, 0] * (1 - u) + ends_N2[:, 1] * u + 4.0 * sags_N * u * (1 - u)
-        at = np.clip(v.astype(np.int64) + 1, 0, across + 1)
-        fresh = run <= 0.0
-        start[fresh] = s
-        run = np.where(fresh, 0.0, run) + padded[rows_S[s]][at]
+        start[run <= 0.0] = s
+        np.maximum(run, 0.0, out=run)
+        run += padded[int((s + 0.5) / _SAMPLES * length)].take(at_SN[s])
         better = run > top
         top[better], first[better], last[better] = run[better], start[better], s
     n = int(top.argmax())
     a, b, sag = float(ends_N2[n, 0]), float(ends_N2[n, 1]), float(sags_N[n])
     shape = (a, (b - a + 4.0 * sag) / length, -4.0 * sag / length**2)
     low, high = first[n] / _SAMPLES * length, (last[n] + 1) / _SAMPLES * length
-    return float(top[n]), Curve(steep, shape, low, high)
+    return float(top[n]), Curve(steep, shape, float(low), float(high))
 
 
-@lru_cache(maxsize=8)
-def _family(across: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where parabolas begin and end, and how much they hang."""
+@lru_cache(maxsize=4)
+def _family(across: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where parabolas begin and end, how much they hang, and their places (S,N), padded by 1."""
     places = np.arange(-_BEYOND * across, (1 + _BEYOND) * across, _STEP)
     a, b, sag = np.meshgrid(places, places, np.array(_SAGS) * across, indexing="ij")
     ends = np.stack([a.ravel(), b.ravel()], 1).astype(np.float32)
-    return ends, sag.ravel().astype(np.float32)
+    sags = sag.ravel().astype(np.float32)
+    at = np.empty((_SAMPLES, len(sags)), np.int16)
+    for s in range(_SAMPLES):
+        u = (s + 0.5) / _SAMPLES
+        v = ends[:, 0] * (1 - u) + ends[:, 1] * u + sags * (4.0 * u * (1 - u))
+        at[s] = np.clip(np.floor(v) + 1, 0, across + 1)
+    return ends, sags, at
 
 
 def _enlarged(curve: Curve, by: int) -> Curve:
@@ -229,6 +235,10 @@ def is_wire(likely_HW: np.ndarray, curve: Curve, limits: Limits) -> bool:
     share = curve.length / min(likely_HW.shape)
     if share < limits.least_share:
         return False
+    ends = _ends_at_border(likely_HW, curve)
+    if not ends:
+        return False
+    weight = limits.weight if ends == 2 else limits.inside
     on = _along(likely_HW, curve)
     scale = max(1.0, max(likely_HW.shape) / 640)
     beside = max(
@@ -237,10 +247,21 @@ def is_wire(likely_HW: np.ndarray, curve: Curve, limits: Limits) -> bool:
         for far in _FLANK_PX
     )
     return bool(
-        on.mean() >= max(limits.mean, limits.weight / share)
+        on.mean() >= max(limits.mean, weight / share)
         and (on >= limits.even).mean() >= limits.cover
         and on.mean() >= limits.over_flanks * beside
     )
+
+
+def _ends_at_border(likely_HW: np.ndarray, curve: Curve) -> int:
+    """How many of the curve's ends are at the frame's border, or near it."""
+    rows, columns = likely_HW.shape if curve.steep else likely_HW.shape[::-1]
+    near = _BORDER_SHARE * min(rows, columns)
+    count = 0
+    for u in (curve.low, curve.high):
+        v = float(curve.across(np.array([u]))[0])
+        count += min(u, rows - 1 - u, v, columns - 1 - v) <= near
+    return count
 
 
 def painted(likely_HW: np.ndarray, curve: Curve) -> np.ndarray:

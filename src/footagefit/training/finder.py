@@ -247,7 +247,7 @@ def _keep(state: Path, kept: dict[str, object]) -> None:
     os.replace(state.with_suffix(".part"), state)
 
 
-def numbers_of(net: FinderNet, scenes: Scenes, lesson: Lesson, *, count: int = 240) -> dict:
+def numbers_of(net: FinderNet, scenes: Scenes, lesson: Lesson, *, count: int = 120) -> dict:
     """Overlap with the truth by kind, and false alarms, on scenes that were not learnt from."""
     overlaps: dict[str, list[float]] = {kind: [] for kind in KINDS}
     missed = dict.fromkeys(KINDS, 0)
