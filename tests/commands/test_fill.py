@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fill_helpers import HEIGHT, WIDTH, cleanup_fit, extend_fit, mattes, pan
+from fill_helpers import HEIGHT, WIDTH, cleanup_fit, extend_fit, mattes, pan, seen
 from footagefit import cli
 from footagefit.errors import FootagefitWarning
-from rendering_helpers import fit, reference, stored
+from rendering_helpers import ACESCG, fit, reference, stored
 
 __all__ = ["cleanup_fit", "extend_fit", "fit", "mattes", "pan", "reference"]
 pytestmark = pytest.mark.filterwarnings("ignore:grain cannot be told")  # the wall has none
@@ -78,6 +78,47 @@ def test_chunks_are_the_whole_and_a_job_can_be_split(
     assert {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()} == whole
 
 
+def test_codes_and_movies_are_extended_too(extend_fit, pan, footagefit, tmp_path):
+    dpx = tmp_path / "dpx" / "p.####.dpx"
+    log = ["output.space=arri_logc4", "output.depth=10"]
+    plate = pan(frames=range(1001, 1005))
+    assert cli.main(["convert", f"in={plate}", f"out={dpx}", *log]) == 0
+    wider = tmp_path / "w" / "e.####.dpx"
+    code, _, err = footagefit("infer", f"fit={extend_fit}", f"plate={dpx}", "space=arri_logc4",
+                              "extend.left=8", f"out={wider}")  # fmt: skip
+    assert code == 0, err
+    before, after = (stored(p.with_name(p.name.replace("####", "1002")))[0] for p in (dpx, wider))
+    assert after.shape == (HEIGHT, WIDTH + 8, 3) and (after[:, 8:] == before).all()
+    movie = tmp_path / "p.mov"
+    assert cli.main(["convert", f"in={plate}", f"out={movie}", "output.space=g24_rec709"]) == 0
+    longer = tmp_path / "l" / "e.####.exr"
+    code, said, err = footagefit("infer", f"fit={extend_fit}", f"plate={movie}", f"out={longer}",
+                                 "space=g24_rec709", "extend.tail=1")  # fmt: skip
+    assert code == 0, err
+    assert "5 frames written" in said
+
+
+def test_a_held_frame_is_found_and_made_anew(cleanup_fit, pan, out, footagefit):
+    plate = pan(frames=range(1001, 1011))
+    held = stored(plate.parent / "pan.1004.exr")[0].tobytes()
+    (plate.parent / "pan.1005.exr").write_bytes((plate.parent / "pan.1004.exr").read_bytes())
+    words = ["infer", f"fit={cleanup_fit}", f"plate={plate}", "cleanup.find=drop"]
+    code, said, err = footagefit(*words, f"out={out}")
+    assert code == 0, err
+    assert "filled from their neighbours: 1005" in said
+    masks = out.parent / "e.found_drop.####.exr"
+    assert f"correct them and say mask={masks}" in said
+    made = stored(out.parent / "e.1005.exr")[0]
+    assert made.tobytes() != held
+    middle = (slice(4, -4), slice(8, -8))
+    assert np.abs(made.astype(float) - seen(1005))[middle].mean() < 0.02
+    again = out.parent.parent / "again" / "e.####.exr"
+    words = ["infer", f"fit={cleanup_fit}", f"plate={plate}", f"mask={masks}", f"out={again}"]
+    assert footagefit(*words)[0] == 0
+    same = stored(again.parent / "e.1005.exr")[0]
+    assert (same.view(np.uint16) == made.view(np.uint16)).all()
+
+
 def test_another_take_shows_what_the_shot_does_not(extend_fit, pan, footagefit, tmp_path):
     """A shot of two frames cannot know what lies at its right; a longer take does."""
     words = ["infer", f"fit={extend_fit}", f"plate={pan(frames=(1001, 1002))}", "extend.right=12"]
@@ -97,7 +138,8 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
     cleanup_fit, extend_fit, fit, pan, mattes, reference, out, footagefit, tmp_path, write_picture
 ):
     plate, hole = pan(), mattes(lambda _: np.zeros((HEIGHT, WIDTH)))
-    small = write_picture(tmp_path / "small.exr", np.ones((9, 9, 3), np.float16))
+    about = {"chromaticities": ("float[8]", ACESCG)}
+    small = write_picture(tmp_path / "small.exr", np.ones((9, 9, 3), np.float16), attributes=about)
     gap = pan("gap", frames=(1001, 1002, 1004))
     clean, wide = f"fit={cleanup_fit}", f"fit={extend_fit}"
     cases = [
@@ -120,7 +162,8 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
         ([clean, f"mask={hole}", "grain=match"], "grain= is for fits that change light"),
         ([clean, f"mask={hole}", "temporal=smooth"], "temporal= is for fits that change light"),
         ([clean, f"mask={hole}", "layers=gain"], "unknown layer of a cleanup fit 'gain'"),
-        ([clean, f"mask={hole}", "wedge=strength=0:1:0.5"], "fits of cleanup make pixels"),
+        ([clean, f"mask={hole}", "wedge=strength=0:1:0.5", f"out={tmp_path / 'w.jpg'}"],
+         "fits of cleanup make pixels"),
         ([wide, "extend.left=-3"], "extend.left: -3 is below 0"),
         ([wide, "extend.lef=3"], "extend.lef"),
         ([wide, "extend.reframe=track.csv"], "no such file"),

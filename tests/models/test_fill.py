@@ -187,7 +187,8 @@ def test_it_learns_what_was_carried_wrong():
         total = torch.stack(list(model.loss(pair, rng=generator(step)).values())).sum()
         total.backward()
         optimizer.step()
-        first, last = first or float(total), float(total)
+        last = float(total.detach())
+        first = first or last
     assert last < 0.5 * first
     with torch.no_grad():
         off = (model.predict(given) - target).abs().mean()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 import footagefit
@@ -13,6 +14,7 @@ from fill_helpers import HEIGHT, STEP_PX, WIDTH, cleanup_fit, extend_fit, mattes
 from footagefit.errors import FootagefitError
 from footagefit.rendering.canvas import Extend
 from footagefit.rendering.fill_asked import Filling
+from footagefit.rendering.plan import Ask, Plan
 from rendering_helpers import stored
 
 __all__ = ["cleanup_fit", "extend_fit", "mattes", "pan"]
@@ -30,7 +32,7 @@ def psnr(made: np.ndarray, truth: np.ndarray) -> float:
     return float(-10 * np.log10(np.mean((made.astype(float) - truth.astype(float)) ** 2)))
 
 
-def frame(out: Path, number: int) -> tuple[np.ndarray, object]:
+def frame(out: Path, number: int) -> tuple[np.ndarray, oiio.ImageSpec]:
     return stored(Path(str(out).replace("####", f"{number:04d}")))
 
 
@@ -73,17 +75,33 @@ def test_a_whole_frame_is_filled_from_its_neighbours_and_not_all_may_be_holes(
     cleanup_fit, pan, mattes, tmp_path
 ):
     plate = pan()
-    whole = mattes(lambda number: np.full((HEIGHT, WIDTH), float(number == 1004)))
+    whole = mattes(lambda number: np.full((HEIGHT, WIDTH), float(number in (1001, 1004))))
     done = footagefit.render(plate, fit=cleanup_fit, mask=whole, out=tmp_path / "o" / "c.####.exr")
-    assert any("holes all over, filled from their neighbours: 1004" in n for n in done.notes)
+    assert any("holes all over, filled from their neighbours: 1001, 1004" in n for n in done.notes)
     made, spec = frame(done.out, 1004)
     inner = (slice(None), slice(2 * STEP_PX, -2 * STEP_PX))
     assert psnr(made[inner], seen(1004)[inner]) > 28.0
     assert spec.getattribute("footagefit/made") == 1.0
+    assert psnr(frame(done.out, 1001)[0][inner], seen(1001)[inner]) > 24.0
     assert (frame(plate, 1003)[0] == frame(done.out, 1003)[0]).all()
     every = mattes(lambda _: np.ones((HEIGHT, WIDTH)), name="every")
     with pytest.raises(FootagefitError, match="every frame of the shot is a hole"):
         footagefit.render(plate, fit=cleanup_fit, mask=every, out=tmp_path / "p" / "c.####.exr")
+
+
+def test_one_frame_alone_is_filled_too(cleanup_fit, pan, mattes, tmp_path):
+    plate = pan(frames=[1001])
+    done = footagefit.render(plate, fit=cleanup_fit, mask=mattes(block, frames=[1001]),
+                             out=tmp_path / "o" / "c.####.exr")  # fmt: skip
+    before, after = frame(plate, 1001)[0], frame(done.out, 1001)[0]
+    hole = block(1001) > 0
+    assert (before[~hole] == after[~hole]).all()
+    assert psnr(after[hole], before[hole]) > 18.0
+
+
+def test_previews_leave_such_fits_to_renders(cleanup_fit, pan):
+    with pytest.raises(FootagefitError, match="fits of cleanup make pixels"):
+        Plan(Ask(pan(), cleanup_fit))
 
 
 def test_a_mask_may_touch_every_border(cleanup_fit, pan, mattes, tmp_path):
@@ -150,6 +168,44 @@ def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):
         assert (after[..., order].view(np.uint16) == was.view(np.uint16)).all()
         code = spec.getattribute("smpte:TimeCode")[0]
         assert (code & 0xF) + 10 * (code >> 4 & 0x3) == number % 24
+
+
+def test_a_box_that_follows_the_wall_holds_it_still(extend_fit, pan, tmp_path):
+    """The camera pans by 3 px a frame; a box that goes back as far shows one piece of wall."""
+    plate = pan(layers=True)
+    asked = Filling(extend=Extend(reframe="1001:0,0,1008:-21,0"))
+    done = footagefit.render(plate, fit=extend_fit, fill=asked, out=tmp_path / "o" / "s.####.exr")
+    truth = seen(1001)
+    for number in (1001, 1004, 1008):
+        made, spec = frame(done.out, number)
+        order = [spec.channelnames.index(c) for c in "RGB"]
+        away = STEP_PX * (number - 1001)
+        there = made[:, away:][..., order]
+        was = frame(plate, number)[0][:, : WIDTH - away]
+        names = frame(plate, number)[1].channelnames
+        same = was[..., [names.index(c) for c in "RGB"]]
+        assert (there.view(np.uint16) == same.view(np.uint16)).all()
+        depth = made[..., spec.channelnames.index("depth.Z")]
+        assert (depth[:, away:] == number - 1000).all() and (depth[:, :away] == 0).all()
+        assert away == 0 or psnr(made[4:-4, :away][..., order], truth[4:-4, :away]) > 28.0
+
+
+def test_a_box_between_pixels_is_read_there(extend_fit, pan, tmp_path):
+    done = footagefit.render(pan(), fit=extend_fit, fill=Filling(extend=Extend(reframe="0.5,0")),
+                             frames="1004", out=tmp_path / "o" / "s.####.exr")  # fmt: skip
+    made, spec = frame(done.out, 1004)
+    order = [spec.channelnames.index(c) for c in "RGB"]
+    wide = seen(1004, right=1)
+    truth = (wide[:, :-1] + wide[:, 1:]) / 2
+    assert psnr(made[..., order], truth) > 34.0
+
+
+def test_overscan_lies_outside_the_display_window(extend_fit, pan, tmp_path):
+    done = footagefit.render(pan(), fit=extend_fit, fill=Filling(extend=Extend(overscan=6)),
+                             frames="1004", out=tmp_path / "o" / "s.####.exr")  # fmt: skip
+    _, spec = frame(done.out, 1004)
+    assert (spec.x, spec.y, spec.width, spec.height) == (-6, -6, WIDTH + 12, HEIGHT + 12)
+    assert (spec.full_x, spec.full_y, spec.full_width, spec.full_height) == (0, 0, WIDTH, HEIGHT)
 
 
 def test_chunks_and_resumed_renders_are_the_whole(extend_fit, pan, tmp_path):

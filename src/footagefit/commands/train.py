@@ -90,6 +90,7 @@ def fitting(recipe: Recipe) -> Recipe:
 
 def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
+    from footagefit.training.lessons import forget, with_lessons
     from footagefit.training.run import execute
     from footagefit.training.shows import (
         dailies_of,
@@ -110,13 +111,17 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     sides = sides_of(dailies)
     fill_cache(dailies)
     sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
-    sides = with_replay(sides, dailies.show.work / "cache", spec=task.spec, seed=plan.settings.seed)
+    sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
+    sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
     if new:
         plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
     plan.write(folder)
     if plan.settings.devices == 1:
-        return execute(folder, sides, plan=plan)
-    return _over_devices(plan.settings.devices, folder)
+        numbers = execute(folder, sides, plan=plan)
+    else:
+        numbers = _over_devices(plan.settings.devices, folder)
+    forget(folder)
+    return numbers
 
 
 def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
@@ -131,7 +136,7 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
         scenes=stage["scenes"],
         size_px=(rows, columns),
         seed=stage["seed"],
-        teacher=plan.recipe.build_task().spec.teacher,
+        task=plan.recipe.build_task(),
     )
     for side in (sides.train, sides.held_out):
         if isinstance(side, Rendered):

@@ -87,7 +87,7 @@ class FillModel(Model):
         *,
         guide_channels: int = len(GUIDE),
         vector_size: int = 8,
-        width: int = 40,
+        width: int = 32,
         steps: int = 4,
         sure: float = 0.9,
         unsure: float = 0.5,

@@ -23,6 +23,7 @@ _PAD_SHARE, _PAD_PX = 0.35, 48
 _STEPS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 _BLUR_PX = 2.5
 _NOISE_EV = 0.03
+_UNKNOWN = 0.15  # how sure a source is of which nothing tells how it lies
 _UNLIKE_EV = 0.5  # difference, seen soft, at which two things are surely not the same
 _REACH_PX = 24.0  # into a hole, in px looked at, over which what surrounds it says less
 
@@ -93,6 +94,7 @@ class Laid:
         to: From the frame's places to the source's, by global motion.
         beside_HW2: What moves beside it, px of the frame, all over the region.
         sure_HW: How sure that is, 0..1, all over the region.
+        worth_HW: How near it comes round there, 0..1: what the middle of views goes by.
         stops_HW: The source's light as it comes to lie, log2.
         seen_HW: 1 where the source has a pixel there.
     """
@@ -100,6 +102,7 @@ class Laid:
     to: Mover
     beside_HW2: np.ndarray
     sure_HW: np.ndarray
+    worth_HW: np.ndarray
     stops_HW: np.ndarray
     seen_HW: np.ndarray
 
@@ -147,13 +150,14 @@ def lay(
         track: Dense flow on codes.
         still: Whether the camera stood between them.
     """
-    reduced = _reduced(source, known.part.step)
+    small = reduced(source, known.part.step)
     at = to(known.places)
-    stops, seen = _read(reduced, at, source.stops_HW.shape)
+    stops, seen = read(small, at, source.stops_HW.shape)
     both = (known.weight_HW > 0.2) & (seen > 0.99)
     if both.sum() < 64:
         flat = np.zeros((*seen.shape, 2), np.float32)
-        return Laid(to, flat, np.full(seen.shape, 0.15, np.float32) * seen, stops, seen)
+        doubt = np.float32(_UNKNOWN) * seen
+        return Laid(to, flat, doubt, doubt, stops, seen)
     # Where either has nothing, the other stands in: no false edge pulls at the flow.
     middle = float(np.median((known.stops_HW - stops)[both]))
     one = np.where(known.weight_HW > 0.2, known.stops_HW, stops + middle)
@@ -161,10 +165,10 @@ def lay(
     codes = looks.eight_bits(one.astype(np.float32), other.astype(np.float32), both)
     forward, backward = track(*codes), track(*codes[::-1])
     beside, error = _believed(known, other + middle, forward, backward, both, still=still)
-    sure = _sureness(known, error, both)
+    sure, worth = _sureness(known, error, both)
     by = beside * np.float32(known.part.step)
-    stops, seen = _read(reduced, to(known.places + by), source.stops_HW.shape)
-    return Laid(to, by, sure * (seen > 0.5), stops, seen)
+    stops, seen = read(small, to(known.places + by), source.stops_HW.shape)
+    return Laid(to, by, sure * (seen > 0.5), worth, stops, seen)
 
 
 def placed(laid: Laid, part: Region, at_N2: np.ndarray) -> np.ndarray:
@@ -172,7 +176,7 @@ def placed(laid: Laid, part: Region, at_N2: np.ndarray) -> np.ndarray:
     return laid.to(at_N2 + part.read(laid.beside_HW2, at_N2))
 
 
-def _reduced(source: Plate, step: float) -> np.ndarray:
+def reduced(source: Plate, step: float) -> np.ndarray:
     """The source's stops and what is known of them, about as small as they are looked at."""
     size = source.stops_HW.shape
     small = looks.small_size((size[0], size[1]), round(max(size) / step))
@@ -181,14 +185,14 @@ def _reduced(source: Plate, step: float) -> np.ndarray:
     return np.stack([stops, known], -1)
 
 
-def _read(
-    reduced: np.ndarray, at: np.ndarray, size: tuple[int, ...]
+def read(
+    small_HWC: np.ndarray, at: np.ndarray, size: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stops at places of the full source, and 1 where it has pixels there."""
-    scale = np.array([reduced.shape[1] / size[1], reduced.shape[0] / size[0]], np.float32)
-    read = warps.at_places(reduced, (at + 0.5) * scale - 0.5, cubic=False)
+    scale = np.array([small_HWC.shape[1] / size[1], small_HWC.shape[0] / size[0]], np.float32)
+    values = warps.at_places(small_HWC, (at + 0.5) * scale - 0.5, cubic=False)
     inside = warps.within(at, (size[0], size[1]))
-    return read[..., 0], np.where(inside, read[..., 1], 0.0).astype(np.float32)
+    return values[..., 0], np.where(inside, values[..., 1], 0.0).astype(np.float32)
 
 
 def _soft(plane_HW: np.ndarray, weight_HW: np.ndarray) -> np.ndarray:
@@ -225,13 +229,17 @@ def _slope(stops_HW: np.ndarray) -> np.ndarray:
     return np.hypot(down, across)
 
 
-def _sureness(known: Known, error_HW: np.ndarray, both: np.ndarray) -> np.ndarray:
-    """How sure a source is, from how well it fits round the hole, less the deeper inside."""
+def _sureness(
+    known: Known, error_HW: np.ndarray, both: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How sure a source is, less the deeper inside, and how near it comes round the hole."""
     import cv2
 
     fits = np.exp(-((np.maximum(error_HW - _NOISE_EV, 0.0) / (0.4 * _UNLIKE_EV)) ** 2))
+    near = (_NOISE_EV / (_NOISE_EV + error_HW)) ** 2
     weight = (both * known.weight_HW).astype(np.float32)
-    inward = spreading.spread(fits[..., None].astype(np.float32), weight, softly=True)[..., 0]
+    told = np.stack([fits, near], -1).astype(np.float32)
+    inward = np.clip(spreading.spread(told, weight, softly=True), 0.0, 1.0)
     far = cv2.distanceTransform((~both).astype(np.uint8), cv2.DIST_L2, 3)
-    deep = 1.0 / (1.0 + far / _REACH_PX * (1.0 - np.clip(inward, 0, 1)) * 4.0)
-    return np.clip(inward * deep, 0.0, 1.0).astype(np.float32)
+    deep = 1.0 / (1.0 + far / _REACH_PX * (1.0 - inward[..., 0]) * 4.0)
+    return (inward[..., 0] * deep).astype(np.float32), inward[..., 1] + np.float32(1e-3)

@@ -20,13 +20,12 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import WrongValue
-from footagefit.motion import flow, looks, spreading, warps
-from footagefit.motion.carried import Carried
-from footagefit.signature import coordinates
+from footagefit.motion import crisp, flow, looks, spreading, warps
+from footagefit.motion.carried import RESAMPLED, Carried
+from footagefit.motion.sources import Plate, whole_plate
 
 LONG_PX = 960
 _FIRM = 8.0  # importance of agreement where two things land on one pixel
-_RESAMPLED = 0.72  # of its variance grain keeps through a cubic filter, on average
 _GHOST = 0.35  # on the curve, seen soft: the two frames show different things
 
 
@@ -72,11 +71,13 @@ def between(
     first = thrown(forward, at, sure, known_HW=~one.hole_HW)
     second = thrown(backward, 1.0 - at, sure_back, known_HW=~two.hole_HW)
     fields = [_enlarged(side, one.size) for side in (first, second)]
+    plates = [whole_plate(before_CHW, hole_before_1HW), whole_plate(after_CHW, hole_after_1HW)]
     views = [
-        _view(before_CHW, hole_before_1HW, fields[0], -at),
-        _view(after_CHW, hole_after_1HW, fields[1], at - 1.0),
+        _view(plate, side, part)
+        for plate, side, part in zip(plates, fields, (-at, at - 1.0), strict=True)
     ]
-    return _blended(views, fields, at)
+    steep = [crisp.steepness(plate.codes_HWC, plate.known_HW) for plate in plates]
+    return _blended(views, fields, at, steep=(1.0 - at) * steep[0] + at * steep[1])
 
 
 def thrown(
@@ -122,21 +123,18 @@ def _enlarged(side: Thrown, size: tuple[int, int]) -> Thrown:
     return Thrown(wide[..., :2], wide[..., 2], wide[..., 3])
 
 
-def _view(
-    plate_CHW: Tensor, hole_1HW: Tensor | None, side: Thrown, part: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """A frame as it looks at the moment, on the curve, and how much of it is seen there."""
-    light = coordinates.channels_last(plate_CHW)
-    at = warps.pixels(light.shape[:2]) + part * side.flow_HW2
-    codes = warps.at_places(looks.bent(light), at)
-    seen = warps.within(at, (light.shape[0], light.shape[1])).astype(np.float32)
-    if hole_1HW is not None:
-        known = (hole_1HW[0] <= 0).cpu().numpy().astype(np.float32)
-        seen = seen * (warps.at_places(known, at, cubic=False) > 0.99)
-    return codes, seen
+def _view(plate: Plate, side: Thrown, part: float) -> tuple[np.ndarray, np.ndarray]:
+    """A frame as it looks at the moment, on the curve, and where something is seen of it there."""
+    size = (plate.known_HW.shape[0], plate.known_HW.shape[1])
+    at = warps.pixels(size) + part * side.flow_HW2
+    seen = warps.within(at, size)
+    seen &= warps.at_places(plate.known_HW, at, cubic=False) > 0.99
+    return warps.at_places(plate.codes_HWC, at), seen.astype(np.float32)
 
 
-def _blended(views: list[tuple[np.ndarray, np.ndarray]], sides: list[Thrown], at: float) -> Carried:
+def _blended(
+    views: list[tuple[np.ndarray, np.ndarray]], sides: list[Thrown], at: float, *, steep: float
+) -> Carried:
     """Both views by nearness where both see; the one that sees where only one does."""
     import cv2
 
@@ -158,7 +156,8 @@ def _blended(views: list[tuple[np.ndarray, np.ndarray]], sides: list[Thrown], at
     fit = np.exp(-((apart / (2 * _GHOST)) ** 2))
     landed = np.maximum(sides[0].count_HW * views[0][1], sides[1].count_HW * views[1][1])
     sure = seen * landed * np.maximum(fit, 0.5 * np.maximum(sides[0].sure_HW, sides[1].sure_HW))
-    grain = ((1 - part) ** 2 + part**2)[..., 0] * _RESAMPLED
+    codes, by = crisp.crisped(codes, seen, steep)
+    grain = np.minimum(((1 - part) ** 2 + part**2)[..., 0] * RESAMPLED * (1.0 + by), 1.0)
     light = looks.straight(codes) * seen[..., None]
     return Carried(
         looks.tensor(light),

@@ -10,6 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+RESAMPLED = 0.9
+"""Of its variance, what grain keeps through a cubic filter: 0.74 of white grain, 0.95 of grain
+0.6 px coarse, all of what is coarser, on average over places between pixels."""
+
 
 class Carried(NamedTuple):
     """Real pixels of other frames where a frame has none.

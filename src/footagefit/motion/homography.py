@@ -21,6 +21,8 @@ _CORNERS = 900
 _NEAR_PX = 0.8  # of a look: what RANSAC counts as moving with the frame
 _STILL_PX = 0.12  # a camera on its stand: corners that moved less
 _STILL_SHARE = 0.35
+_DRIFT_PX = 0.06  # of a look's corners: what tracking says of a camera that stands
+_STOOD_PX = 0.25  # likewise over many frames
 _LEAST = 14
 _SIMPLER = 0.94  # share of a freer motion's corners that a simpler one must explain
 _ROUNDS = 6
@@ -35,7 +37,7 @@ class Motion:
     Attributes:
         matrix: To the other frame's pixels.
         sure: Share of what was tracked that moves so, 0..1; 0 where nothing could be tracked.
-        still: Whether the camera stood: `matrix` is then the identity to the bit.
+        still: Whether the camera seems to have stood; frames further apart tell (`standing`).
     """
 
     matrix: np.ndarray
@@ -58,7 +60,8 @@ def between(
     """
     one = looks.look(one_CHW, hole_1HW, long_px=long_px)
     other = looks.look(other_CHW, other_hole_1HW, long_px=long_px)
-    return of_looks(one, other)
+    found = of_looks(one, other)
+    return Motion(np.eye(3), found.sure, True) if found.still else found
 
 
 def of_looks(one: Look, other: Look) -> Motion:
@@ -68,14 +71,34 @@ def of_looks(one: Look, other: Look) -> Motion:
     first, second = _tracked(one, other)
     if len(first) < _LEAST:
         return Motion(np.eye(3), 0.0)
+    size = one.stops_HW.shape
     far = np.linalg.norm(second - first, axis=1)
-    still = float(_spread_share(first, far < _STILL_PX, one.stops_HW.shape))
-    if still > _STILL_SHARE:
-        return Motion(np.eye(3), still, True)
+    stood = _spread_share(first, far < _STILL_PX, size)
+    if stood > _STILL_SHARE:
+        matrix = refined(one, other, np.eye(3))
+        if _drift(small(matrix, one), size) < _DRIFT_PX:
+            return Motion(matrix, stood, True)
     matrix, sure = _fitted(first, second)
-    if matrix is None or not sane(matrix, one.stops_HW.shape):
+    if matrix is None or not sane(matrix, size):
         return Motion(np.eye(3), 0.0)
     return Motion(refined(one, other, full(matrix, one)), sure)
+
+
+def standing(one: Look, other: Look) -> bool:
+    """Whether the camera stood between two frames, however far apart."""
+    first, second = _tracked(one, other)
+    if len(first) < _LEAST:
+        return True  # nothing tells otherwise
+    far = np.linalg.norm(second - first, axis=1)
+    if _spread_share(first, far < _STOOD_PX, one.stops_HW.shape) < _STILL_SHARE:
+        return False
+    return _drift(small(refined(one, other, np.eye(3)), one), one.stops_HW.shape) < _STOOD_PX
+
+
+def _drift(matrix: np.ndarray, size: tuple[int, ...]) -> float:
+    """How far a motion between looks takes their corners, px: the median one."""
+    at = corners((size[0], size[1]))
+    return float(np.median(np.linalg.norm(warps.moved(at, matrix) - at, axis=1)))
 
 
 def full(small: np.ndarray, one: Look) -> np.ndarray:

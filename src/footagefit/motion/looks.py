@@ -56,6 +56,7 @@ def look(plate_CHW: Tensor, hole_1HW: Tensor | None, *, long_px: int = 640) -> L
     size = (int(plate_CHW.shape[-2]), int(plate_CHW.shape[-1]))
     small = small_size(size, long_px)
     luma = coordinates.luma(coordinates.channels_last(plate_CHW))
+    luma = luma if np.isfinite(luma).all() else np.nan_to_num(luma, posinf=6e4, neginf=0.0)
     if hole_1HW is None:
         return Look(stops(shrunk(luma, small)), np.zeros(small, bool), size)
     hole = (hole_1HW[0] > 0).cpu().numpy()

@@ -36,12 +36,17 @@ class Merged(NamedTuple):
     grain_N: np.ndarray
 
 
-def merged(codes_KN3: list[np.ndarray], weight_KN: list[np.ndarray]) -> Merged:
+def merged(
+    codes_KN3: list[np.ndarray], weight_KN: list[np.ndarray], worth_KN: list[np.ndarray],
+    grain_KN: list[np.ndarray],
+) -> Merged:  # fmt: skip
     """The views' middle.
 
     Args:
         codes_KN3: What each shows.
         weight_KN: How sure each is, 0 where it shows nothing.
+        worth_KN: How much each counts among the others.
+        grain_KN: Share of the grain's variance that is in each.
     """
     count = len(weight_KN[0]) if weight_KN else 0
     out = Merged(
@@ -49,34 +54,41 @@ def merged(codes_KN3: list[np.ndarray], weight_KN: list[np.ndarray]) -> Merged:
     )
     for start in range(0, count, _CHUNK):
         cut = slice(start, start + _CHUNK)
-        part = _merged(np.stack([c[cut] for c in codes_KN3]), np.stack([w[cut] for w in weight_KN]))
+        views = (
+            np.stack([v[cut] for v in each]) for each in (codes_KN3, weight_KN, worth_KN, grain_KN)
+        )
+        part = _merged(*views)
         for whole, piece in zip(out, part, strict=True):
             whole[cut] = piece
     return out
 
 
-def _merged(codes: np.ndarray, weight: np.ndarray) -> Merged:
+def _merged(codes: np.ndarray, weight: np.ndarray, worth: np.ndarray, grain: np.ndarray) -> Merged:
+    share = weight * worth
     luma = codes @ _LUMA
     order = np.argsort(np.where(weight > 0, luma, np.inf), axis=0, kind="stable")
-    mass = np.cumsum(np.take_along_axis(weight, order, 0), 0)
-    total = mass[-1]
+    mass = np.cumsum(np.take_along_axis(share, order, 0), 0)
+    total = np.maximum(mass[-1], 1e-12)
     at = (mass < 0.5 * total[None]).sum(0).clip(0, len(codes) - 1)
     middle = np.take_along_axis(order, at[None], 0)[0]
     centre = np.take_along_axis(codes, middle[None, :, None], 0)[0]
-    apart = np.abs(codes - centre[None]).max(-1)
+    off = np.abs(codes - centre[None])
+    apart = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2])
     # As many as there are of one mind set the measure of what is near.
-    spread = (apart * weight).sum(0) / np.maximum(total, 1e-6)
+    spread = (apart * share).sum(0) / total
     near = np.maximum(_NEAR, np.minimum(spread, _APART))
-    kept = weight * np.exp(-((apart / near[None]) ** 2))
-    sum_kept = np.maximum(kept.sum(0), 1e-6)
+    like = np.exp(-((apart / near[None]) ** 2))
+    kept = share * like
+    sum_kept = np.maximum(kept.sum(0), 1e-12)
     mean = (codes * kept[..., None]).sum(0) / sum_kept[:, None]
-    there = total > 1e-4
-    backed = 1.0 - np.prod(1.0 - _LONE * np.minimum(kept, 1.0), 0)
-    of_one_mind = sum_kept / np.maximum(total, 1e-6)
-    sure = np.where(there, backed * np.minimum(1.0, 0.25 + of_one_mind), 0.0)
-    grain = (kept**2).sum(0) / sum_kept**2
+    there = weight.sum(0) > 1e-4
+    top = np.maximum(worth.max(0, initial=0.0, where=weight > 0), 1e-12)
+    backing = np.minimum(weight * like * np.minimum(1.0, 4.0 * worth / top), 1.0)
+    backed = 1.0 - np.prod(1.0 - _LONE * backing, 0)
+    sure = np.where(there, backed * np.minimum(1.0, 0.25 + sum_kept / total), 0.0)
+    left = (kept**2 * grain).sum(0) / sum_kept**2
     return Merged(
         np.where(there[:, None], mean, 0.0).astype(np.float32),
         sure.clip(0.0, 1.0).astype(np.float32),
-        np.where(there, grain, 1.0).clip(0.0, 1.0).astype(np.float32),
+        np.where(there, left, 1.0).clip(0.0, 1.0).astype(np.float32),
     )

@@ -18,18 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.motion import flow, homography, looks, warps
+from footagefit.motion import crisp, flow, homography, looks, warps
 from footagefit.motion.between import thrown
-from footagefit.motion.carried import Carried
+from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.homography import Motion
-from footagefit.motion.sources import Mover
-from footagefit.signature import coordinates
+from footagefit.motion.sources import Mover, whole_plate
 
 _PAST = (1, 2, 4, 8)  # steps whose mean is the speed
 _KEPT = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)  # of the speed, a step on
 _LEAST_TRIALS = 3
 _LOCAL_KEPT = 0.8
-_RESAMPLED = 0.72
 _FADE = 0.93  # a step on, what moves by itself is so much less sure
 
 
@@ -139,24 +137,25 @@ def moved_on(
         local: What moves beside the camera, px a step, and how sure that is.
         steps: How many.
     """
-    light = coordinates.channels_last(last_CHW)
-    size = (light.shape[0], light.shape[1])
+    plate = whole_plate(last_CHW, hole_1HW)
+    size = (plate.known_HW.shape[0], plate.known_HW.shape[1])
     places = warps.pixels(size)
     run = sum(_LOCAL_KEPT**k for k in range(1, steps + 1))
     by = to(places + np.float32(run) * local[0]) - places
-    known = np.ones(size, bool) if hole_1HW is None else (hole_1HW[0] <= 0).cpu().numpy()
-    there = thrown(by.astype(np.float32), 1.0, local[1], known_HW=known)
+    there = thrown(by.astype(np.float32), 1.0, local[1], known_HW=plate.known_HW)
     at = places - there.flow_HW2
-    codes = warps.at_places(looks.bent(light), at)
     seen = warps.within(at, size)
-    seen &= warps.at_places(known.astype(np.float32), at, cubic=False) > 0.99
+    seen &= warps.at_places(plate.known_HW, at, cubic=False) > 0.99
     moving = np.linalg.norm(warps.at_places(local[0], at, cubic=False), axis=-1)
     sure = np.where(moving > 0.2, _FADE**steps, 0.5 * (1 + _FADE**steps))
     sure = sure * np.clip(there.count_HW, 0.3, 1.0) * seen
+    steep = crisp.steepness(plate.codes_HWC, plate.known_HW)
+    codes = warps.at_places(plate.codes_HWC, at)
+    codes, more = crisp.crisped(codes, seen.astype(np.float32), steep)
     moved = np.abs(there.flow_HW2).max(-1) > 0.01
-    grain = np.where(seen & moved, _RESAMPLED, 1.0).astype(np.float32)
+    grain = np.where(seen & moved, min(1.0, RESAMPLED * (1.0 + more)), 1.0)
     return Carried(
         looks.tensor(looks.straight(codes) * seen[..., None]),
         torch.from_numpy(sure.astype(np.float32))[None],
-        torch.from_numpy(grain)[None],
+        torch.from_numpy(grain.astype(np.float32))[None],
     )

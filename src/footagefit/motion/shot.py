@@ -24,6 +24,7 @@ from footagefit.motion.sources import Footage
 Progress = Callable[[Iterable[int]], Iterable[int]]
 _FILE = "motion.npz"
 _FORMAT = 1
+_SHORT_RUN = 6  # steps: shorter ones do not stand for themselves
 
 
 class Moves:
@@ -42,7 +43,8 @@ class Moves:
                 "no frame of the shot has a pixel: every one is a hole", hint="Check the mask"
             )
         self.size = seen[self.there[0]].size
-        self.chain = _chain(list(seen), self.there, steps, self.size)
+        stood = _stood(self.there, seen, steps)
+        self.chain = _chain(list(seen), self.there, stood, self.size)
 
     def beside(self, number: int) -> tuple[int | None, int | None]:
         """The nearest frames before and after one that are there."""
@@ -102,6 +104,40 @@ def _looked(footage: Footage, number: int, long_px: int, glass: Glass | None) ->
 
 def _through(numbers: Sequence[int], progress: Progress | None) -> Iterator[int]:
     yield from numbers if progress is None else progress(numbers)
+
+
+def _stood(there: list[int], seen: dict[int, Look], steps: dict[int, Motion]) -> dict[int, Motion]:
+    """Steps, those in which the camera stood made the identity to the bit.
+
+    A slow hand moves by no more a frame than tracking is off by: only frames further apart tell.
+    """
+    out = dict(steps)
+    run: list[int] = []
+    for number in [*there[:-1], None]:
+        if number is not None and steps[number].still:
+            run.append(number)
+            continue
+        _settle(run, there, seen, out)
+        run = []
+    return out
+
+
+def _settle(
+    run: list[int], there: list[int], seen: dict[int, Look], out: dict[int, Motion]
+) -> None:
+    """Judge a run of frames in which the camera seems to stand; its halves where it does not."""
+    if not run:
+        return
+    first, last = run[0], there[there.index(run[-1]) + 1]
+    inner = run[len(run) // 2]
+    if all(homography.standing(seen[first], seen[n]) for n in {inner, last} - {first}):
+        out |= {n: Motion(np.eye(3), out[n].sure, True) for n in run}
+    elif len(run) < _SHORT_RUN:
+        out |= {n: Motion(out[n].matrix, out[n].sure) for n in run}
+    else:
+        half = len(run) // 2
+        _settle(run[:half], there, seen, out)
+        _settle(run[half:], there, seen, out)
 
 
 def _chain(

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+import torch
 from torch import Tensor
 
 from footagefit.motion import looks, warps
@@ -51,13 +52,11 @@ class Plate(NamedTuple):
         codes_HWC: On the curve of `looks.bent`.
         stops_HW: Log2 of luminance.
         known_HW: 1 where there is a pixel, and no hole's rim.
-        light_HWC: As it came.
     """
 
     codes_HWC: np.ndarray
     stops_HW: np.ndarray
     known_HW: np.ndarray
-    light_HWC: np.ndarray
 
 
 class Shelf:
@@ -98,21 +97,31 @@ def seen_plate(
         hole_1HW: Above 0 where there is no pixel.
         gain_HWC: What the lens leaves of the light.
     """
-    light = np.nan_to_num(light_HWC, nan=0.0, posinf=6e4, neginf=-6e4)
+    light = light_HWC
+    if not np.isfinite(light).all():
+        light = np.nan_to_num(light, nan=0.0, posinf=6e4, neginf=-6e4)
     if gain_HWC is not None:
         light = light / gain_HWC
     gone = (hole_1HW[0] > 0).cpu().numpy()
     stops, codes = looks.stops(coordinates.luma(light)), looks.bent(light)
     if not gone.any():
-        return Plate(codes, stops, np.ones(gone.shape, np.float32), light)
+        return Plate(codes, stops, np.ones(gone.shape, np.float32))
     side = 2 * _HALO_PX + 1
     wide = cv2.dilate(gone.astype(np.uint8), np.ones((side, side), np.uint8))
     # A cubic filter reads two pixels beyond what it is asked for: no black may be there.
-    known = (~gone).astype(np.float32)
+    rows, columns = (np.nonzero(wide.any(axis))[0][[0, -1]] for axis in (1, 0))
+    part = np.s_[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+    known = (~gone[part]).astype(np.float32)
     share = np.maximum(cv2.blur(known, _TAPS), 1e-3)
-    rim = cv2.blur(codes * known[..., None], _TAPS) / share[..., None]
-    codes = np.where(gone[..., None], rim, codes)
-    return Plate(codes, stops, (wide == 0).astype(np.float32), light)
+    rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
+    codes[part] = np.where(gone[part][..., None], rim, codes[part])
+    return Plate(codes, stops, (wide == 0).astype(np.float32))
+
+
+def whole_plate(plate_CHW: Tensor, hole_1HW: Tensor | None) -> Plate:
+    """A frame ready to be read from; without a hole, all of it."""
+    hole = torch.zeros_like(plate_CHW[:1]) if hole_1HW is None else hole_1HW
+    return seen_plate(coordinates.channels_last(plate_CHW), hole)
 
 
 class Candidate(NamedTuple):

@@ -71,21 +71,29 @@ class Dressing:
             seed: Another seed gives other grain.
             grain_1HW: Share of the grain's variance that `made` has already, see
                 `motion.carried.Carried`; none by default.
-            invented_1HW: 1 where no lens has seen `made`; nowhere by default.
+            invented_1HW: 1 where `made` is no real pixel: its light is met to its surroundings,
+                and where it is sharper than these the lens is put on. Without it all is met, and
+                nothing gets the lens.
         """
         hole = mask_1HW > 0.0
         if not bool(hole.any()):
             return plate_CHW
         whole = torch.where(hole, made_CHW, plate_CHW)
-        whole = matched(whole, mask_1HW)
-        if invented_1HW is not None:
-            whole = whole + invented_1HW * (self._through(whole) - whole)
+        whole = matched(whole, mask_1HW, where_1HW=invented_1HW)
+        if invented_1HW is not None and self._has_glass and bool((invented_1HW * hole > 0.5).any()):
+            through = self._through(whole)
+            lacks = _too_sharp(whole, through, invented_1HW * hole, mask_1HW)
+            whole = whole + lacks * invented_1HW * (through - whole)
         if self.grain is not None:
             left = torch.zeros_like(mask_1HW) if grain_1HW is None else grain_1HW
             whole = self._grained(whole, left, frame, seed)
         mixed = plate_CHW + mask_1HW * (whole - plate_CHW)
         mixed = torch.where(mask_1HW >= 1.0, whole, mixed)
         return torch.where(hole, mixed, plate_CHW)
+
+    @property
+    def _has_glass(self) -> bool:
+        return self.lens.chromatic is not None or self.lens.sharpness is not None
 
     def _through(self, frame_CHW: Tensor) -> Tensor:
         """What the lens does to detail; its vignette is in the light that was matched."""
@@ -106,34 +114,73 @@ class Dressing:
         return frame_CHW + noise * (1.0 - left_1HW).clamp(0.0, 1.0).sqrt()
 
 
-def matched(frame_CHW: Tensor, mask_1HW: Tensor) -> Tensor:
+def _too_sharp(
+    frame_CHW: Tensor, through_CHW: Tensor, invented_1HW: Tensor, mask_1HW: Tensor
+) -> float:
+    """How much of the lens a fill lacks: 0 as soft as what is round it, 1 as no lens leaves it."""
+    import cv2
+
+    chosen = (invented_1HW[0] > 0.5).cpu().numpy()
+    hole = (mask_1HW[0] > 0).cpu().numpy()
+    far = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 3)
+    around = (far > 3) & (far < max(16.0, hole.shape[1] / 24))
+    if not around.any():
+        return 0.0
+    own, soft = (_detail(picture) for picture in (frame_CHW, through_CHW))
+    outside, inside, left = own[around].mean(), own[chosen].mean(), soft[chosen].mean()
+    return float(np.clip((inside - outside) / max(inside - left, 1e-6), 0.0, 1.0))
+
+
+def _detail(frame_CHW: Tensor) -> np.ndarray:
+    """What is between one pixel and three wide, in stops (H,W): finer, most is grain."""
+    import cv2
+
+    luma = coordinates.luma(coordinates.channels_last(frame_CHW))
+    stops = coordinates.stops(luma, toe=_TOE).astype(np.float32)
+    fine, coarse = (cv2.GaussianBlur(stops, (0, 0), sigma) for sigma in (0.8, 2.0))
+    return np.abs(fine - coarse)
+
+
+def matched(frame_CHW: Tensor, mask_1HW: Tensor, *, where_1HW: Tensor | None = None) -> Tensor:
     """A frame whose hole's light meets its surroundings': a smooth field of stops, faded inward.
 
     Args:
         frame_CHW: Scene-linear ACEScg, its hole filled.
         mask_1HW: Above 0 in the hole.
+        where_1HW: Share of the field that is wanted by place; all by default.
     """
-    import cv2
-
     inside = (mask_1HW[0] > 0).cpu().numpy()
-    if inside.all():
+    if inside.all() or not inside.any():
         return frame_CHW
     scale = max(0.35, inside.shape[1] / 1920)
-    light = coordinates.channels_last(frame_CHW)
-    stops = np.log2(np.maximum(light, 0.0) + np.float32(_TOE))
+    band = max(2.0, _BAND_PX * scale)
+    pad = round(8 * band)
+    rows, columns = (np.nonzero(inside.any(axis))[0] for axis in (1, 0))
+    part = (
+        slice(max(0, int(rows[0]) - pad), int(rows[-1]) + pad + 1),
+        slice(max(0, int(columns[0]) - pad), int(columns[-1]) + pad + 1),
+    )
+    field = _seam(coordinates.channels_last(frame_CHW[:, *part]), inside[part], band, scale)
+    if where_1HW is not None:
+        field = field * where_1HW[0, *part].cpu().numpy()[..., None]
+    out = frame_CHW.clone()
+    out[:, *part] *= torch.from_numpy(np.exp2(field).transpose(2, 0, 1).copy()).to(frame_CHW)
+    return out
+
+
+def _seam(light_HWC: np.ndarray, inside: np.ndarray, band: float, scale: float) -> np.ndarray:
+    """Stops (H,W,3) that bring a hole's light to what is round it, 0 outside."""
+    import cv2
+
+    stops = coordinates.stops(light_HWC, toe=_TOE).astype(np.float32)
     deep = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 3)
     outside = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
-    band = max(2.0, _BAND_PX * scale)
     near = [(outside > 0) & (outside <= band), (deep > 0) & (deep <= band)]
     (out, rough_out), (inn, rough_in) = (_means(stops, side, band) for side in near)
-    weight = np.where(near[1], 1.0, 0.0) / (
-        1.0 + (np.maximum(rough_out, rough_in) / _ROUGH_EV) ** 2
-    )
+    told = 0.5 / (1.0 + (np.maximum(rough_out, rough_in) / _ROUGH_EV) ** 2)
     apart = np.clip(out - inn, -_MOST_EV, _MOST_EV)
-    field = spreading.spread(apart, (0.5 * weight).astype(np.float32), softly=True)
-    field = field * np.exp(-deep / (_REACH_PX * scale))[..., None] * inside[..., None]
-    gain = torch.from_numpy(np.exp2(field).transpose(2, 0, 1).astype(np.float32))
-    return frame_CHW * gain.to(frame_CHW)
+    field = spreading.spread(apart, np.where(near[1], told, 0.0).astype(np.float32), softly=True)
+    return field * np.exp(-deep / (_REACH_PX * scale))[..., None] * inside[..., None]
 
 
 def _means(stops_HWC: np.ndarray, side: np.ndarray, band: float) -> tuple[np.ndarray, np.ndarray]:

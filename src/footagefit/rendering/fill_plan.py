@@ -55,8 +55,20 @@ class FillPlan(Plan):
         """What is asked of fits that make pixels."""
         return self.ask.fill
 
+    def _check_fit(self) -> None:
+        super()._check_fit()
+        for name, value, usual in (
+            ("grain", self.ask.grain, "keep"),
+            ("temporal", self.ask.temporal, "auto"),
+        ):
+            if value != usual:
+                raise UsageError(
+                    f"{name}= is for fits that change light; what is made always gets the grain "
+                    "round it and moves with the shot",
+                    hint=f"Leave {name}= out",
+                )
+
     def _frames(self) -> list[int]:
-        self._check_ways()
         info, asked = self.clip.info, self.ask.shot
         there = self.clip.numbers
         if asked is not None:
@@ -82,19 +94,6 @@ class FillPlan(Plan):
                 hint="Ask for frames within these, or for more with extend.head= and extend.tail=",
             )
         return self._with_handles(wanted, every)
-
-    def _check_ways(self) -> None:
-        """What transforms take and fills do not."""
-        for name, value, usual in (
-            ("grain", self.ask.grain, "keep"),
-            ("temporal", self.ask.temporal, "auto"),
-        ):
-            if value != usual:
-                raise UsageError(
-                    f"{name}= is for fits that change light; what is made always gets the grain "
-                    "round it and moves with the shot",
-                    hint=f"Leave {name}= out",
-                )
 
     def _check_gaps(self) -> None:
         spec = self.fit.task.spec.name

@@ -33,6 +33,7 @@ from footagefit.rendering.composite import MASK, Result
 from footagefit.rendering.content import clip_key, file_of, plain_key
 from footagefit.rendering.dressing import Dressing
 from footagefit.rendering.fill_plan import CONFIDENCE, FillPlan
+from footagefit.rendering.laid import Laid
 from footagefit.rendering.making import Making
 from footagefit.rendering.render import Progress, Renderer, make_folder, quiet
 from footagefit.rendering.replaced import Replaced
@@ -158,9 +159,10 @@ class Filler(Renderer):
             )
 
     def _beyond(self, progress: Progress) -> dict[int, float]:
-        """Mean confidence of frames beyond the first and last that there are."""
-        shown = self.footage.shown
-        far = [n for n in self.plan.timeline.numbers if not shown[0] <= n <= shown[-1]]
+        """Mean confidence of frames beyond the plate's first and last."""
+        line = self.plan.timeline
+        own = line.shown(self.plan.shot_frames)
+        far = [n for n in line.numbers if not own[0] <= n <= own[-1]]
         if not far:
             return {}
         found = {}
@@ -248,8 +250,7 @@ class Filler(Renderer):
             pixels = self._making.pixels(number, self.footage.plate(number), laid.hole_1HW, carried)
             rgb = _put(rgb, pixels, made)
             confidence = _marked(made, carried)
-        keep = (made[0] <= 0) if laid.keeps and laid.native is not None else None
-        return Filled(rgb, laid.alpha_1HW, made, confidence, keep, laid.native)
+        return Filled(rgb, laid.alpha_1HW, made, confidence, _kept(laid, made), laid.native)
 
     def _whole(self, number: int) -> Filled:
         """A frame that the plate does not have, or of which nothing is to be used."""
@@ -258,27 +259,25 @@ class Filler(Renderer):
         carried = self.propagation.at(number)
         near = min(self.footage.shown, key=lambda n: (abs(n - number), n))
         pixels = self._making.pixels(number, torch.zeros(3, *size), everywhere, carried, near=near)
-        alpha = everywhere if self.plan.clip.info.alpha else None
-        native = self.footage.blank(near)
-        if number in self.gone:
-            laid = self.footage.laid(number)
-            pixels, alpha = _put(laid.rgb_CHW, pixels, laid.made_1HW), laid.alpha_1HW
-            everywhere, native = laid.made_1HW, laid.native
         sure = _marked(everywhere, carried)
-        return Filled(pixels, alpha, everywhere, sure, None, native)
+        if number not in self.gone:
+            alpha = everywhere if self.plan.clip.info.alpha else None
+            return Filled(pixels, alpha, everywhere, sure, None, self.footage.blank(near))
+        laid = self.footage.laid(number)
+        rgb, sure = _put(laid.rgb_CHW, pixels, laid.made_1HW), _marked(laid.made_1HW, carried)
+        keep = _kept(laid, laid.made_1HW)
+        return Filled(rgb, laid.alpha_1HW, laid.made_1HW, sure, keep, laid.native)
 
     def _replaced(self, number: int) -> Filled:
         """A frame before another background."""
         frame = self.plan.timeline.frame_of(number)
         assert frame is not None
         laid = self.footage.laid(number)
-        front = 1.0 - laid.made_1HW
+        front = laid.made_1HW  # the matte that was laid is of what stays in front
         rgb = self._behind.frame(frame, laid.rgb_CHW.nan_to_num(0.0, 65504.0, -1.0), front)
-        sure = torch.ones_like(front)
-        keep = None
-        if laid.native is not None and self.plan.match is None:
-            keep = laid.made_1HW[0] <= 0
-        return Filled(rgb, laid.alpha_1HW, laid.made_1HW, sure, keep, laid.native)
+        kept = laid.native is not None and self.plan.match is None
+        keep = front[0] >= 1.0 if kept else None
+        return Filled(rgb, laid.alpha_1HW, 1.0 - front, torch.ones_like(front), keep, laid.native)
 
     @cached_property
     def _behind(self) -> Replaced:
@@ -303,6 +302,11 @@ def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
     """Pixels in their place: plate + m (pixels - plate), the plate's own where m is 0."""
     mixed = torch.where(made >= 1.0, pixels, plate + made * (pixels - plate))
     return torch.where(made > 0, mixed, plate)
+
+
+def _kept(laid: Laid, made: Tensor) -> Tensor | None:
+    """Where stored values stay; None where none are the canvas's own."""
+    return made[0] <= 0 if laid.keeps and laid.native is not None else None
 
 
 def _marked(made: Tensor, carried: Carried) -> Tensor:

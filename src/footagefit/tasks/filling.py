@@ -40,6 +40,7 @@ CONTROLS = {"strength": Control("", 0.0, 1.0, 1.0, "how much of what is made to 
 BASE = "fill"  # one base serves both tasks
 CLEAN = "clean"  # layer of staged windows: the same frames without grain
 NEAREST = "nearest"  # of a pair's truth: the nearest frame's pixels in the hole
+LENS = "lens"  # layer of windows whose holes are cut and filled already: lens coordinates
 _QUIET = 0.15  # how often an example has no noise: the mean is then what to learn
 _LIMIT = 256.0
 
@@ -93,30 +94,55 @@ class Filling(Task):
 
     def pair(self, window: Window, rng: torch.Generator) -> Pair:
         """A frame with a hole, what the others show there, and the frame itself."""
+        there = LENS in window.layers  # worked out before
+        lesson = (
+            {**window.layers, "plate": window.frames_TCHW, "reference": window.reference_RCHW}
+            if there
+            else self.lesson(window, rng)
+        )
+        vector = lesson.pop("vector")
+        if chance(rng, self.mirror):
+            lesson = {name: part.flip(3) for name, part in lesson.items()}
+            lesson[LENS] = lesson[LENS] * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1)
+        plate, hole = lesson["plate"], lesson["mask"]
+        given = Given(
+            plate=plate,
+            guide=torch.cat([lesson["carried"], lesson["confidence"], lesson[LENS]], 1),
+            mask=hole,
+            reference=lesson["reference"][None],
+            vector=vector,
+            noise=normal(rng, *plate.shape) * (not chance(rng, _QUIET)),
+        )
+        truth = {INSIDE: hole, NEAREST: lesson[NEAREST]}
+        return Pair(given, lesson[CLEAN], truth, torch.ones_like(hole))
+
+    def lesson(self, window: Window, rng: torch.Generator) -> dict[str, Tensor]:
+        """What of an example takes time: a hole cut, other frames' pixels carried into it.
+
+        Returns:
+            `plate`, `mask`, `carried`, `confidence`, `lens`, `clean` (the truth) and `nearest` of
+            one frame, its `reference` and `vector`: a window of that frame carries them as layers.
+        """
         frames = window.frames_TCHW.nan_to_num(0.0, _LIMIT, -1.0)
         clean = window.layers.get(CLEAN, frames)
         aspect = frames.shape[3] / frames.shape[2]
         stack, frame = self._cropped(torch.cat([frames, clean, window.gone_T1HW], 1), rng)
-        if chance(rng, self.mirror):
-            stack, frame = stack.flip(3), (frame[2], frame[1], frame[0], frame[3])
         frames, clean, gone = stack[:, :3], stack[:, 3:6], (stack[:, 6:] > 0.5).float()
         size = (int(stack.shape[2]), int(stack.shape[3]))
         holes, at = self._cut(gone, rng, size)
-        hole = holes[at]
         light, confidence = carried(frames, holes, at)
-        plate = torch.where(hole > 0.0, 0.0, frames[at])
         lens = lens_coordinates(size, frame=frame, aspect=aspect, signature=window.signature)
-        noise = normal(rng, 3, *size) * (not chance(rng, _QUIET))
-        given = Given(
-            plate=plate[None],
-            guide=torch.cat([light, confidence, lens])[None],
-            mask=hole[None],
-            reference=self._references(window, frames, rng)[None],
-            vector=vector_of(SIGNATURE, window.signature)[None],
-            noise=noise[None],
-        )
-        truth = {INSIDE: hole[None], NEAREST: _nearest(frames, holes, at)[None]}
-        return Pair(given, clean[at][None], truth, torch.ones_like(hole)[None])
+        return {
+            "plate": torch.where(holes[at] > 0.0, 0.0, frames[at])[None],
+            "mask": holes[at][None],
+            "carried": light[None],
+            "confidence": confidence[None],
+            LENS: lens[None],
+            CLEAN: clean[at][None],
+            NEAREST: _nearest(frames, holes, at)[None],
+            "reference": self._references(window, frames, rng),
+            "vector": vector_of(SIGNATURE, window.signature)[None],
+        }
 
     def given(self, window: Window, controls: Controls) -> Given:
         """Plates at full size with what rendering knows of their holes.

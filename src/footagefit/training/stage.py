@@ -15,6 +15,7 @@ anew. Held-out windows come from scenes of another seed.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from torch.nn import functional
 
 from footagefit.soundstage.apart import Apart
 from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving
-from footagefit.tasks.base import PlainWindow, TaskSpec, Window
+from footagefit.tasks.base import PlainWindow, Task, Window
 from footagefit.tasks.draws import chance, choice, generator, uniform
+from footagefit.tasks.filling import Filling
 from footagefit.tasks.relight import APART
 from footagefit.training.examples import Source
+from footagefit.training.lessons import Lessons
 from footagefit.training.run import Sides
 from footagefit.training.stage_takes import TakeWindows
 
@@ -131,34 +134,41 @@ class Replayed:
         return (self.stage if index % 2 else self.dailies).window(index // 2)
 
 
-Rendered = StageWindows | SourceWindows | TakeWindows
+Rendered = StageWindows | SourceWindows  # beforehand; lessons are worked out as they come
 
 
 def sides_of_stage(
-    folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int, teacher: str = "takes"
+    folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int, task: Task | None = None
 ) -> Sides:
-    """Scenes to learn from, and others to be judged on."""
+    """Scenes to learn from, and others to be judged on; single takes where no task says else."""
     few, apart = max(8, scenes // 20), seed + _HELD_OUT_SEED
+    teacher = "takes" if task is None else task.spec.teacher
     if teacher == "sources":
         learnt = SourceWindows(Apart(folder, seed, scenes, size_px))
         return Sides(learnt, SourceWindows(Apart(folder, apart, few, size_px), stream=1))
-    if teacher == "moving":
-        learnt = TakeWindows(Moving(folder, seed, scenes, size_px))
-        return Sides(learnt, TakeWindows(Moving(folder, apart, few, size_px), stream=1))
+    if isinstance(task, Filling):
+        taught, judged = Moving(folder, seed, scenes, size_px), Moving(folder, apart, few, size_px)
+        return Sides(_lessons(folder, task, taught, 0), _lessons(folder, task, judged, 1))
     held_out = StageWindows(folder, apart, few, size_px, stream=1)
     return Sides(StageWindows(folder, seed, scenes, size_px), held_out)
 
 
-def with_replay(sides: Sides, folder: Path, *, spec: TaskSpec, seed: int) -> Sides:
+def _lessons(folder: Path, task: Filling, moving: Moving, stream: int) -> Lessons:
+    """Holes cut into takes, kept beside them."""
+    said = f"{task.kinds} {task.size} {moving.seed} {moving.size_px} {moving.takes}"
+    name = f"lessons_s{moving.seed}_{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    takes = TakeWindows(moving)
+    return Lessons(takes, task, folder / name, takes.count, moving.seed, stream)
+
+
+def with_replay(sides: Sides, folder: Path, *, task: Task, seed: int) -> Sides:
     """A show's sides, with stage scenes beside them where the task needs truth that dailies lack.
 
     What such a fit is judged on is the stage's: real frames have no other light to compare with.
     """
-    if spec.teacher != "sources":
+    if task.spec.teacher != "sources":
         return sides
-    stage = sides_of_stage(
-        folder, scenes=_REPLAYED, size_px=_REPLAYED_PX, seed=seed, teacher=spec.teacher
-    )
+    stage = sides_of_stage(folder, scenes=_REPLAYED, size_px=_REPLAYED_PX, seed=seed, task=task)
     for side in (stage.train, stage.held_out):
         if isinstance(side, SourceWindows):
             side.render()

@@ -24,6 +24,8 @@ from footagefit.tasks.filling import CLEAN
 _GRAINY = 0.6  # how often there is grain
 _BREATH_EV = 0.04  # how much exposure may wander over a take
 _SEEDS = 1 << 30
+_STREAM = 5
+EACH = 5  # windows of a take
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,20 @@ class TakeWindows:
 
     Attributes:
         takes: Where they are.
-        stream: Of the draws.
     """
 
     takes: Moving
-    stream: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are; then they come again."""
+        return EACH * self.takes.takes
 
     def window(self, index: int) -> PlainWindow:
-        """A whole take, and one of its frames to sit beside."""
-        rng = generator(self.takes.seed, self.stream, index)
-        clean = self.takes.take(choice(rng, self.takes.takes))
+        """A whole take under drawn conditions, and one of its frames to sit beside."""
+        index %= self.count
+        rng = generator(self.takes.seed, _STREAM, index)
+        clean = self.takes.take(index // EACH)
         clean = clean * 2.0 ** lit.exposure_of(clean[len(clean) // 2], rng)
         clean = _through_lens(clean, uniform(rng, 0.0, 0.5))
         if chance(rng, 0.5):  # the other way round
@@ -51,10 +57,6 @@ class TakeWindows:
         if chance(rng, _GRAINY):
             frames = _grainy(frames, rng)
         return PlainWindow(frames, beside[None], {CLEAN: clean})
-
-    def render(self) -> None:
-        """Render every take that is not in the cache."""
-        self.takes.render()
 
 
 def _through_lens(frames: Tensor, softness: float) -> Tensor:
