@@ -199,7 +199,7 @@ class FillPlan(Plan):
                 "background": key_beside(self.background, frames),
                 "alpha": key_beside(self.alpha, frames),
                 "match": None if self.match is None else self.match.hash,
-                "extend": asdict(self.fill.extend),
+                "extend": {**asdict(self.fill.extend), "reframe": self.canvas.boxes},
                 "controls": self.animation.plain(amounts=False),
                 "seed": self.fill.seed,
                 "config": colour.source(),
