@@ -129,7 +129,7 @@ class Filler(Renderer):
         """Masks of what is to be found, written for a person to look at and correct."""
         from footagefit.rendering.found import write_found
 
-        plan, kind = self.plan, self._plan.fill.cleanup.find
+        plan, kind = self._plan, self._plan.fill.cleanup.find
         assert kind is not None
         done = write_found(kind, plan.clip, plan.found_path, frames=plan.shot_frames)
         for _ in progress(done, total=len(plan.shot_frames), label=f"find {kind}"):
