@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from footagefit.errors import FootagefitWarning
-from footagefit.rendering.dressing import Dressing, matched, measured
+from footagefit.rendering.dressing import Dressing, matched, measured, plausible
 from footagefit.signature import record, sharpness
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.grain import Grain
@@ -116,3 +116,15 @@ def test_without_a_signature_grain_is_measured_round_the_hole():
     assert found.share == pytest.approx(grain().share, rel=0.1)
     with pytest.warns(FootagefitWarning, match="grain cannot be told"):
         assert measured([plates[0]], [torch.ones_like(mask)]) is None
+
+
+def test_texture_is_not_put_into_the_dark_as_grain():
+    """What eight-bit foliage measured as: ever more the darker, and nothing below a third."""
+    rows = ((0.0375, 0.0140, 0.0095),) * 3
+    flat = tuple(((1.0,) * 16,) * 16 for _ in range(3))
+    seen = Grain((0.354, 0.5, 0.707), rows, flat, tuple(map(tuple, np.eye(3).tolist())))
+    told = plausible(seen)
+    assert float(seen.at(np.array(0.01), 1)) > 0.03
+    assert float(told.at(np.array(0.01), 1)) < 0.0015
+    assert float(told.at(np.array(0.354), 1)) == pytest.approx(1.5 * 0.014)
+    assert float(told.at(np.array(0.6), 1)) == pytest.approx(float(seen.at(np.array(0.6), 1)))

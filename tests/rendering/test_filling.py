@@ -170,6 +170,16 @@ def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):
         assert (code & 0xF) + 10 * (code >> 4 & 0x3) == number % 24
 
 
+def test_a_shot_on_twos_gets_its_other_frames(extend_fit, pan, tmp_path):
+    twos = pan().parent / "pan.1001-1007x2#.exr"
+    done = footagefit.render(twos, fit=extend_fit, out=tmp_path / "o" / "e.####.exr")
+    assert done.frames == tuple(range(1001, 1008))
+    made, spec = frame(done.out, 1004)
+    order = [spec.channelnames.index(c) for c in "RGB"]
+    middle = (slice(4, -4), slice(2 * STEP_PX, -2 * STEP_PX))
+    assert psnr(made[..., order][middle], seen(1004)[middle]) > 28.0
+
+
 def test_a_box_that_follows_the_wall_holds_it_still(extend_fit, pan, tmp_path):
     """The camera pans by 3 px a frame; a box that goes back as far shows one piece of wall."""
     plate = pan(layers=True)

@@ -60,17 +60,17 @@ def at_places(picture_HWC: np.ndarray, at_xy2: np.ndarray, *, cubic: bool = True
     spare = -len(places) % _ROW
     if spare:
         places = np.concatenate([places, np.zeros((spare, 2), np.float32)])
-    grid = places.reshape(-1, _ROW, 2)
+    x, y = (np.ascontiguousarray(places[:, i]).reshape(-1, _ROW) for i in (0, 1))
     flags = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     planes = picture_HWC if picture_HWC.ndim == 3 else picture_HWC[..., None]
     planes = np.ascontiguousarray(planes, np.float32)
     count = planes.shape[2]
     rows = [
         cv2.remap(
-            planes[..., c : c + 4], grid[r : r + _ROWS], None, flags,
+            planes[..., c : c + 4], x[r : r + _ROWS], y[r : r + _ROWS], flags,
             borderMode=cv2.BORDER_REPLICATE,
         ).reshape(-1, _ROW, min(4, count - c))
-        for r in range(0, len(grid), _ROWS)
+        for r in range(0, len(x), _ROWS)
         for c in range(0, count, 4)
     ]  # fmt: skip
     per = -(-count // 4)

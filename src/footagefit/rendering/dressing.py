@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ _BAND_PX = 5.0  # of each side of a seam, at HD
 _REACH_PX = 40.0  # into the hole, at HD, over which a seam's field fades
 _MOST_EV = 0.35
 _TOE = 2.0**-6
+_FALLS = 1.5  # times that grain may be stronger than at the next brighter level
+_DARK, _STOPS_BELOW, _MOST_SHARE = 0.05, 8.0, 0.12  # light, stops, share of the light
 _ROUGH_EV = 0.25  # of a band, from which it tells little about its neighbour
 
 
@@ -219,4 +222,23 @@ def measured(plates: Sequence[Tensor], holes: Sequence[Tensor]) -> Grain | None:
             "grain cannot be told from this shot: what is made stays as clean as it is",
             FootagefitWarning, stacklevel=2,
         )  # fmt: skip
-    return found
+    return None if found is None else plausible(found)
+
+
+def plausible(grain: Grain) -> Grain:
+    """Grain of a few frames without what cannot be grain.
+
+    Foliage passes for grain where nothing is calm, and then at few levels of light. Grain hardly
+    falls as light rises, unless it clips; and in the dark, where none was measured, it falls as
+    shot noise does and is never most of the light.
+    """
+    levels, deviation = np.array(grain.levels), np.array(grain.deviation)
+    for k in range(len(levels) - 3, -1, -1):  # the brightest may clip
+        deviation[:, k] = np.minimum(deviation[:, k], _FALLS * deviation[:, k + 1])
+    if levels[0] > _DARK:
+        low = levels[0] * 2.0 ** -np.arange(_STOPS_BELOW, 0.0, -1.0)
+        below = deviation[:, :1] * np.sqrt(low / levels[0])
+        levels = np.concatenate([low, levels])
+        deviation = np.concatenate([np.minimum(below, _MOST_SHARE * low), deviation], 1)
+    rows = tuple(tuple(float(v) for v in row) for row in deviation)
+    return replace(grain, levels=tuple(float(v) for v in levels), deviation=rows)
