@@ -27,6 +27,7 @@ _RING_PLACES = 12_000
 _PAIRS = 3
 _AT_ODDS, _AT_ODDS_SHARE = 0.85, 0.01  # where so many views differ something moves by itself
 _ON_PIXEL = 0.02  # px
+_VIEWS_BYTES, _PLACE_BYTES, _FEWEST = 512 << 20, 24, 4
 _FAR_SHARE = 0.02  # a frame further, a view is so much less sure
 _FINE_PX = 320 * 240  # looked at: so little is tracked to single pixels
 
@@ -84,7 +85,8 @@ def filled(
     inside: list[View] = []
     around: list[View] = []
     candidates = reach.candidates(number, inner)
-    for chosen in choose(candidates, most=most):
+    room = _VIEWS_BYTES // (_PLACE_BYTES * len(inner))
+    for chosen in choose(candidates, most=min(most, max(_FEWEST, room))):
         way = reach.way(number, chosen)
         source = way.shelf.plate(chosen.number)
         laid = aligning.lay(known, source, way.to, track, still=way.still)
