@@ -71,6 +71,9 @@ def train(
     if dry_run:
         return 0
     numbers = _run(plan, folder, new=resume is None)
+    if plan.settings.cache_only:
+        print("latents are in the cache; say trainer.cache_only=false to train on them")
+        return 0
     fit = folder.parent.parent / "fits" / folder.name
     finish(folder, fit, numbers, replace=resume is not None)
     _print_result(fit, folder, numbers)

@@ -199,7 +199,7 @@ class Review(Callback):
             f"review: step {step}, {values['val/psnr']:.2f} dB "
             f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB"
         )
-        self._keep_best(step, weights, values)
+        self._keep_best(step, weights, values, about=module.model.about())
 
     def _judged(self, module: FineTune, weights: Weights) -> dict[str, float]:
         rows = []
@@ -217,7 +217,9 @@ class Review(Callback):
         names = ("val/psnr", "val/psnr_log", "val/psnr_plate", "val/worst_gain")
         return dict(zip(names, (shown, log, before, worst), strict=True))
 
-    def _keep_best(self, step: int, weights: Weights, values: dict[str, float]) -> None:
+    def _keep_best(
+        self, step: int, weights: Weights, values: dict[str, float], *, about: dict[str, str]
+    ) -> None:
         from safetensors.torch import save_file
 
         value = values["val/psnr"]
@@ -230,7 +232,8 @@ class Review(Callback):
         self.kept = {**values, "val/step": float(self.best_step)}
         part = self.best_path.with_suffix(".part")
         part.parent.mkdir(parents=True, exist_ok=True)
-        save_file({n: w.detach().cpu().contiguous().clone() for n, w in weights.items()}, part)
+        held = {n: w.detach().cpu().contiguous().clone() for n, w in weights.items()}
+        save_file(held, part, metadata=about or None)
         os.replace(part, self.best_path)
 
 

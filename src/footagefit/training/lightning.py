@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from footagefit.errors import MissingPart, UsageError
@@ -46,7 +47,7 @@ def precision_of(settings: Settings) -> Precision:
 
     if settings.precision != "auto":
         return settings.precision
-    there = _on_gpu(settings) and torch.cuda.is_bf16_supported()
+    there = on_gpu(settings) and torch.cuda.is_bf16_supported()
     return "bf16" if there else "32"
 
 
@@ -56,11 +57,17 @@ def check_machine(settings: Settings) -> None:
 
     if settings.accelerator == "gpu" and not torch.cuda.is_available():
         raise MissingPart("no GPU is there", hint="Say trainer.accelerator=cpu, or auto")
-    if settings.precision == "16" and not _on_gpu(settings):
+    if settings.eight_bit and not (on_gpu(settings) and find_spec("bitsandbytes")):
+        raise MissingPart(
+            "trainer.eight_bit needs bitsandbytes and a GPU",
+            hint="Say trainer.eight_bit=false, or pip install bitsandbytes",
+        )
+    if settings.precision == "16" and not on_gpu(settings):
         raise UsageError("trainer.precision=16 needs a GPU", hint="Say trainer.precision=bf16")
 
 
-def _on_gpu(settings: Settings) -> bool:
+def on_gpu(settings: Settings) -> bool:
+    """Whether a run uses a GPU."""
     import torch
 
     return settings.accelerator != "cpu" and torch.cuda.is_available()
@@ -71,7 +78,7 @@ def _strategy(settings: Settings) -> Any:
 
     if settings.devices == 1:
         return "auto"
-    backend = "nccl" if _on_gpu(settings) else "gloo"
+    backend = "nccl" if on_gpu(settings) else "gloo"
     if settings.strategy != "fsdp":
         return DDPStrategy(process_group_backend=backend)
     return ModelParallelStrategy(

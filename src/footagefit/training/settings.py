@@ -27,6 +27,7 @@ class Settings:
         rate: Peak learning rate.
         warmup_steps: Steps to get there.
         weight_decay: Of AdamW.
+        eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes and a GPU.
         clip: Longest gradient, by norm.
         ema_decay: Of the averaged weights that are judged and shipped.
         precision: 32, bf16, 16, or auto: bf16 where the device has it.
@@ -42,6 +43,10 @@ class Settings:
         val_windows: Held-out frames that are judged.
         long_side_px: Long side of the frames in the cache.
         seed: Of every draw.
+        variants: Examples that a run draws from over and over, their latents kept on disk; 0 draws
+            each anew and keeps none. Of models that work in latents.
+        cache_only: Fill that cache, and train nothing.
+        trust_cache: Take what it lists as it is, and read no footage for it.
     """
 
     max_steps: int | None = 1500
@@ -52,6 +57,7 @@ class Settings:
     rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 1e-4
+    eight_bit: bool = False
     clip: float = 1.0
     ema_decay: float = 0.998
     precision: Precision = "auto"
@@ -67,6 +73,9 @@ class Settings:
     val_windows: int = 24
     long_side_px: int = 384
     seed: int = 0
+    variants: int = 0
+    cache_only: bool = False
+    trust_cache: bool = False
 
     def __post_init__(self) -> None:
         if (self.max_steps is None) == (self.max_minutes is None):
@@ -78,6 +87,17 @@ class Settings:
             raise UsageError(
                 "trainer.strategy=fsdp parts a model over several devices, in 32 bit or bf16",
                 hint="Say trainer.devices=<2 or more> and trainer.precision=bf16",
+            )
+        if self.variants < 0 or (self.variants == 0 and (self.cache_only or self.trust_cache)):
+            raise UsageError(
+                "trainer.cache_only and trainer.trust_cache are about a cache, and none is kept",
+                hint="Say trainer.variants=<how many examples to keep>, such as 2000",
+            )
+        if self.variants and self.devices > 1 and not self.trust_cache:
+            raise UsageError(
+                "several devices read a cache of latents, and one fills it",
+                hint="Fill it with trainer.devices=1 trainer.cache_only=true, then say "
+                "trainer.trust_cache=true",
             )
         parts = self.devices * self.accumulate
         if self.batch_size < 1 or self.batch_size % parts:
