@@ -113,11 +113,10 @@ def merged(model: DiffusionModel) -> Any:
     layer = net.get_submodule(first)
     if isinstance(layer, Widened):
         put(net, first, layer.merged())
-    extra = model.denoiser.extra
     channels = net.config.in_channels
-    per = 4 if model.found.kind.startswith("Flux") else 1  # packed 2 x 2
     net.register_to_config(
-        in_channels=channels + per * extra, out_channels=net.config.out_channels or channels
+        in_channels=channels + model.denoiser.packs * model.denoiser.extra,
+        out_channels=net.config.out_channels or channels,
     )
     if model.found.part == "unet":
         net.time_embedding.cond_proj = None

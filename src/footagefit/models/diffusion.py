@@ -144,6 +144,7 @@ class DiffusionModel(Model):
             )
         self.conditions = ConditionsNet(
             latent_channels=channels,
+            prompt_tokens=self.denoiser.tokens.shape[1],
             prompt_width=self.denoiser.prompt_width,
             hint_width=self.denoiser.hint_width,
             vector_size=vector_size,

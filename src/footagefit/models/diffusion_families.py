@@ -37,6 +37,7 @@ class Denoiser(nn.Module, ABC):
     """
 
     attention = ATTENTION
+    packs = 1  # latents that the first layer takes as one
 
     def __init__(
         self, net: Any, prompt: Prompt, *, extra: int, rank: int, fresh: bool,
@@ -118,12 +119,13 @@ class Denoiser(nn.Module, ABC):
             LoraConfig(r=rank, lora_alpha=rank, target_modules=list(self.attention))
         )
         first, last = self.ends
-        put(self.net, first, Widened(self.net.get_submodule(first), extra=extra))
+        put(self.net, first, Widened(self.net.get_submodule(first), extra=self.packs * extra))
         if self.fresh:
             end = self.net.get_submodule(last)
             for weight in end.parameters():
                 # A weight of its own: the base's is shared with others of its kind.
                 weight.data = torch.zeros_like(weight.data)
+            end.register_forward_pre_hook(_whole)
 
     def _ours(self, name: str) -> bool:
         first, last = self.ends
@@ -275,6 +277,7 @@ class FluxDenoiser(Denoiser):
     """Flux.1: a DiT over packed 2 x 2 latents; its Fill and control kin too."""
 
     attention = _JOINT
+    packs = 4
     ends = ("x_embedder", "proj_out")
 
     def _channels(self, config: Any) -> tuple[int, int]:
@@ -317,7 +320,7 @@ class FluxDenoiser(Denoiser):
         """As the base gives it; a distilled base is asked for a guidance of 1."""
         height, width = x.shape[-2:]
         parts = x.split([self.channels, self.own, x.shape[1] - self.channels - self.own], 1)
-        packed = torch.cat([_packed(part) for part in parts], 2)
+        packed = torch.cat([_packed(part) for part in parts if part.shape[1]], 2)
         packed, tokens, pooled = self._typed(packed, self.tokens + told, self.pooled + hint)
         places = torch.zeros(height // 2, width // 2, 3, device=x.device)
         places[..., 1] = torch.arange(height // 2, device=x.device)[:, None]
@@ -335,6 +338,11 @@ class FluxDenoiser(Denoiser):
 def _packed(x: Tensor) -> Tensor:
     """2 x 2 latents as one token (B,hw/4,4C)."""
     return F.pixel_unshuffle(x, 2).flatten(2).transpose(1, 2)
+
+
+def _whole(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What comes from a base held in half precision, for a layer that is not."""
+    return (given[0].to(next(layer.parameters()).dtype), *given[1:])
 
 
 def put(net: nn.Module, name: str, layer: nn.Module) -> None:

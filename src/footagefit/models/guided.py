@@ -28,6 +28,8 @@ from footagefit.models.nets.light import relit, stops
 from footagefit.models.slicing import Way, slice_and_apply, with_global
 
 _PLAIN = 0.1  # stops^2 of a plate's own contrast under which a change follows no edge
+_LEAST_PX = 4  # small pixels that a cell covers at least
+_SLOPES = 0.03  # stops^2 of a cell's own contrast under which its change follows none
 _MOST = 8.0  # stops that a ratio changes light by, at most
 
 
@@ -96,22 +98,29 @@ class Grid(Fitted):
     def _solved(
         self, view: Tensor, depth: Tensor, change: Tensor, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """One change for all, then the cells that take what it leaves."""
+        """Every cell's map; what they have in common is the change for all."""
         height, width = view.shape[1:]
-        scale = self.long_cells / max(height, width)
-        cells = (
-            self.depth_cells,
-            max(2, round(height * scale)),
-            max(2, round(width * scale)),
+        longest = max(height, width)
+        count = max(2, min(self.long_cells, longest // _LEAST_PX))
+        rows, columns = (max(2, round(n * count / longest)) for n in (height, width))
+        # Cells are counted along the longer side last: their matrix is a narrow band then.
+        turned = rows > columns
+        if not turned:
+            view, depth, change, weight = (x.mT for x in (view, depth, change, weight))
+        cells = (max(rows, columns), min(rows, columns), self.depth_cells)
+        inputs = torch.cat([view.flatten(1), view.new_ones(1, height * width)]).T
+        maps = _cells(
+            inputs,
+            change.flatten(1).T,
+            weight.flatten().double(),
+            _corners(depth, cells),
+            cells,
+            self.smoothness,
         )
-        inputs = torch.cat([view.flatten(1), torch.ones(1, height * width)]).T.double()
-        sure = weight.flatten().double()
-        wanted = change.flatten(1).T
-        whole = _ridge(inputs, wanted, sure)
-        left = wanted - inputs @ whole
-        maps = _cells(inputs, left, sure, _corners(depth, cells), cells, self.smoothness)
-        local = maps.view(*cells, 4, 3).permute(4, 3, 0, 1, 2).reshape(12, *cells)
-        return whole.T.flatten(), local
+        whole = maps.mean(0)
+        apart = (maps - whole).view(*cells, 4, 3)
+        order = (4, 3, 2, 0, 1) if turned else (4, 3, 2, 1, 0)
+        return whole.T.flatten(), apart.permute(order).reshape(12, self.depth_cells, rows, columns)
 
 
 class Ratio(Fitted):
@@ -157,23 +166,19 @@ def _depth(plate: Tensor) -> Tensor:
     return stops(plate).mean(1, keepdim=True)
 
 
-def _ridge(inputs: Tensor, wanted: Tensor, sure: Tensor) -> Tensor:
-    """The affine map (4,3) for all of a picture; slopes cost a little, an offset nothing."""
-    square = inputs.T @ (inputs * sure[:, None])
-    cost = torch.diag(torch.tensor([1.0, 1.0, 1.0, 1e-6], dtype=torch.float64))
-    square = square + cost * (0.05 * sure.sum().clamp_min(1.0))
-    return torch.linalg.solve(square, inputs.T @ (wanted * sure[:, None]))
-
-
 def _corners(depth: Tensor, cells: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
-    """Each pixel's eight cells and their weights (P,8), as `slicing` reads a grid."""
-    height, width = depth.shape
-    rows, columns = torch.arange(height).double(), torch.arange(width).double()
-    places = (
-        (depth * (cells[0] - 1)).flatten(),
-        ((rows + 0.5) * cells[1] / height - 0.5)[:, None].expand(height, width).flatten(),
-        ((columns + 0.5) * cells[2] / width - 0.5)[None].expand(height, width).flatten(),
-    )
+    """Each pixel's eight cells and their weights (P,8), as `slicing` reads a grid.
+
+    Args:
+        depth: (a,b) of each pixel, 0..1.
+        cells: Along a, along b, and of depth, which is counted first.
+    """
+    sides = depth.shape
+    places = []
+    for axis, (side, count) in enumerate(zip(sides, cells, strict=False)):
+        at = (torch.arange(side).double() + 0.5) * count / side - 0.5
+        places.append((at[:, None] if axis == 0 else at[None]).expand(sides).flatten())
+    places.append((depth * (cells[2] - 1)).flatten())
     low, part = [], []
     for place, count in zip(places, cells, strict=True):
         at = place.clamp(0.0, count - 1.0)
@@ -199,37 +204,46 @@ def _cells(
     cells: tuple[int, int, int],
     smoothness: float,
 ) -> Tensor:
-    """The maps (N,4,3) that least squares give, smooth where pixels say little."""
+    """The maps (N,4,3) that least squares give, smooth where pixels say little.
+
+    Slopes cost something, or noise would change contrast where nothing changes; offsets do not.
+    The normal matrix is kept as the band under its diagonal: row d, column j holds (j + d, j).
+    """
+    from scipy.linalg import solveh_banded
+
     index, weights = corners
-    count = math.prod(cells)
+    size = 4 * math.prod(cells)
+    strides = (cells[1] * cells[2], cells[2], 1)
+    band = torch.zeros(4 * sum(strides) + 4, size, dtype=torch.float64)
     places = (index[:, :, None] * 4 + torch.arange(4)).flatten(1)  # (P,32)
     values = (weights[:, :, None] * inputs[:, None]).flatten(1)
-    square = torch.zeros(4 * count * 4 * count, dtype=torch.float64)
+    heavy = values * sure[:, None]
     step = 1 << 12
     for start in range(0, len(places), step):
-        at, value = places[start : start + step], values[start : start + step]
-        heavy = value * sure[start : start + step, None]
-        flat = (at[:, :, None] * (4 * count) + at[:, None]).flatten()
-        square.index_add_(0, flat, (heavy[:, :, None] * value[:, None]).flatten())
-    right = torch.zeros(4 * count, 3, dtype=torch.float64)
-    heavy = (values * sure[:, None])[:, :, None] * wanted[:, None]
-    right.index_add_(0, places.flatten(), heavy.flatten(0, 1))
-    pixels = max(1e-3, float(sure.sum()) / count)
-    prior = torch.kron(_unevenness(cells), torch.eye(4, dtype=torch.float64))
-    square = square.view(4 * count, 4 * count) + smoothness * pixels * prior
-    square.diagonal().add_(1e-2 * pixels)
-    return torch.cholesky_solve(right, torch.linalg.cholesky(square)).view(count, 4, 3)
+        at = places[start : start + step]
+        below = at[:, :, None] - at[:, None]
+        squares = heavy[start : start + step, :, None] * values[start : start + step, None]
+        kept = below >= 0
+        flat = (below * size + at[:, None])[kept]
+        band.view(-1).index_add_(0, flat, squares[kept])
+    right = torch.zeros(size, 3, dtype=torch.float64)
+    right.index_add_(0, places.flatten(), (heavy[:, :, None] * wanted[:, None]).flatten(0, 1))
+    pixels = max(1e-3, float(sure.sum()) / math.prod(cells))
+    _smoothed(band, cells, strides, smoothness * pixels)
+    cost = torch.tensor([_SLOPES, _SLOPES, _SLOPES, 1e-6], dtype=torch.float64)
+    band[0] += cost.repeat(math.prod(cells)) * pixels
+    solved = solveh_banded(band.numpy(), right.numpy(), lower=True, check_finite=False)
+    return torch.from_numpy(solved).view(-1, 4, 3)
 
 
-def _unevenness(cells: tuple[int, int, int]) -> Tensor:
-    """The quadratic form (N,N) that adds up squared differences of neighbouring cells."""
-    parts = []
-    for size in cells:
-        step = torch.eye(size, dtype=torch.float64).diff(dim=0)
-        parts.append(step.T @ step)
-    eyes = [torch.eye(size, dtype=torch.float64) for size in cells]
-    total = torch.zeros(math.prod(cells), math.prod(cells), dtype=torch.float64)
-    for axis in range(3):
-        one = [parts[i] if i == axis else eyes[i] for i in range(3)]
-        total += torch.kron(torch.kron(one[0], one[1]), one[2])
-    return total
+def _smoothed(
+    band: Tensor, cells: tuple[int, int, int], strides: tuple[int, int, int], weight: float
+) -> None:
+    """Add the squared differences of neighbouring cells to the band."""
+    number = torch.arange(math.prod(cells)).view(cells)
+    for axis, stride in enumerate(strides):
+        first = number.narrow(axis, 0, cells[axis] - 1).flatten()
+        at = (first[:, None] * 4 + torch.arange(4)).flatten()
+        band[0, at] += weight
+        band[0, at + 4 * stride] += weight
+        band[4 * stride, at] -= weight

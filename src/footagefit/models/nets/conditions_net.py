@@ -24,6 +24,7 @@ class ConditionsNet(nn.Module):
 
     Args:
         latent_channels: C.
+        prompt_tokens: L; an empty prompt's hardly differ, so each has a seat of its own.
         prompt_width: P.
         hint_width: H.
         vector_size: V; 0 takes none.
@@ -34,6 +35,7 @@ class ConditionsNet(nn.Module):
         self,
         *,
         latent_channels: int,
+        prompt_tokens: int,
         prompt_width: int,
         hint_width: int,
         vector_size: int,
@@ -47,6 +49,7 @@ class ConditionsNet(nn.Module):
         self.place = nn.Parameter(0.02 * torch.randn(1, _ROWS * _COLUMNS, width))
         self.null = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.ask = nn.Linear(prompt_width, width)
+        self.seat = nn.Parameter(0.02 * torch.randn(1, prompt_tokens, width))
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
         self.tell = nn.Linear(width, prompt_width)
@@ -95,7 +98,7 @@ class ConditionsNet(nn.Module):
         heard = torch.cat([torch.ones_like(keep[:, :, :1]), keep], 2) if keep.shape[2] > 0 else None
         mask = None if heard is None else heard[:, None]
         wide = known.shape[2] // self.heads
-        q = self.ask(prompt).expand(batch, -1, -1)
+        q = (self.ask(prompt) + self.seat).expand(batch, -1, -1)
         q = q.reshape(batch, -1, self.heads, wide).transpose(1, 2)
         k = self.key(known).view(batch, -1, self.heads, wide).transpose(1, 2)
         v = self.value(known).view(batch, -1, self.heads, wide).transpose(1, 2)
