@@ -65,7 +65,8 @@ def test_a_fit_changes_the_mask_and_keeps_other_stored_bits(film, fit, tmp_path,
     matte[8:20, 30:60] = 1.0
     mask = write_picture(tmp_path / "matte.exr", matte, channels=["A"])
     words = ["infer", f"fit={fit}", f"plate={plate}", f"reference={reference}",
-             f"mask={mask}", "frames=1001-1003", "space=ACEScg", "reference_space=ACEScg"]  # fmt: skip
+             f"mask={mask}", "frames=1001-1003", "space=ACEScg",
+             "reference_space=ACEScg"]  # fmt: skip
     for name in ("one", "two"):
         code, _, err = footagefit(*words, f"out={tmp_path}/{name}/m.####.exr")
         assert code == 0, err

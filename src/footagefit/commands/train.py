@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from footagefit import config
 from footagefit.config import Raw
-from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, UsageError
+from footagefit.errors import AlreadyThere, UnknownName, UsageError
 from footagefit.training.mirrors import Tracking
 from footagefit.training.settings import MAY_CHANGE, Settings
 
@@ -93,6 +90,7 @@ def fitting(recipe: Recipe) -> Recipe:
 
 def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
+    from footagefit.training.launch import over_devices
     from footagefit.training.run import execute
     from footagefit.training.shows import (
         dailies_of,
@@ -117,9 +115,9 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     if new:
         plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
     plan.write(folder)
-    if plan.settings.devices == 1:
+    if plan.settings.ranks == 1:
         return execute(folder, sides, plan=plan)
-    return _over_devices(plan.settings.devices, folder)
+    return over_devices(folder, plan.settings)
 
 
 def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
@@ -158,22 +156,6 @@ def work_of(show: Path) -> Path:
     from footagefit.dailies.show import load_show
 
     return load_show(show).work
-
-
-def _over_devices(devices: int, folder: Path) -> Mapping[str, float]:
-    from footagefit.training.worker import RESULT
-
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={devices}", "-m", "footagefit.training.worker", str(folder)]
-    (folder / RESULT).unlink(missing_ok=True)
-    done = subprocess.run(command, check=False)
-    if done.returncode or not (folder / RESULT).exists():
-        raise FootagefitError(
-            "a rank stopped; what it said is above",
-            path=folder,
-            hint=f"Mend it, then go on with resume={folder}",
-        )
-    return json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
 
 def scanned(show: Path) -> None:

@@ -166,6 +166,7 @@ class DiffusionModel(Model):
         """Every picture as large as the base works at; one way for frames and their proxies."""
         return shrunk_to(given, self._bucket, partial(self._bucket, side=self.side_px // 2))
 
+    @torch.no_grad()
     def look(self, given_small: Given) -> Look:
         """The field from the plate to the made picture; of pixels, the picture itself (`made`)."""
         known = self.encode_given(given_small)

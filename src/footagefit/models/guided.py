@@ -29,6 +29,7 @@ from footagefit.models.slicing import Way, slice_and_apply, with_global
 
 _PLAIN = 0.1  # stops^2 of a plate's own contrast under which a change follows no edge
 _LEAST_PX = 4  # small pixels that a cell covers at least
+_DEPTH = 1.0
 _SLOPES = 0.03  # stops^2 of a cell's own contrast under which its change follows none
 _MOST = 8.0  # stops that a ratio changes light by, at most
 
@@ -242,8 +243,9 @@ def _smoothed(
     """Add the squared differences of neighbouring cells to the band."""
     number = torch.arange(math.prod(cells)).view(cells)
     for axis, stride in enumerate(strides):
+        weight_ = weight * (_DEPTH if axis == 2 else 1.0)
         first = number.narrow(axis, 0, cells[axis] - 1).flatten()
         at = (first[:, None] * 4 + torch.arange(4)).flatten()
-        band[0, at] += weight
-        band[0, at + 4 * stride] += weight
-        band[4 * stride, at] -= weight
+        band[0, at] += weight_
+        band[0, at + 4 * stride] += weight_
+        band[4 * stride, at] -= weight_

@@ -27,7 +27,7 @@ from footagefit.evaluation.metrics import psnr, psnr_log
 from footagefit.footage.view import View
 from footagefit.records import Given, Pair
 from footagefit.training.fine_tune import FineTune
-from footagefit.training.memory import whole
+from footagefit.training.memory import own, whole
 from footagefit.training.record import Tracker, strip
 
 Weights = dict[str, torch.Tensor]
@@ -177,18 +177,20 @@ class Review(Callback):
         if not isinstance(pl_module, FineTune) or not self.pairs:
             return
         weights = average_of(pl_module)  # of every rank, where each holds a share
+        frozen = frozen_of(pl_module)
         if trainer.is_global_zero:
-            self._show(trainer.global_step, pl_module, weights)
+            self._show(trainer.global_step, pl_module, weights, frozen)
         stale = bool(self.patience) and self.stale >= self.patience
         if trainer.strategy.reduce_boolean_decision(stale, all=False):
             trainer.should_stop = True
 
-    def _show(self, step: int, module: FineTune, weights: Weights) -> None:
-        values = self._judged(module, weights)
+    def _show(self, step: int, module: FineTune, weights: Weights, frozen: Weights) -> None:
+        seen = {**frozen, **weights}
+        values = self._judged(module, seen)
         for tracker in self.trackers:
             tracker.numbers(step, values)
         for name, pair in self.shots.items():
-            made = predicted(module, pair.given, weights)
+            made = predicted(module, pair.given, seen)
             picture = strip(
                 pair.given.plate[0], made[0], pair.target[0], _first(pair),
                 view=self.views.get(name),
@@ -318,6 +320,13 @@ def average_of(module: FineTune) -> Weights:
     if module.ema.decay > 0 and module.ema.steps:
         return whole(module.ema.weights())
     return whole(module.model.state_dict())
+
+
+def frozen_of(module: FineTune) -> Weights:
+    """Weights that are no part of a fit, where each device holds a share of them; all ranks ask."""
+    held = set(module.model.state_dict())
+    parted = {n: w for n, w in module.model.named_parameters() if own(w) is not w}
+    return whole({n: w.detach() for n, w in parted.items() if n not in held})
 
 
 @torch.no_grad()

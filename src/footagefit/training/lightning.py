@@ -23,6 +23,7 @@ def trainer_of(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
+        num_nodes=settings.nodes,
         strategy=_strategy(settings),
         precision="16-mixed" if settings.precision == "16" else "32-true",  # bf16 is the step's own
         max_steps=steps,
@@ -76,13 +77,13 @@ def on_gpu(settings: Settings) -> bool:
 def _strategy(settings: Settings) -> Any:
     from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 
-    if settings.devices == 1:
+    if settings.ranks == 1:
         return "auto"
     backend = "nccl" if on_gpu(settings) else "gloo"
     if settings.strategy != "fsdp":
         return DDPStrategy(process_group_backend=backend)
     return ModelParallelStrategy(
-        data_parallel_size=settings.devices,
+        data_parallel_size=settings.ranks,
         tensor_parallel_size=1,
         save_distributed_checkpoint=False,
         process_group_backend=backend,

@@ -28,7 +28,7 @@ def preflight(
     """
     if not pairs:
         return
-    size = settings.batch_size // (settings.accumulate * settings.devices)
+    size = settings.batch_size // (settings.accumulate * settings.ranks)
     largest = max(pairs, key=lambda pair: pair.target[0].numel())
     batch = collated([largest] * size)
     try:
