@@ -29,8 +29,9 @@ from footagefit.models.slicing import Way, slice_and_apply, with_global
 
 _PLAIN = 0.1  # stops^2 of a plate's own contrast under which a change follows no edge
 _LEAST_PX = 4  # small pixels that a cell covers at least
-_DEPTH = 1.0
-_SLOPES = 0.03  # stops^2 of a cell's own contrast under which its change follows none
+_DEPTH = 10.0  # how much more alike cells of one place are than neighbouring places: a plate's
+# grain reaches depths that its small picture does not, and what is there must be that place's own
+_SLOPES = 0.1  # stops^2 of a cell's own contrast under which its change follows none
 _MOST = 8.0  # stops that a ratio changes light by, at most
 
 
@@ -45,9 +46,9 @@ class Fitted(ABC):
     def apply(self, look: Look, plate: Tensor) -> Tensor:
         """A plate of any size with the look on it."""
 
+    @abstractmethod
     def followed(self, look: Look, amounts: Amounts) -> Look:
-        """As much of it as is asked for."""
-        return scaled(look, amounts.strength)
+        """As much of it as is asked for, by its parts."""
 
 
 class Grid(Fitted):
@@ -61,7 +62,7 @@ class Grid(Fitted):
     """
 
     def __init__(
-        self, *, depth_cells: int = 4, long_cells: int = 16, smoothness: float = 0.3,
+        self, *, depth_cells: int = 4, long_cells: int = 16, smoothness: float = 0.1,
         way: Way = "auto",
     ) -> None:  # fmt: skip
         if depth_cells < 1 or long_cells < 2:
@@ -90,7 +91,7 @@ class Grid(Fitted):
         return slice_and_apply(plate, grid, self.guide.to(plate.device), way=self.way)
 
     def followed(self, look: Look, amounts: Amounts) -> Look:
-        """Parts of it too: its differences from place to place, its light and its hues."""
+        """Its differences from place to place, its light and its hues."""
         asked = (amounts.local, amounts.tone, amounts.colour)
         everywhere = followed(look["everywhere"][:, :, None, None, None], *asked)[:, :, 0, 0, 0]
         cells = followed(look["cells"], *asked)
@@ -161,6 +162,15 @@ class Ratio(Fitted):
         size = (int(plate.shape[2]), int(plate.shape[3]))
         line = resampled(look["slope"], size) * _depth(plate) + resampled(look["level"], size)
         return relit(plate, line.clamp(-_MOST, _MOST))
+
+    def followed(self, look: Look, amounts: Amounts) -> Look:
+        """The same parts: a line in the plate's stops is an affine change of them."""
+        slope, level = look["slope"], look["level"]
+        third = slope[:, :, None, None] / 3.0
+        rows = torch.cat([third, third, third, level[:, :, None, None]], 2).flatten(1, 2)
+        rows = followed(rows, amounts.local, amounts.tone, amounts.colour).unflatten(1, (3, 4))
+        parts = {"slope": rows[:, :, :3].sum(2)[:, :, 0], "level": rows[:, :, 3, 0]}
+        return scaled(parts, amounts.strength)
 
 
 def _depth(plate: Tensor) -> Tensor:
@@ -243,9 +253,9 @@ def _smoothed(
     """Add the squared differences of neighbouring cells to the band."""
     number = torch.arange(math.prod(cells)).view(cells)
     for axis, stride in enumerate(strides):
-        weight_ = weight * (_DEPTH if axis == 2 else 1.0)
+        cost = weight * (_DEPTH if axis == 2 else 1.0)
         first = number.narrow(axis, 0, cells[axis] - 1).flatten()
         at = (first[:, None] * 4 + torch.arange(4)).flatten()
-        band[0, at] += weight_
-        band[0, at + 4 * stride] += weight_
-        band[4 * stride, at] -= weight_
+        band[0, at] += cost
+        band[0, at + 4 * stride] += cost
+        band[4 * stride, at] -= cost
