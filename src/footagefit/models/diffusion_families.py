@@ -112,12 +112,6 @@ class Denoiser(nn.Module, ABC):
         """Work blocks out again in the backward pass."""
         self.net.enable_gradient_checkpointing()
 
-    def blocks(self) -> list[nn.Module]:
-        """The base's largest parts, inner ones before those that hold them."""
-        names = set(self.net._no_split_modules or ())
-        found = [m for m in self.net.modules() if type(m).__name__ in names]
-        return found[::-1]
-
     def _taught(self, extra: int, rank: int) -> None:
         from peft import LoraConfig
 

@@ -19,15 +19,9 @@ from footagefit.models.diffusion import DiffusionModel
 
 
 def part(model: Model, mesh: Any) -> None:
-    """Give each device of a mesh its share of the weights; the loss gathers them when it runs.
-
-    Of a pretrained base each block is gathered when its turn comes, never all of them at once.
-    """
+    """Give each device of a mesh its share of the weights; the loss gathers them when it runs."""
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
-    if isinstance(model, DiffusionModel):
-        for block in model.denoiser.blocks():
-            fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
     register_fsdp_forward_method(model, "loss")
 
