@@ -26,7 +26,7 @@ from rows import Row, arguments, medians, show
 from footagefit.soundstage import heads, training
 
 LIGHTS = 4
-SCENES = 16  # a single scene may be a bare wall and say nothing
+SCENES = 32  # a single scene may be a bare wall and say nothing
 TARGET_128 = 60.0
 VARIANTS = ("llvm_ad_rgb", "scalar_rgb")
 

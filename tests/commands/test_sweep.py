@@ -1,10 +1,9 @@
-"""`footagefit train -m`: many runs in one group, here and where the extras are installed."""
+"""`footagefit train -m`: many runs in one group, here and over processes."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,6 @@ from footagefit.training.run import Plan
 from small_training import SMALL as TINY
 
 SMALL = [*TINY, "init_from=none", "trainer.max_steps=2"]
-
-
-def installed(name: str) -> bool:
-    try:
-        return bool(version(name))
-    except PackageNotFoundError:
-        return False
 
 
 @pytest.fixture
@@ -114,7 +106,6 @@ def test_a_dry_sweep_tells_every_run_and_writes_nothing(show, footagefit):
 
 
 @pytest.mark.filterwarnings("ignore")  # the optuna that the sweeper pins is of another time
-@pytest.mark.skipif(not installed("hydra-optuna-sweeper"), reason="the extra sweep is not there")
 def test_a_search_makes_the_score_large_and_repeats(tmp_path):
     tried: list[list[float]] = [[], []]
     for number, rates in enumerate(tried):
@@ -132,7 +123,6 @@ def test_a_search_makes_the_score_large_and_repeats(tmp_path):
     assert off[8:].mean() < off[:8].mean()
 
 
-@pytest.mark.skipif(not installed("hydra-submitit-launcher"), reason="the extra farm is not there")
 def test_a_sweep_of_processes_keeps_to_its_group(show, footagefit):
     words = ["train", "-m", f"show={show}", *SMALL, "group=farmed", "cluster=local"]
     code, _, err = footagefit(*words, "trainer.rate=0.001,0.01")

@@ -139,3 +139,14 @@ def test_animated_controls_are_not_locked():
 def test_plans_come_back_as_they_were_stored():
     plan = smooth(flashes=(3, 4))
     assert Smoothing.of_plain(plan.plain()) == plan
+
+
+def test_smooth_on_a_light_that_stands_is_nearly_a_straight_line():
+    rng = np.random.default_rng(3)
+    slow = np.linspace(0.0, 0.1, T)
+    looks = slow + 0.02 * rng.standard_normal(T)
+    numbers = list(range(1, T + 1))
+    plan = choose("smooth", numbers, tiny_TCHW=tiny(np.ones(T)), still_TK=looks[:, None])
+    made = filtered(plan, numbers, looks)
+    assert np.abs(np.diff(made)).max() < 0.004  # each look alone moves by 0.03 a frame
+    assert np.abs(made - slow).max() < 0.02  # and still it follows, where locked would not

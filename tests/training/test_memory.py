@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from footagefit.errors import MissingPart, UsageError
 from footagefit.rendering.fits import Part
@@ -97,7 +98,9 @@ def test_what_this_machine_cannot_do_is_said_before_anything_is_begun(monkeypatc
 def test_a_compiler_that_fails_is_one_line(tmp_path, plan, waves, monkeypatch):
     def fails(loss):
         def call(*args, **kwargs):
-            raise RuntimeError("InvalidCxxCompiler: No working C++ compiler found\nin a long story")
+            raise TorchDynamoException(
+                "InvalidCxxCompiler: No working C++ compiler found\nin a long story"
+            )
 
         return call
 

@@ -30,15 +30,12 @@ _NEEDED = {
     "OpenImageIO": "pictures",
     "opencolorio": "colour",
     "safetensors": "fits",
+    "cryptography": "signatures",
 }
 _OPTIONAL = {
     "decord": ("8-bit proxies are read through PyAV instead, slower", "pip install decord"),
     "lpips": ("no LPIPS", "pip install lpips"),
     "wandb": ("no W&B mirror; the run folder's own record is complete", "pip install wandb"),
-    "cryptography": (
-        "renders cannot be signed or their signatures checked",
-        "pip install cryptography",
-    ),
     "c2pa-python": (
         "signed review pictures and movies carry no content credentials",
         'pip install "footagefit[provenance]"',

@@ -157,6 +157,7 @@ def _text(fit: Path, card: Mapping[str, Any], fits: Path) -> str:
         _USE.get(recipe.task.name, f"The task {recipe.task.name}, on the show named below."),
         "## What it was trained on, and what not",
         *_lineage(card.get("lineage") or {}),
+        *_notes(card),
         "## What it began from",
         *_ancestry(card, fits),
         *_pretrained(card.get("weights") or {}),
@@ -196,6 +197,12 @@ def _lineage(lineage: Mapping[str, Any]) -> list[str]:
     if lineage.get("keyframes"):
         out.append(f"An artist's keyframes as well: {lineage['keyframes']}.")
     return out
+
+
+def _notes(card: Mapping[str, Any]) -> list[str]:
+    """What whoever trained it says about how."""
+    notes = [f"- {line}" for line in card.get("notes", [])]
+    return ["\n".join(notes)] if notes else []
 
 
 def consent_of(clip: Mapping[str, Any]) -> str:

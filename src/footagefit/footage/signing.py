@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from footagefit.errors import AlreadyThere, MissingPart, UsageError, WriteError
+from footagefit.errors import AlreadyThere, UsageError, WriteError
 from footagefit.footage.manifest import sha256
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ def make_key(path: Path) -> tuple[Path, Path]:
     Raises:
         AlreadyThere: One of the two is there; a key is never replaced.
     """
-    _needed()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -96,7 +95,6 @@ def read_key(path: Path) -> Ed25519PrivateKey:
     Raises:
         UsageError: No such file, not an Ed25519 key, or the password is not the one.
     """
-    _needed()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -119,7 +117,6 @@ def read_key(path: Path) -> Ed25519PrivateKey:
 
 def read_public(path: Path) -> Ed25519PublicKey:
     """A public key, from its own file or from the private key's."""
-    _needed()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -173,7 +170,6 @@ def check(manifest: Path) -> Signed | None:
     path = signature_path(manifest)
     if not path.is_file():
         return None
-    _needed()
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -208,13 +204,4 @@ def _pem(path: Path) -> bytes:
             f"the key cannot be read ({error.strerror})",
             path=path,
             hint="Make one with footagefit verify keygen=house.pem",
-        ) from error
-
-
-def _needed() -> None:
-    try:
-        import cryptography  # noqa: F401
-    except ImportError as error:
-        raise MissingPart(
-            "signatures need the package cryptography", hint="pip install cryptography"
         ) from error

@@ -27,6 +27,7 @@ Temporal = Literal["auto", "none", "smooth", "locked"]
 
 RADIUS = 12  # frames on either side that a trend is judged over
 _RADII = (4, 8, 12, 20, 32)  # that `smooth` may reach
+_STEADY_RADIUS = 96  # as far as it reaches where the light stands
 LOCKED_EV = 0.25  # looks that drift by less over a stretch belong to a light that is locked
 _FLASH_EV = 0.4
 _FLASH_FRAMES = 3
@@ -153,7 +154,7 @@ def choose(
         if temporal == "auto":
             mode, radius, why = _decided(steady, still_TK[calm], controls_move)
         elif temporal == "smooth" and not controls_move:
-            radius = _reach(steady, still_TK[calm])
+            radius = _smooth_reach(steady, still_TK[calm])
         stretches.append(Stretch(inside[0], inside[-1], mode, radius, why))
     return Smoothing(tuple(stretches), tuple(flashes))
 
@@ -172,12 +173,24 @@ def _decided(
     if controls_move:
         return "smooth", _RADII[0], "controls are animated"
     jitter = float(np.sqrt(np.mean(np.diff(still_TK, axis=0) ** 2)))
-    trend = _smoothed(numbers, still_TK, RADIUS)
-    drift = float(np.percentile(trend.max(0) - trend.min(0), 95))
+    drift = _drift_ev(numbers, still_TK)
     said = f"looks drift {drift:.2f} stops and jitter {jitter:.3f} a frame"
     if drift <= LOCKED_EV:
         return "locked", 0, f"{said}: the light is locked"
     return "smooth", _reach(numbers, still_TK), f"{said}: the light moves"
+
+
+def _drift_ev(numbers: Sequence[int], still_TK: np.ndarray) -> float:
+    """Stops by which the looks' trend moves over a stretch."""
+    trend = _smoothed(numbers, still_TK, RADIUS)
+    return float(np.percentile(trend.max(0) - trend.min(0), 95))
+
+
+def _smooth_reach(numbers: Sequence[int], still_TK: np.ndarray) -> int:
+    """How far to smooth where a person asked for it: nearly a straight line if the light stands."""
+    if _drift_ev(numbers, still_TK) <= LOCKED_EV:
+        return min(2 * len(numbers), _STEADY_RADIUS)
+    return _reach(numbers, still_TK)
 
 
 def _reach(numbers: Sequence[int], still_TK: np.ndarray) -> int:

@@ -54,9 +54,10 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
         blur = torch.minimum(by.along, by.last).clamp_min_(1e-3).mul_(by.spread.clamp_min(2e-3))
         lit = by.nearest2.clamp_min_(0).sqrt_().sub_(1.0).mul_(size[by.things][..., None])
         lit = lit.div_(blur).add_(0.5).clamp_(0, 1)
-        lit = lit * lit * (3 - 2 * lit)
-        ahead = (by.along > 0) & (by.along < by.reach) & (by.start2 >= 1.0) & by.real
-        out[by.mine] = torch.where(ahead, lit, 1.0).prod(1)
+        lit = (lit * lit).mul_(lit.mul_(-2.0).add_(3.0))
+        past = (by.along <= 0).logical_or_(by.along >= by.reach)
+        past.logical_or_(by.start2 < 1.0).logical_or_(~by.real)
+        out[by.mine] = lit.masked_fill_(past, 1.0).prod(1)
     return out.reshape(batch, lamps, -1)
 
 

@@ -30,7 +30,8 @@ from footagefit.soundstage.tracing import items
 from footagefit.soundstage.wild import wild_set
 
 _CHART_PX = (96, 128)  # of heads: in pictures up to 128 px, and in larger ones
-_RAYS = 32_768  # rendered together: few enough to stay in the caches
+_RAYS = 131_072  # rendered together, at most: steps are long beside their calls
+_SCENES = 8  # and no more than these, so that two threads share even a small batch
 _LEAST_SUBJECT = 0.04  # of the frame
 _TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
 
@@ -65,7 +66,8 @@ def draw(*, seed: int, index: int, count: int, size_px: tuple[int, int], lights:
     A few scenes at a time go through each of as many Python threads as torch may use, every one on
     one core: small tensors gain nothing from more, and so the bits do not depend on their number.
     """
-    together = max(1, _RAYS // (size_px[0] * size_px[1])) if device == "cpu" else count
+    fitting = max(1, _RAYS // (size_px[0] * size_px[1]))
+    together = min(fitting, _SCENES) if device == "cpu" else count
     groups = [range(i, min(i + together, index + count))
               for i in range(index, index + count, together)]  # fmt: skip
 

@@ -48,11 +48,18 @@ def preflight(
             f"a step of {settings.batch_size} pictures does not fit into memory",
             hint=f"Say trainer.recompute=true, or trainer.accumulate={settings.accumulate * 2}",
         ) from error
-    except Exception as error:
-        if not settings.compile_model:
-            raise
+    except _compiler_errors(settings) as error:
         raise MissingPart(
             f"torch.compile does not work here ({str(error).strip().splitlines()[0]})",
             hint="Say trainer.compile_model=false, or install a C++ compiler",
         ) from error
     module.zero_grad(set_to_none=True)
+
+
+def _compiler_errors(settings: Settings) -> tuple[type[Exception], ...]:
+    """What torch.compile raises, where it is asked for."""
+    if not settings.compile_model:
+        return ()
+    from torch._dynamo.exc import TorchDynamoException
+
+    return (TorchDynamoException,)

@@ -54,7 +54,7 @@
       this.grade = { exposureEv: 0, gamma: 1, gain: 8 };
       this.panes = [];
       this.line = make("div", {
-        class: "wipe-line", role: "slider", tabindex: "0", "aria-label": "Wipe between A and B",
+        class: "wipe", role: "slider", tabindex: "0", "aria-label": "Wipe between A and B",
         "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal",
       });
       this.pointers = new Map();
