@@ -165,7 +165,9 @@ class _Attention(torch.autograd.Function):
 def _flash() -> Iterator[None]:
     """Attention that keeps what kernels on a GPU keep: no matrix of all pairs."""
     own: Callable[..., Tensor] = F.scaled_dot_product_attention
-    F.scaled_dot_product_attention = lambda q, k, v, **_: _Attention.apply(q, k, v)
+    F.scaled_dot_product_attention = lambda query, key, value, **_: _Attention.apply(
+        query, key, value
+    )
     try:
         yield
     finally:

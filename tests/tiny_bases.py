@@ -91,7 +91,8 @@ def tiny_base(folder: Path, family: str, *, seed: int = 0, towers: bool = False,
         )  # fmt: skip
         net.save_pretrained(folder / part)
         autoencoder.save_pretrained(folder / "vae")
-        index: dict[str, Any] = {"_class_name": pipeline, "vae": ["diffusers", "AutoencoderKL"]}
+        index: dict[str, Any] = {"_class_name": pipeline, "_diffusers_version": "0.35.0"}
+        index |= {"vae": ["diffusers", "AutoencoderKL"]}
         index[part] = ["diffusers", type(net).__name__]
         index["scheduler"] = ["diffusers", "DDIMScheduler"]
         if towers:

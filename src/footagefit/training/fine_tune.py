@@ -84,6 +84,7 @@ class FineTune(pl.LightningModule):
             return
         part(self.model, self.trainer.strategy.device_mesh["data_parallel"])
         self.ema = Average(self.model, decay=self.ema.decay)
+        self.strict_loading = False  # what is parted is looked up one by one, frozen bases too
         self._parted = True
 
     def training_step(self, batch: Pair, index: int) -> Tensor:
