@@ -14,6 +14,7 @@ from fill_helpers import HEIGHT, STEP_PX, WIDTH, cleanup_fit, extend_fit, mattes
 from footagefit.errors import FootagefitError
 from footagefit.rendering.canvas import Extend
 from footagefit.rendering.fill_asked import Filling
+from footagefit.rendering.plan import Ask, Plan
 from rendering_helpers import stored
 
 __all__ = ["cleanup_fit", "extend_fit", "mattes", "pan"]
@@ -86,6 +87,21 @@ def test_a_whole_frame_is_filled_from_its_neighbours_and_not_all_may_be_holes(
     every = mattes(lambda _: np.ones((HEIGHT, WIDTH)), name="every")
     with pytest.raises(FootagefitError, match="every frame of the shot is a hole"):
         footagefit.render(plate, fit=cleanup_fit, mask=every, out=tmp_path / "p" / "c.####.exr")
+
+
+def test_one_frame_alone_is_filled_too(cleanup_fit, pan, mattes, tmp_path):
+    plate = pan(frames=[1001])
+    done = footagefit.render(plate, fit=cleanup_fit, mask=mattes(block, frames=[1001]),
+                             out=tmp_path / "o" / "c.####.exr")  # fmt: skip
+    before, after = frame(plate, 1001)[0], frame(done.out, 1001)[0]
+    hole = block(1001) > 0
+    assert (before[~hole] == after[~hole]).all()
+    assert psnr(after[hole], before[hole]) > 18.0
+
+
+def test_previews_leave_such_fits_to_renders(cleanup_fit, pan):
+    with pytest.raises(FootagefitError, match="fits of cleanup make pixels"):
+        Plan(Ask(pan(), cleanup_fit))
 
 
 def test_a_mask_may_touch_every_border(cleanup_fit, pan, mattes, tmp_path):
