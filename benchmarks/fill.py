@@ -71,7 +71,7 @@ def main() -> None:
         work = Path(temporary) if options.quick else Path(options.work)
         shots = [staged(s, work / "shots", size=options.size, frames=options.frames)
                  for s in options.staged]  # fmt: skip
-        clips = [real(Path(p), long_px=options.long_px, frames=options.frames)
+        clips = [real(Path(p), long_px=options.long_px, frames=options.real_frames)
                  for p in options.clips]  # fmt: skip
         for part, way in _PARTS.items():
             if part in options.only:
@@ -104,6 +104,7 @@ def _options():
     options.only = said.get("only", ",".join(PARTS)).split(",")
     options.size = (72, 128) if quick else tuple(map(int, said.get("size", "180x320").split("x")))
     options.frames = 12 if quick else int(said.get("frames", 24))
+    options.real_frames = int(said.get("real_frames", options.frames))
     options.long_px = int(said.get("long_px", 480))
     options.seeds = int(said.get("seeds", 4))
     options.staged = STAGED[:1] if quick else STAGED

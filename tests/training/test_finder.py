@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from footagefit.motion.evidence import SWAPPED, evidence
 from footagefit.motion.finder_net import KINDS, FinderNet
 from footagefit.motion.finders import load
 from footagefit.tasks.draws import generator
-from footagefit.training import finder
-from footagefit.training.finder import Lesson, Pool, Scenes, example, loss_of, overlap
+from footagefit.training import finder, teaching
+from footagefit.training.finder import LESSON, Pool, Scenes, example, loss_of, overlap
 from footagefit.training.finder_things import boom, dust, stroke, wires
+from footagefit.training.teaching import keep
 
 SIZE = (96, 128)
 
@@ -38,7 +40,7 @@ def small_pool(monkeypatch):
 
 
 def test_a_batch_is_a_function_of_its_step():
-    lesson = Lesson(batch=3)
+    lesson = replace(LESSON, batch=3)
     running = Pool(Noise(), lesson)
     for step in (5, 6):
         running.batch(step)
@@ -107,8 +109,8 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
     monkeypatch.setattr(finder, "Scenes", Noise)
     monkeypatch.setattr(finder, "_SAVE_EVERY", 1)
     monkeypatch.setattr(finder, "numbers_of", lambda *_: {})
-    lesson = {"steps": 2, "batch": 2, "width": 4}
-    whole = finder.teach(Lesson(out=str(tmp_path / "whole"), **lesson))
+    lesson = replace(LESSON, steps=2, batch=2, width=4)
+    whole = finder.teach(replace(lesson, out=str(tmp_path / "whole")))
 
     class Stopped(Exception):
         pass
@@ -117,14 +119,11 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, tmp_path):
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(finder, "_keep", lambda path, kept: (keep(path, kept), stop(path)))
+        patch.setattr(teaching, "keep", lambda path, kept: (keep(path, kept), stop(path)))
         with pytest.raises(Stopped):
-            finder.teach(Lesson(out=str(tmp_path / "parts"), **lesson))
-    parts = finder.teach(Lesson(out=str(tmp_path / "parts"), **lesson))
+            finder.teach(replace(lesson, out=str(tmp_path / "parts")))
+    parts = finder.teach(replace(lesson, out=str(tmp_path / "parts")))
     assert whole.read_bytes() == parts.read_bytes()
     card = json.loads(parts.with_suffix(".json").read_text())
     assert card["lesson"]["steps"] == 2 and "out" not in card["lesson"]
     assert isinstance(load(parts), FinderNet)
-
-
-keep = finder._keep

@@ -27,7 +27,7 @@ from footagefit.errors import MissingPart, UnknownName
 from footagefit.motion import drops
 from footagefit.motion import finder_net as nets
 from footagefit.motion.evidence import UNLIKE, evidence
-from footagefit.motion.tracing import Limits, traced
+from footagefit.motion.wires import Limits, traced
 
 KINDS = (*nets.KINDS, "flash", "drop")
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "finder.safetensors"

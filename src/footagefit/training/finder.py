@@ -3,9 +3,9 @@
     python -m footagefit.training.finder out=<folder> scenes=240 steps=2000
 
 Goes on where it stopped; writes `finder.safetensors` (half precision) and `finder.json`, its card.
-What belongs here: its loop, its examples and its numbers. What does not: the net
-(`motion/finder_net.py`), what it is shown (`motion/evidence.py`), footage and things drawn for it
-(`finder_footage`, `finder_things`).
+What belongs here: its examples and its numbers. What does not: the net (`motion/finder_net.py`),
+what it is shown (`motion/evidence.py`), the loop (`teaching.py`), footage and things drawn for it
+(`finder_footage.py`, `finder_things.py`).
 
 Shapes: B batch, T frames, C channels, H rows, W columns.
 """
@@ -13,10 +13,7 @@ Shapes: B batch, T frames, C channels, H rows, W columns.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +28,7 @@ from footagefit.soundstage.training import Cache
 from footagefit.tasks.draws import chance, choice, generator, normal
 from footagefit.training.finder_footage import footage, recorded
 from footagefit.training.finder_things import Thing, boom, dust, wires
+from footagefit.training.teaching import Course, Lesson, taught
 
 HELD_OUT_SEED = 1_000_003
 SIZE_PX = (192, 256)
@@ -43,27 +41,9 @@ _SHOWN = 0.35  # coverage from which a pixel is to be found
 _ODDS = {"wire": 0.42, "boom": 0.2, "dust": 0.16}  # else a clean frame
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """How the shipped weights were taught; the defaults rebuild them.
-
-    Attributes:
-        out: Folder for the scenes, the state and the weights.
-        scenes: To learn from.
-        steps: Of the optimizer.
-        batch: Frames a step.
-        width: Of the net.
-        rate: Peak learning rate.
-        seed: Of every draw.
-    """
-
-    out: str = "base_work/finder"
-    scenes: int = 240
-    steps: int = 2000
-    batch: int = 8
-    width: int = 16
-    rate: float = 3e-3
-    seed: int = 0
+LESSON = Lesson(
+    out="base_work/finder", scenes=240, steps=2000, batch=8, width=16, rate=3e-3
+)  # the one that the shipped weights were taught by
 
 
 class Scenes:
@@ -195,59 +175,19 @@ def teach(lesson: Lesson) -> Path:
     """Train, or go on training; returns the file of weights."""
     folder = Path(lesson.out)
     folder.mkdir(parents=True, exist_ok=True)
-    scenes = Scenes(folder, seed=lesson.seed, count=lesson.scenes)
     torch.manual_seed(lesson.seed)
     net = FinderNet(width=lesson.width).to(memory_format=torch.channels_last)
-    average = {name: value.clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lesson.rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, lesson.rate, total_steps=lesson.steps, pct_start=0.1, final_div_factor=50.0
-    )
-    state = folder / "finder_state.pt"
-    first, minutes = 0, 0.0
-    if state.exists():
-        kept = torch.load(state, weights_only=True)
-        for part, name in ((net, "net"), (optimizer, "optimizer"), (schedule, "schedule")):
-            part.load_state_dict(kept[name])
-        average, first, minutes = kept["average"], kept["step"], kept["minutes"]
-    begun, running, pool = time.process_time(), 0.0, Pool(scenes, lesson)
-    for step in range(first, lesson.steps):
+    pool = Pool(Scenes(folder, seed=lesson.seed, count=lesson.scenes), lesson)
+
+    def loss(step: int) -> Tensor:
         batch = pool.batch(step)
-        loss = loss_of(net(batch["seen"].to(memory_format=torch.channels_last)), batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        _follow(average, net, min(0.995, (1.0 + step) / (10.0 + step)))
-        running += (float(loss.detach()) - running) / min(step - first + 1, 50)
-        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == lesson.steps:
-            spent = minutes + (time.process_time() - begun) / 60
-            _keep(state, {
-                "net": net.state_dict(), "optimizer": optimizer.state_dict(),
-                "schedule": schedule.state_dict(), "average": average, "step": step + 1,
-                "minutes": spent,
-            })  # fmt: skip
-            said = f"finder: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min"
-            print(said, flush=True)
-    net.load_state_dict(average)
-    return _written(net.eval(), lesson, folder, minutes + (time.process_time() - begun) / 60)
+        return loss_of(net(batch["seen"].to(memory_format=torch.channels_last)), batch)
+
+    minutes = taught(net, lesson, Course("finder", loss, decay=0.995, save_every=_SAVE_EVERY))
+    return _written(net.eval(), lesson, folder, minutes)
 
 
-def _follow(average: dict[str, Tensor], net: FinderNet, decay: float) -> None:
-    for name, value in net.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value, 1.0 - decay)
-        else:
-            average[name].copy_(value)
-
-
-def _keep(state: Path, kept: dict[str, object]) -> None:
-    torch.save(kept, state.with_suffix(".part"))
-    os.replace(state.with_suffix(".part"), state)
-
-
-def numbers_of(net: FinderNet, scenes: Scenes, lesson: Lesson, *, count: int = 240) -> dict:
+def numbers_of(net: FinderNet, scenes: Scenes, lesson: Lesson, *, count: int = 120) -> dict:
     """Overlap with the truth by kind, and false alarms, on scenes that were not learnt from."""
     overlaps: dict[str, list[float]] = {kind: [] for kind in KINDS}
     missed = dict.fromkeys(KINDS, 0)
@@ -294,11 +234,10 @@ def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Pa
     plain = {n: t.half() if t.is_floating_point() else t for n, t in net.state_dict().items()}
     save_file({n: t.contiguous() for n, t in plain.items()}, path)
     scenes = Scenes(folder, seed=lesson.seed + HELD_OUT_SEED, count=40)
-    taught = {k: v for k, v in asdict(lesson).items() if k != "out"}
     card = {
         "what": "the finder of wires, booms and dust",
         "taught_on": "the soundstage's wild scenes in motion, things and set dressing drawn on",
-        "lesson": taught, "processor_minutes": round(minutes, 1),
+        "lesson": lesson.plain, "processor_minutes": round(minutes, 1),
         "held_out": numbers_of(net, scenes, lesson),
         "overlap": "of masks as found, pixels within 2 px taken as the same",
     }  # fmt: skip
@@ -307,12 +246,5 @@ def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Pa
     return path
 
 
-def main(arguments: list[str]) -> None:
-    """Key=value arguments of `Lesson`."""
-    kinds = {"out": str, "rate": float}
-    pairs = [a.partition("=") for a in arguments]
-    teach(Lesson(**{name: kinds.get(name, int)(value) for name, _, value in pairs}))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    teach(LESSON.said(sys.argv[1:]))
