@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from footagefit.errors import UsageError
-from footagefit.motion import flow
+from footagefit.motion import flow, tracking
 from motion_made import Scene, disc, shifted, view
 
 
@@ -15,7 +15,7 @@ def test_flow_follows_what_moves_and_is_not_sure_where_something_is_hidden():
     scene, actor = Scene(10), Scene(11)
     one = torch.where(disc(40, 36, 18) > 0, view(actor, shifted(0)), view(scene, shifted(0)))
     other = torch.where(disc(46, 36, 18) > 0, view(actor, shifted(-6)), view(scene, shifted(-1)))
-    found, sure = flow.dense(one, other)
+    found, sure = tracking.dense(one, other)
     on, around = disc(40, 36, 13)[0] > 0, disc(40, 36, 26)[0] == 0
     around[:4] = around[-4:] = around[:, :4] = around[:, -4:] = False
     assert float((found[0][on] - 6).abs().median()) < 0.15
@@ -29,7 +29,7 @@ def test_flow_of_a_large_frame_is_in_its_own_pixels():
     scene = Scene(12, shortest_px=20.0)
     big = (144, 224)
     one, other = view(scene, shifted(5.0, -3.0), big), view(scene, shifted(0.0), big)
-    found, _ = flow.dense(one, other, long_px=112)
+    found, _ = tracking.dense(one, other, long_px=112)
     inner = found[:, 20:-20, 20:-20]
     assert inner.mean((1, 2)).tolist() == pytest.approx([5.0, -3.0], abs=0.25)
 
@@ -37,7 +37,7 @@ def test_flow_of_a_large_frame_is_in_its_own_pixels():
 def test_holes_are_never_sure():
     scene = Scene(13)
     hole = disc(60, 30, 10)
-    _, sure = flow.dense(view(scene, shifted(2)), view(scene, shifted(0)), hole_1HW=hole)
+    _, sure = tracking.dense(view(scene, shifted(2)), view(scene, shifted(0)), hole_1HW=hole)
     assert float(sure[hole > 0].max()) == 0.0
 
 

@@ -37,6 +37,11 @@ _COARSE = 0.5  # where on the line a finer size goes on from what a coarser one 
 _REFERENCE_PX = 96
 _SPREAD = 0.4  # stops to numbers of about one
 _CLAMP = 6.0
+_NEAR_PX = 9  # side of what counts as near
+_THIN, _DEEP = (
+    0.75,
+    0.25,
+)  # shares of it that are known: of a thin hole, and well inside a large one
 
 
 class Seen(NamedTuple):
@@ -106,7 +111,7 @@ class FillModel(Model):
             raise WrongValue(f"steps: expected 1 or more, got {steps}")
         self.net = FillNet(width=width, vector_size=vector_size)
         self.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.light_error, self.edges = LightError(), Edges()
+        self.light_error, self.edges = LightError(knee=0.01, ease=0.02), Edges()
         self.steps, self.sure, self.unsure = steps, sure, unsure
         self.noise_stops, self.reach_px, self.most_px = noise_stops, reach_px, most_px
 
@@ -145,7 +150,7 @@ class FillModel(Model):
         return {
             "gain": gain,
             "offset": look["made"],
-            "confidence": 1.0 - there * self._free(given.guide[:, 3:4]),
+            "confidence": 1.0 - there * self._free(_known(given)),
         }
 
     def predict(self, given: Given) -> Tensor:
@@ -159,7 +164,7 @@ class FillModel(Model):
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
         hole = (given.mask > 0.0).to(given.plate)
-        need = hole * (self._free(given.guide[:, 3:4]) > 0.0)
+        need = hole * (self._free(_known(given)) > 0.0)
         if not bool(need.any()):
             return self._guess(given, None)[0]
         levels = [_Level(given, need)]
@@ -220,7 +225,7 @@ class FillModel(Model):
         flat = (made.flatten(2), pair.target.flatten(2), weight.flatten(2))
         return {
             "light": self.light_error(*flat),
-            "edges": 0.5 * self.edges(made, pair.target, weight),
+            "edges": 0.1 * self.edges(made, pair.target, weight),
         }
 
     def _change(self, seen: Seen, state: Tensor, t: Tensor) -> Tensor:
@@ -243,7 +248,7 @@ class FillModel(Model):
         carried = torch.where(confidence > 0.0, given.guide[:, :3], 0.0)
         plate = torch.where(hole > 0.0, 0.0, given.plate)
         share = confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
-        known = (1.0 - hole) + confidence
+        known = _known(given)
         coarse = torch.zeros_like(plate) if coarse is None else coarse
         coarse = relit(coarse, smooth(stops(plate + carried) - stops(coarse), known))
         made = torch.where(share >= 1.0, carried, coarse + share * (carried - coarse))
@@ -274,10 +279,15 @@ class FillModel(Model):
         """Where the flow begins: the guess, rough where nothing is known."""
         return seen.stops + self.noise_stops * seen.free * seen.hole * seen.noise
 
-    def _free(self, confidence: Tensor) -> Tensor:
-        """1 where carried pixels are not to be trusted, 0 where they are kept."""
-        off = ((self.sure - confidence) / (self.sure - self.unsure)).clamp(0.0, 1.0)
-        return off * off * (3.0 - 2.0 * off)
+    def _free(self, known: Tensor) -> Tensor:
+        """1 where nothing near is known, 0 where carried pixels are kept and in thin holes.
+
+        Right beside what is known a smooth surface is hard to beat.
+        """
+        off = ((self.sure - known) / (self.sure - self.unsure)).clamp(0.0, 1.0)
+        round_ = F.avg_pool2d(known, _NEAR_PX, 1, _NEAR_PX // 2, count_include_pad=False)
+        far = ((_THIN - round_) / (_THIN - _DEEP)).clamp(0.0, 1.0)
+        return off * off * (3.0 - 2.0 * off) * far
 
     def _tokens(self, given: Given) -> Tensor:
         reference = given.reference
@@ -311,6 +321,12 @@ def _smaller(level: _Level) -> _Level:
     guide = torch.cat([carried, sure, lens], 1)
     mask = (share > 0.5).to(plate)
     return _Level(given._replace(plate=plate, guide=guide, mask=mask, noise=noise), need)
+
+
+def _known(given: Given) -> Tensor:
+    """How sure each pixel is: 1 outside the hole, as carried in it (B,1,H,W)."""
+    hole = (given.mask > 0.0).to(given.plate)
+    return (1.0 - hole) + hole * given.guide[:, 3:4].clamp(0.0, 1.0)
 
 
 def _about(view: Tensor, mean: Tensor) -> Tensor:

@@ -20,12 +20,14 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import WrongValue
-from footagefit.motion import crisp, flow, looks, spreading, warps
+from footagefit.motion import crisp, flow, homography, looks, spreading, tracking, warps
 from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.sources import Plate, whole_plate
 
 LONG_PX = 960
 _FIRM = 8.0  # importance of agreement where two things land on one pixel
+_CAMERA = 0.4  # how sure a camera's motion is that hidden things are said to follow
+_BESIDE_PX, _RIM = 0.35, (5, 5)
 _GHOST = 0.35  # on the curve, seen soft: the two frames show different things
 
 
@@ -66,11 +68,10 @@ def between(
     one = looks.look(before_CHW, hole_before_1HW, long_px=long_px)
     two = looks.look(after_CHW, hole_after_1HW, long_px=long_px)
     track = flow.tracker(path, fine=max(one.stops_HW.shape) <= 640)
-    forward, sure = flow.between(one, two, track)
-    backward, sure_back = flow.between(two, one, track)
-    first = thrown(forward, at, sure, known_HW=~one.hole_HW)
-    second = thrown(backward, 1.0 - at, sure_back, known_HW=~two.hole_HW)
-    fields = [_enlarged(side, one.size) for side in (first, second)]
+    fields = [
+        _enlarged(_thrown(*pair, part, track), one.size)
+        for pair, part in (((one, two), at), ((two, one), 1.0 - at))
+    ]
     plates = [whole_plate(before_CHW, hole_before_1HW), whole_plate(after_CHW, hole_after_1HW)]
     views = [
         _view(plate, side, part)
@@ -78,6 +79,39 @@ def between(
     ]
     steep = [crisp.steepness(plate.codes_HWC, plate.known_HW) for plate in plates]
     return _blended(views, fields, at, steep=(1.0 - at) * steep[0] + at * steep[1])
+
+
+def _thrown(one: looks.Look, two: looks.Look, part: float, track: flow.Tracker) -> Thrown:
+    """A look's flow to another, thrown; what the other does not see goes with the camera.
+
+    What moves hides what goes with the camera, not the other way; flow of the hidden is made up.
+    """
+    way, sure = tracking.between(one, two, track)
+    whole = homography.of_looks(one, two)
+    if whole.sure > _CAMERA:
+        grid = warps.pixels(one.stops_HW.shape[:2])
+        way = settled(way, warps.moved(grid, homography.small(whole.matrix, one)) - grid, sure)
+    return thrown(way, part, sure, known_HW=~one.hole_HW)
+
+
+def settled(way_HW2: np.ndarray, along_HW2: np.ndarray, sure_HW: np.ndarray) -> np.ndarray:
+    """Flow, where it is not sure, as that of a rim close by, or as the camera's.
+
+    Args:
+        way_HW2: Flow between two frames.
+        along_HW2: The camera's own.
+        sure_HW: How far both directions agree.
+    """
+    import cv2
+
+    beside = way_HW2 - along_HW2
+    firm = np.clip((sure_HW - 0.2) / 0.3, 0.0, 1.0)[..., None]
+    # A thing's rim goes with it: left behind it would be seen as a line.
+    own = ((sure_HW > 0.5) & (np.linalg.norm(beside, axis=-1) > _BESIDE_PX)).astype(np.float32)
+    near = cv2.blur(own, _RIM)
+    rim = cv2.blur(beside * own[..., None], _RIM) / np.maximum(near, 1e-3)[..., None]
+    unsure = np.where(near[..., None] > 1e-3, rim, 0.0)
+    return (along_HW2 + unsure + firm * (beside - unsure)).astype(np.float32)
 
 
 def thrown(

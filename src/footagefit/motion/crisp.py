@@ -13,7 +13,7 @@ import numpy as np
 
 _SIGMA_PX = 0.8
 _EDGES = 0.1  # of a frame, the steepest places
-_MOST = 0.4
+_MOST = 0.3
 _TRIAL = 0.25
 
 

@@ -12,17 +12,23 @@ Shapes: H rows, W columns of the region looked at.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
-from footagefit.motion import flow, looks, warps
+from footagefit.motion import flow, leaps, looks, warps
 from footagefit.motion.aligning import Known, Laid, read, reduced
-from footagefit.motion.between import thrown
+from footagefit.motion.between import Thrown, settled, thrown
 from footagefit.motion.sources import Mover, Plate
 
 _MOVES_PX = (0.35, 1.0)  # looked at: less is what stands still anyhow
 _UNLIKE_EV = 0.35
+_ALIKE_EV, _SOFT_PX = 0.08, 1.5
+_UNCOVERED = 0.6  # how sure what a moving thing uncovers is: one frame alone shows it
+_PASSES_PX, _FURTHEST_PX = 2.5, 24.0  # less uncovers next to nothing
+_LEAST_TOLD, _UNTOLD = 24, 0.8
 
 
 class Side(NamedTuple):
@@ -43,9 +49,10 @@ class Crossed(NamedTuple):
     """The two frames where things are at the hole's time.
 
     Attributes:
-        before: The earlier one, laid; worth something where it moves.
+        before: The earlier one, laid; worth something where it shows what moves, or what that
+            uncovers.
         after: The later one.
-        moves_HW: 1 where something moves by itself, and is sure to.
+        moves_HW: 1 where something moves by itself, or has just been, and is sure to.
     """
 
     before: Laid
@@ -62,38 +69,88 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
         after: A frame after.
         track: Dense flow.
     """
-    step = known.part.step
-    sides = []
-    for side in (before, after):
-        small = reduced(side.plate, step)
-        sides.append(read(small, side.to(known.places), side.plate.stops_HW.shape))
-    (one, seen_one), (two, seen_two) = sides
+    (one, seen_one), (two, seen_two) = (
+        read(reduced(s.plate, known.part.step), s.to(known.places), s.plate.stops_HW.shape)
+        for s in (before, after)
+    )
     both = (seen_one > 0.99) & (seen_two > 0.99)
     if both.mean() < 0.2:
         return None
-    middle = float(np.median((one - two)[both]))
-    first = np.where(seen_one > 0.99, one, two + middle)
-    second = np.where(seen_two > 0.99, two, first - middle)
-    codes = looks.eight_bits(first.astype(np.float32), second.astype(np.float32), both)
-    forward, backward = track(*codes), track(*codes[::-1])
+    two = two + np.float32(np.median((one - two)[both]))
+    one, two = np.where(seen_one > 0.99, one, two), np.where(seen_two > 0.99, two, one)
     part = before.far / (before.far + after.far)
-    early = thrown(forward, part, flow.agreement(forward, backward) * both, known_HW=both)
-    late = thrown(backward, 1 - part, flow.agreement(backward, forward) * both, known_HW=both)
-    nearer = early if part <= 0.5 else late
-    way = early.flow_HW2 if part <= 0.5 else -late.flow_HW2
-    sure = nearer.sure_HW * nearer.count_HW
-    grid = warps.pixels(known.part.size)
-    shown_one = warps.at_places(first, grid - part * way, cubic=False)
-    shown_two = warps.at_places(second + middle, grid + (1 - part) * way, cubic=False)
-    sure = sure * np.exp(-((np.abs(shown_one - shown_two) / _UNLIKE_EV) ** 2))
-    far = np.linalg.norm(way, axis=-1)
-    moves = np.clip((far - _MOVES_PX[0]) / (_MOVES_PX[1] - _MOVES_PX[0]), 0, 1) * sure
-    moves = moves.astype(np.float32)
-    laid = [
-        Laid(side.to, share * way * np.float32(step), sure.astype(np.float32), moves, shown, seen)
-        for side, share, shown, seen in (
-            (before, -part, shown_one, seen_one),
-            (after, 1.0 - part, shown_two, seen_two),
-        )
+    early, late = _thrown(one, two, both, part, track)
+    shown = [_shown(one, early, -part), _shown(two, late, part - 1.0)]
+    core = _moving(early, late, shown, part)
+    core = core * _borne_out(known, core, (1.0 - part) * shown[0] + part * shown[1])
+    if not (core > 0.3).any():
+        return None
+    zone = _zone(core, early.flow_HW2)
+    apart = cv2.GaussianBlur(np.abs(one - two), (0, 0), _SOFT_PX)
+    moves = zone * np.maximum(core, np.clip((apart - _ALIKE_EV) / _ALIKE_EV, 0.0, 1.0))
+    shares = [
+        near * side.count_HW * (0.02 + side.sure_HW)
+        for side, near in ((early, 1.0 - part), (late, part))
     ]
-    return Crossed(laid[0], laid[1], moves)
+    most = np.maximum(np.maximum(*shares), 1e-6)
+    sure = np.maximum(core, _UNCOVERED * zone).astype(np.float32)
+    laid = [
+        Laid(
+            frame.to, np.float32(share * known.part.step) * side.flow_HW2, sure,
+            (moves * mine / most).astype(np.float32), stops, seen,
+        )
+        for frame, share, side, mine, stops, seen in zip(
+            (before, after), (-part, part - 1.0), (early, late), shares, shown,
+            (seen_one, seen_two), strict=True,
+        )
+    ]  # fmt: skip
+    return Crossed(laid[0], laid[1], moves.astype(np.float32))
+
+
+def _thrown(
+    one: np.ndarray, two: np.ndarray, both: np.ndarray, part: float, track: flow.Tracker
+) -> tuple[Thrown, Thrown]:
+    """Flow of both frames, thrown to the moment; what only one of them sees stands still."""
+    codes = looks.eight_bits(one.astype(np.float32), two.astype(np.float32), both)
+    forward = leaps.followed(codes[0], codes[1], track)
+    backward = leaps.followed(codes[1], codes[0], track)
+    sides = []
+    for way, back, share in ((forward, backward, part), (backward, forward, 1.0 - part)):
+        sure = flow.agreement(way, back) * both
+        sides.append(thrown(settled(way, 0.0 * way, sure), share, sure, known_HW=both))
+    return sides[0], sides[1]
+
+
+def _shown(stops_HW: np.ndarray, side: Thrown, share: float) -> np.ndarray:
+    """A frame's stops as they lie at the moment."""
+    at = warps.pixels(stops_HW.shape[:2]) + np.float32(share) * side.flow_HW2
+    return warps.at_places(stops_HW, at, cubic=False)
+
+
+def _moving(early: Thrown, late: Thrown, shown: list[np.ndarray], part: float) -> np.ndarray:
+    """Where something moves by itself, and both frames say so."""
+    nearer = early if part <= 0.5 else late
+    far = np.linalg.norm(nearer.flow_HW2, axis=-1)
+    fits = np.exp(-((np.abs(shown[0] - shown[1]) / _UNLIKE_EV) ** 2))
+    sure = nearer.sure_HW * nearer.count_HW * fits
+    return np.clip((far - _MOVES_PX[0]) / (_MOVES_PX[1] - _MOVES_PX[0]), 0.0, 1.0) * sure
+
+
+def _zone(core_HW: np.ndarray, way_HW2: np.ndarray) -> np.ndarray:
+    """What moves and all that it passes between the two frames."""
+    far = float(np.quantile(np.linalg.norm(way_HW2, axis=-1)[core_HW > 0.3], 0.95))
+    if far < _PASSES_PX:
+        return core_HW.astype(np.float32)
+    reach = 1 + math.ceil(min(far, _FURTHEST_PX))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
+    return cv2.dilate(core_HW.astype(np.float32), disc)
+
+
+def _borne_out(known: Known, core_HW: np.ndarray, made_HW: np.ndarray) -> float:
+    """How far what is said to move is met by what the frame itself shows round its hole."""
+    told = (known.weight_HW > 0.9) & (core_HW > 0.3)
+    if told.sum() < _LEAST_TOLD:
+        return _UNTOLD
+    off = (known.stops_HW - made_HW)[told]
+    error = float(np.abs(off - np.median(off)).mean())
+    return float(np.exp(-((error / _UNLIKE_EV) ** 2)))

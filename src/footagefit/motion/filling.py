@@ -20,13 +20,14 @@ from footagefit.motion.carried import RESAMPLED, Carried, nothing
 from footagefit.motion.crossing import Side, crossed
 from footagefit.motion.merging import Merged, merged
 from footagefit.motion.reach import Reach
-from footagefit.motion.sources import Plate, choose
+from footagefit.motion.sources import Candidate, Plate, choose, pairs
 
 _RING_STEPS = 10  # px looked at
 _RING_PLACES = 12_000
 _PAIRS = 3
-_AT_ODDS, _AT_ODDS_SHARE = 0.7, 0.01  # so many places as unsure: something moves by itself
+_AT_ODDS, _AT_ODDS_SHARE = 0.85, 0.01  # where so many views differ something moves by itself
 _ON_PIXEL = 0.02  # px
+_VIEWS_BYTES, _PLACE_BYTES, _FEWEST = 512 << 20, 24, 4
 _FAR_SHARE = 0.02  # a frame further, a view is so much less sure
 _FINE_PX = 320 * 240  # looked at: so little is tracked to single pixels
 
@@ -81,10 +82,10 @@ def filled(
     y, x = np.nonzero(hole_HW)
     inner = np.stack([x, y], 1).astype(np.float32)
     ring = _ring(hole_HW, plate.known_HW, round(_RING_STEPS * part.step))
-    inside: list[View] = []
-    around: list[View] = []
-    sides: list[tuple[int, Side]] = []
-    for chosen in choose(reach.candidates(number, inner), most=most):
+    inside, around = list[View](), list[View]()
+    candidates = reach.candidates(number, inner)
+    room = _VIEWS_BYTES // (_PLACE_BYTES * len(inner))
+    for chosen in choose(candidates, most=min(most, max(_FEWEST, room))):
         way = reach.way(number, chosen)
         source = way.shelf.plate(chosen.number)
         laid = aligning.lay(known, source, way.to, track, still=way.still)
@@ -94,36 +95,38 @@ def filled(
             inside.append(views[0])
             around.append(views[1])
             known.learn(laid)
-        if chosen.take == 0:
-            sides.append((chosen.number - number, Side(source, way.to, chosen.far)))
     if not inside:
         return nothing(size)
     made, beside = (_middle(views) for views in (inside, around))
-    if (made.sure_N < _AT_ODDS).mean() > _AT_ODDS_SHARE:
+    if (made.agreed_N < _AT_ODDS).mean() > _AT_ODDS_SHARE:
+        sides = [
+            (_side(number, a, reach), _side(number, b, reach))
+            for a, b in pairs(candidates, number, most=_PAIRS)
+        ]
         made = _middle(_with_movers(inside, sides, known, plate, inner, ring, track))
     own = plate.codes_HWC[ring[:, 1].astype(int), ring[:, 0].astype(int)]
     close = seams.field(own - beside.codes_N3, beside.sure_N, ring, inner, part)
-    light = looks.straight(made.codes_N3 + close)
-    gain = reach.shelf.gain_HWC
-    if gain is not None:
-        light = light * gain[y, x]
-    return _put(hole_HW, light, made.sure_N, made.grain_N)
+    gain = 1.0 if reach.shelf.gain_HWC is None else reach.shelf.gain_HWC[y, x]
+    return _put(hole_HW, looks.straight(made.codes_N3 + close) * gain, made.sure_N, made.grain_N)
 
 
 def _middle(views: list[View]) -> Merged:
     return merged(*([getattr(v, name) for v in views] for name in View._fields))
 
 
+def _side(number: int, chosen: Candidate, reach: Reach) -> Side:
+    way = reach.way(number, chosen)
+    return Side(way.shelf.plate(chosen.number), way.to, chosen.far)
+
+
 def _with_movers(
-    inside: list[View], sides: list[tuple[int, Side]], known: Known, plate: Plate,
+    inside: list[View], sides: list[tuple[Side, Side]], known: Known, plate: Plate,
     inner: np.ndarray, ring: np.ndarray, track: flow.Tracker,
 ) -> list[View]:  # fmt: skip
     """Views of a hole, with those of what moves by itself between frames before and after."""
-    early = [side for off, side in sorted(sides, key=lambda s: -s[0]) if off < 0]
-    late = [side for off, side in sorted(sides, key=lambda s: s[0]) if off > 0]
     more: list[View] = []
     moves_N = np.zeros(len(inner), np.float32)
-    for pair in list(zip(early, late, strict=False))[:_PAIRS]:
+    for pair in sides:
         found = crossed(known, *pair, track)
         if found is None or not found.moves_HW.any():
             continue

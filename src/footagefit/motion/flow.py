@@ -1,26 +1,33 @@
 """Dense flow between two frames, and how sure it is.
 
 Here: DIS (Kroeger et al. 2016) of OpenCV, a learned flow from a TorchScript file in its place, and
-the check of one direction by the other. Not here: global motion (`homography.py`), flow where there
-is no pixel (`spreading.py`).
+the check of one direction by the other. Not here: flow between frames (`tracking.py`), global
+motion (`homography.py`), flow where there is no pixel (`spreading.py`).
 
 Shapes: C channels, H rows, W columns; flows (H,W,2) u, v in px.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from footagefit.errors import UsageError
-from footagefit.motion import looks, warps
+from footagefit.motion import warps
 
-Tracker = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Where each pixel of one 8-bit picture lies in another: flow (H,W,2)."""
+
+class Tracker(Protocol):
+    """Dense flow on 8-bit codes."""
+
+    def __call__(
+        self, one_HW: np.ndarray, other_HW: np.ndarray, start_HW2: np.ndarray | None = None, /
+    ) -> np.ndarray:
+        """Where each pixel of one picture lies in another (H,W,2), perhaps from a first guess."""
+        ...
+
 
 _SHARE, _SLACK_PX2 = 0.01, 0.25  # of Sundaram et al. 2010, section 4.2, its slack halved
 _LEAST_PX = 16
@@ -39,10 +46,12 @@ def dis(*, fine: bool = False) -> Tracker:
         engine.setFinestScale(0)
     engine.setVariationalRefinementIterations(8)
 
-    def track(one_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
+    def track(
+        one_HW: np.ndarray, other_HW: np.ndarray, start_HW2: np.ndarray | None = None
+    ) -> np.ndarray:
         if min(one_HW.shape) < _LEAST_PX:
             return np.zeros((*one_HW.shape, 2), np.float32)
-        return engine.calc(one_HW, other_HW, None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return engine.calc(one_HW, other_HW, start_HW2)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     return track
 
@@ -61,7 +70,10 @@ def learned(path: Path) -> Tracker:
             hint="Save one with torch.jit.script: two pictures (1,3,H,W) in, flow (1,2,H,W) out",
         ) from error  # fmt: skip
 
-    def track(one_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
+    def track(
+        one_HW: np.ndarray, other_HW: np.ndarray, start_HW2: np.ndarray | None = None
+    ) -> np.ndarray:
+        del start_HW2  # nets take none
         pair = [
             torch.from_numpy(codes.astype(np.float32) / 255.0).expand(1, 3, -1, -1)
             for codes in (one_HW, other_HW)
@@ -92,41 +104,6 @@ def agreement(forward_HW2: np.ndarray, backward_HW2: np.ndarray) -> np.ndarray:
     size = (forward_HW2**2).sum(-1) + (back**2).sum(-1)
     ratio = apart / (_SHARE * size + _SLACK_PX2)
     return np.exp(-0.7 * ratio * ratio).astype(np.float32)
-
-
-def dense(
-    one_CHW: Tensor, other_CHW: Tensor, *, hole_1HW: Tensor | None = None,
-    other_hole_1HW: Tensor | None = None, long_px: int = 640, path: Path | None = None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Flow from a frame to another, and its confidence.
-
-    Args:
-        one_CHW: Scene-linear ACEScg.
-        other_CHW: Likewise, of the same size.
-        hole_1HW: Where the one has no pixel; confidence is 0 there.
-        other_hole_1HW: The other's.
-        long_px: Longest side at which they are compared.
-        path: Of a learned flow, see `learned`.
-
-    Returns:
-        Flow (2,H,W) in px of the frames, and confidence 0..1 (1,H,W).
-    """
-    first = looks.look(one_CHW, hole_1HW, long_px=long_px)
-    second = looks.look(other_CHW, other_hole_1HW, long_px=long_px)
-    forward, sure = between(first, second, tracker(path, fine=max(first.size) <= 2 * long_px))
-    grown = enlarged(np.concatenate([forward, sure[..., None]], -1), first.size)
-    return looks.tensor(grown[..., :2]), looks.tensor(grown[..., 2:]).clamp(0.0, 1.0)
-
-
-def between(one: looks.Look, other: looks.Look, track: Tracker) -> tuple[np.ndarray, np.ndarray]:
-    """Flow from a look to another and its confidence, at the looks' own size."""
-    known = ~one.hole_HW & ~other.hole_HW
-    codes = looks.eight_bits(one.stops_HW, other.stops_HW, known)
-    forward, backward = track(*codes), track(*codes[::-1])
-    at = warps.pixels(forward.shape[:2]) + forward
-    there = warps.at_places((~other.hole_HW).astype(np.float32), at, cubic=False) > 0.99
-    seen = ~one.hole_HW & there & warps.within(at, forward.shape[:2])
-    return forward, np.where(seen, agreement(forward, backward), 0.0).astype(np.float32)
 
 
 def enlarged(field_HWC: np.ndarray, size: tuple[int, int]) -> np.ndarray:

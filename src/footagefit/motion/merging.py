@@ -29,11 +29,13 @@ class Merged(NamedTuple):
         codes_N3: On the curve; 0 where there is none.
         sure_N: 0 nothing, 1 sure.
         grain_N: Share of the grain's variance that is left: 1 of one view, 1/k of k.
+        agreed_N: Share of the views, by their weight, that are of one mind.
     """
 
     codes_N3: np.ndarray
     sure_N: np.ndarray
     grain_N: np.ndarray
+    agreed_N: np.ndarray
 
 
 def merged(
@@ -50,7 +52,7 @@ def merged(
     """
     count = len(weight_KN[0]) if weight_KN else 0
     out = Merged(
-        np.zeros((count, 3), np.float32), np.zeros(count, np.float32), np.ones(count, np.float32)
+        np.zeros((count, 3), np.float32), *(np.full(count, v, np.float32) for v in (0.0, 1.0, 1.0))
     )
     for start in range(0, count, _CHUNK):
         cut = slice(start, start + _CHUNK)
@@ -91,4 +93,7 @@ def _merged(codes: np.ndarray, weight: np.ndarray, worth: np.ndarray, grain: np.
         np.where(there[:, None], mean, 0.0).astype(np.float32),
         sure.clip(0.0, 1.0).astype(np.float32),
         np.where(there, left, 1.0).clip(0.0, 1.0).astype(np.float32),
+        np.where(there, (weight * like).sum(0) / np.maximum(weight.sum(0), 1e-12), 1.0).astype(
+            np.float32
+        ),
     )

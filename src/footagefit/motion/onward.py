@@ -13,12 +13,13 @@ import itertools
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.motion import crisp, flow, homography, looks, warps
+from footagefit.motion import crisp, flow, homography, looks, tracking, warps
 from footagefit.motion.between import thrown
 from footagefit.motion.carried import RESAMPLED, Carried
 from footagefit.motion.homography import Motion
@@ -27,6 +28,7 @@ from footagefit.motion.sources import Mover, whole_plate
 _PAST = (1, 2, 4, 8)  # steps whose mean is the speed
 _KEPT = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)  # of the speed, a step on
 _LEAST_TRIALS = 3
+_CALM = 0.15  # what a way that keeps all speed must be better by than one that keeps none
 _LOCAL_KEPT = 0.8
 _FADE = 0.93  # a step on, what moves by itself is so much less sure
 
@@ -68,37 +70,63 @@ def ahead(past: Sequence[Motion], steps: int, size: tuple[int, int]) -> list[np.
     import cv2
 
     at = homography.corners(size)
-    speed = (
-        np.stack([warps.moved(at, m.matrix) - at for m in past]) if past else np.zeros((1, 4, 2))
-    )
-    count, kept = _best_way(speed, steps)
-    pace = speed[-count:].mean(0)
+    still = np.zeros((1, 4, 2))
+    speed = np.stack([warps.moved(at, m.matrix) - at for m in past]) if past else still
+    way = _best_way(speed, steps)
+    pace = speed[-way.past :].mean(0)
     out, gone, factor = [], np.zeros_like(pace), 1.0
-    for _ in range(steps):
-        factor *= kept
+    for step in range(steps):
+        # Further than the past could be asked, a motion that it foretold badly comes to rest.
+        factor *= way.kept if step < way.reach else way.kept * way.beyond
         gone = gone + factor * pace
         to = (at + gone).astype(np.float32)
         out.append(cv2.getPerspectiveTransform(at.astype(np.float32), to))
     return out
 
 
-def _best_way(speed_T42: np.ndarray, steps: int) -> tuple[int, float]:
-    """How many past steps to average, and how much of their speed to keep a step on."""
+class Run(NamedTuple):
+    """A way of running motion on.
+
+    Attributes:
+        past: Past steps whose mean is the speed.
+        kept: Share of the speed that is kept a step on.
+        reach: Steps ahead that the past could be asked about.
+        beyond: Share kept besides after those: 1 where it foretold all, less where it did not.
+    """
+
+    past: int
+    kept: float
+    reach: int
+    beyond: float
+
+
+def _best_way(speed_T42: np.ndarray, steps: int) -> Run:
+    """The way that would have foretold the frames that are there best; of equals the calmer."""
     length = len(speed_T42)
     reach = max(1, min(steps, length // 2))
-    best, way = np.inf, (min(4, length), 0.9)
+    way, best = Run(min(4, length), 0.85, reach, 0.85), np.inf
     middle = speed_T42.mean(1)  # of the four corners
+    held = _error(middle, 1, 0.0, reach)
     for count in _PAST:
         for kept in _KEPT:
-            sums = np.cumsum(kept ** np.arange(1, reach + 1))
-            errors = []
-            for now in range(count, length - reach + 1):
-                pace = middle[now - count : now].mean(0)
-                came = np.cumsum(middle[now : now + reach], 0)
-                errors.append(np.linalg.norm(sums[:, None] * pace - came, axis=1).mean())
-            if len(errors) >= _LEAST_TRIALS and np.mean(errors) < best * 0.98:
-                best, way = float(np.mean(errors)), (count, kept)
+            error = _error(middle, count, kept, reach)
+            if error is None or held is None or error * (1.0 + _CALM * kept) >= best:
+                continue
+            best = error * (1.0 + _CALM * kept)
+            foretold = float(np.clip(1.0 - error / max(held, 1e-9), 0.0, 1.0))
+            way = Run(count, kept, reach, 0.6 + 0.4 * foretold**2)
     return way
+
+
+def _error(middle_T2: np.ndarray, count: int, kept: float, reach: int) -> float | None:
+    """Mean px by which a way would have been off, asked of every moment; None where few are."""
+    sums = np.cumsum(kept ** np.arange(1, reach + 1))
+    errors = []
+    for now in range(count, len(middle_T2) - reach + 1):
+        pace = middle_T2[now - count : now].mean(0)
+        came = np.cumsum(middle_T2[now : now + reach], 0)
+        errors.append(np.linalg.norm(sums[:, None] * pace - came, axis=1).mean())
+    return float(np.mean(errors)) if len(errors) >= _LEAST_TRIALS else None
 
 
 def beside(
@@ -114,7 +142,7 @@ def beside(
     size = seen[-1].size
     if len(seen) < 2:
         return np.zeros((*size, 2), np.float32), np.ones(size, np.float32)
-    past, sure = flow.between(seen[-1], seen[-2], track)
+    past, sure = tracking.between(seen[-1], seen[-2], track)
     wide = flow.enlarged(np.concatenate([past, sure[..., None]], -1), size)
     places = warps.pixels(size)
     own = back(places) - places - wide[..., :2]

@@ -22,6 +22,7 @@ from footagefit.signature import coordinates
 
 _HALO_PX = 1  # rims of holes are wet paint: what is so near a source's hole is not taken
 _TAPS = (5, 5)
+_PAIRED = 12  # frames each side that may be paired
 
 
 class Footage(Protocol):
@@ -168,6 +169,32 @@ def choose(
         chosen.append(left.pop(best))
         views += chosen[-1].seen_N
     return sorted(chosen, key=lambda c: (c.far, c.take, c.number))
+
+
+def pairs(
+    candidates: Sequence[Candidate], number: int, *, most: int = 3
+) -> list[tuple[Candidate, Candidate]]:
+    """Pairs of the shot's frames, one before and one after, that both show a hole's places.
+
+    Args:
+        candidates: What there is.
+        number: The frame with the hole.
+        most: How many pairs at most; the best first.
+    """
+    own = sorted((c for c in candidates if c.take == 0), key=lambda c: c.far)
+    early = [c for c in own if c.number < number][:_PAIRED]
+    late = [c for c in own if c.number > number][:_PAIRED]
+    every = [(a, b, a.seen_N & b.seen_N) for a in early for b in late]
+    chosen: list[tuple[Candidate, Candidate]] = []
+    while every and len(chosen) < most:
+        worth = [float(both.sum()) / (2.0 + a.far + b.far) for a, b, both in every]
+        best = int(np.argmax(worth))
+        if worth[best] <= 0.0:
+            break
+        a, b, shown = every[best]
+        chosen.append((a, b))
+        every = [(c, d, both & ~shown) for c, d, both in every]
+    return chosen
 
 
 def seen(

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from footagefit.motion import looks
 
 _ROW = 256  # places a row when they are handed to OpenCV, which takes no picture over 32767 px
+_ROWS = 16_384
 _EDGE_PX = 0.5
 
 
@@ -60,26 +61,23 @@ def at_places(picture_HWC: np.ndarray, at_xy2: np.ndarray, *, cubic: bool = True
     spare = -len(places) % _ROW
     if spare:
         places = np.concatenate([places, np.zeros((spare, 2), np.float32)])
-    grid = places.reshape(-1, _ROW, 2)
+    x, y = (np.ascontiguousarray(places[:, i]).reshape(-1, _ROW) for i in (0, 1))
     flags = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
     planes = picture_HWC if picture_HWC.ndim == 3 else picture_HWC[..., None]
     planes = np.ascontiguousarray(planes, np.float32)
     count = planes.shape[2]
     rows = [
         cv2.remap(
-            planes[..., c : c + 4], grid[r : r + _ROWS], None, flags,
+            planes[..., c : c + 4], x[r : r + _ROWS], y[r : r + _ROWS], flags,
             borderMode=cv2.BORDER_REPLICATE,
         ).reshape(-1, _ROW, min(4, count - c))
-        for r in range(0, len(grid), _ROWS)
+        for r in range(0, len(x), _ROWS)
         for c in range(0, count, 4)
     ]  # fmt: skip
     per = -(-count // 4)
     bands = [np.concatenate(rows[i : i + per], -1) for i in range(0, len(rows), per)]
     read = np.concatenate(bands).reshape(-1, count)[: len(places) - spare]
     return read.reshape(*lead, count) if picture_HWC.ndim == 3 else read.reshape(lead)
-
-
-_ROWS = 16_384
 
 
 def pixels(size: tuple[int, int]) -> np.ndarray:
@@ -103,9 +101,3 @@ def within(at_xy2: np.ndarray, size: tuple[int, int], *, edge_px: float = 0.0) -
     x, y = at_xy2[..., 0], at_xy2[..., 1]
     low = edge_px - _EDGE_PX
     return (x >= low) & (x <= size[1] - 1 - low) & (y >= low) & (y <= size[0] - 1 - low)
-
-
-def after(first_HW2: np.ndarray, second_HW2: np.ndarray) -> np.ndarray:
-    """One flow and then another, as one flow."""
-    at = pixels((first_HW2.shape[0], first_HW2.shape[1])) + first_HW2
-    return first_HW2 + at_places(second_HW2, at, cubic=False)
