@@ -159,6 +159,10 @@ class FillModel(Model):
         """The plate filled."""
         return self.apply(self.look(given), given)
 
+    def kept(self, confidence: Tensor) -> Tensor:
+        """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
+        return 1.0 - self._free(confidence)
+
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
         hole = (given.mask > 0.0).to(given.plate)

@@ -88,6 +88,10 @@ class Propagation:
         shelf = Shelf(self.footage, most_bytes=self._bytes, gain_HWC=gain)
         self._reach = Reach(shelf, moves, glass, takes)
 
+    def way(self, number: int, other: int) -> np.ndarray:
+        """The homography from one frame to another, by the camera's move; either may not exist."""
+        return self._ready().moves.chain.to(number, other)
+
     def at(self, number: int) -> Carried:
         """Pixels for a frame's hole, at full size.
 

@@ -20,13 +20,20 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from footagefit import config
-from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, WrongValue
+from footagefit.errors import (
+    AlreadyThere,
+    FootagefitError,
+    FootagefitWarning,
+    UnknownName,
+    WrongValue,
+)
 
 if TYPE_CHECKING:
     from footagefit.models.base import Model
@@ -41,6 +48,7 @@ WEIGHTS, RECIPE, SIGNATURE, CARD = (
 )
 _HASHED = (WEIGHTS, RECIPE, SIGNATURE)
 _RECIPE_KEYS = ("format", "task", "model")
+_BASES = Path(config.__file__).resolve().parent / "models" / "weights"
 
 Plain = str | int | float | bool | None
 Settings = Mapping[str, Plain | Sequence[Plain]]
@@ -115,6 +123,7 @@ def save_fit(
     weights: Mapping[str, Any],
     card: Mapping[str, Any],
     signature: Mapping[str, Any] | None = None,
+    about: Mapping[str, str] | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a fit: whole, or not at all.
@@ -125,6 +134,7 @@ def save_fit(
         weights: The model's state, tensors by name.
         card: Lineage and numbers; `format`, `code_version` and `files` are filled in.
         signature: Measured values by name.
+        about: What the weights go with (`Model.about`); kept in their file and in the card.
         replace: Take the place of a fit that is there.
 
     Raises:
@@ -141,11 +151,13 @@ def save_fit(
     part.mkdir(parents=True)
     try:
         plain = {n: t.detach().cpu().contiguous().clone() for n, t in weights.items()}
-        save_file(plain, part / WEIGHTS)
+        save_file(plain, part / WEIGHTS, metadata=dict(about) if about else None)
         (part / RECIPE).write_text(_recipe_text(recipe), encoding="utf-8")
         (part / SIGNATURE).write_text(_json(dict(signature or {})), encoding="utf-8")
         files = {name: _sha256(part / name) for name in _HASHED}
         whole = {**card, "format": FORMAT, "code_version": __version__, "files": files}
+        if about:
+            whole["weights"] = dict(about)
         (part / CARD).write_text(_json(whole), encoding="utf-8")
         if path.exists():
             shutil.rmtree(path)
@@ -158,6 +170,9 @@ def save_fit(
 def load_fit(path: str | Path) -> Fit:
     """Read a fit back, or say in one line why it is not to be trusted.
 
+    Args:
+        path: Its folder, or `base/<task>` for the base that ships.
+
     Raises:
         BrokenFit: Missing, tampered with, of an unknown version, or not plain data.
     """
@@ -165,6 +180,8 @@ def load_fit(path: str | Path) -> Fit:
     from safetensors.torch import load_file
 
     path = Path(path).expanduser()
+    if len(path.parts) == 2 and path.parts[0] == "base" and not path.exists():
+        return _base(path.parts[1])
     card = _card(path)
     for name in _HASHED:
         _check_hash(path, name, card)
@@ -183,6 +200,26 @@ def load_fit(path: str | Path) -> Fit:
     return Fit(path, recipe, task, model.eval(), signature, card)
 
 
+def _base(name: str) -> Fit:
+    """The base of a task, as it ships; some tasks share one."""
+    own = {read_recipe(p / RECIPE).task.name: p for p in _BASES.iterdir() if (p / CARD).is_file()}
+    known = sorted(p.stem for p in (config.config_dir() / "task").glob("*.yaml"))
+    if name not in known:
+        raise UnknownName("base", f"base/{name}", [f"base/{task}" for task in known])
+    task = Recipe(Part(name), Part("")).build_task()
+    folder = own.get(name, _BASES / (task.spec.base or name))
+    if not folder.is_dir():
+        raise BrokenFit(f"no {name} base is shipped", path=folder,
+                        hint="Train a fit on the show, and say fit=<its folder>")  # fmt: skip
+    fit = load_fit(folder)
+    line = f"fit=base/{name}: the base that ships; nothing of this show is in it"
+    warnings.warn(FootagefitWarning(line), stacklevel=4)
+    if fit.task.spec.name == name:
+        return replace(fit, path=Path("base", name))
+    recipe = replace(fit.recipe, task=Part(name))
+    return replace(fit, path=Path("base", name), recipe=recipe, task=task)
+
+
 def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:
     """A fit, read where it is not in memory yet, with another signature where one is given."""
     loaded = fit if isinstance(fit, Fit) else load_fit(fit)
@@ -191,6 +228,14 @@ def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:
     from footagefit.signature import record
 
     return replace(loaded, signature=record.plain(record.read(signature)))
+
+
+def read_about(weights: Path) -> dict[str, str]:
+    """What a file of weights says it goes with; nothing of the weights is read."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="pt") as opened:
+        return {n: v for n, v in (opened.metadata() or {}).items() if n != "format"}
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -131,6 +131,11 @@ class TaskSpec:
         """D: values and present flags."""
         return 2 * len(self.vector)
 
+    @property
+    def fills(self) -> bool:
+        """Whether pixels are made where there are none, from what other frames show there."""
+        return "confidence" in self.guide
+
     def around(self, number: int) -> tuple[int, ...]:
         """Frames of a window whose middle is a frame."""
         return tuple(
