@@ -13,13 +13,13 @@ grain goes on, against the plate without grain; everything else as delivered. Wh
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import fill_found
 import numpy as np
@@ -27,7 +27,7 @@ import torch
 from fill_contract import contract, speed
 from fill_holes import Wire, strips, tubes
 from fill_scores import grain, lpips_or_none, near, sharpness, steady
-from fill_shots import HUNG, STAGED, Shot, real, staged
+from fill_shots import HUNG, STAGED, Shot, kept, real, staged
 from fill_ways import Hole, Made, baselines, ours
 from rows import Row, arguments, show, words
 
@@ -83,7 +83,7 @@ def main() -> None:
             hung = [staged(s, work / "shots", size=options.size, frames=options.frames)
                     for s in options.hung]  # fmt: skip
             seeds = 1 if options.quick else options.seeds
-            add("Found", fill_found.rows(shots, clips, hung, seeds=seeds))
+            add("Found", fill_found.rows(shots, clips, hung, seeds=seeds, work=work / "found"))
         if "contract" in options.only:
             add(
                 "The contract",
@@ -181,21 +181,15 @@ def _all(part: str, shots: Sequence[Shot], options, work: Path) -> list[Scored]:
         if part in ("drop", "handles") and not shot.moves:
             continue
         for number, hole in enumerate(_HOLES[part](shot, at)):
-            name = f"{part}_{shot.name.replace(', ', '_')}_{number}"
+            name = f"{part}_{shot.key}_{number}"
             fits = "_".join(fit.hash[:8] for fit in options.fits.values())
-            kept = work / "scores" / f"{name}_{shot.size[1]}_{len(shot.plates)}_{fits}.json"
-            if kept.is_file():
-                made.append(Scored(**json.loads(kept.read_text())))
-                continue
-            score = _scored(shot, hole, options, work / "made" / name)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.with_suffix(".part").write_text(json.dumps(asdict(score)))
-            os.replace(kept.with_suffix(".part"), kept)
-            made.append(score)
+            job = partial(_scored, shot, hole, options, work / "made" / name)
+            made.append(Scored(**kept(work / "scores" / f"{name}_{fits}.json", job)))
     return made
 
 
-def _scored(shot: Shot, hole: Hole, options, folder: Path) -> Scored:
+def _scored(shot: Shot, hole: Hole, options, folder: Path) -> dict[str, Any]:
+    """A hole's scores, as `Scored` takes them."""
     lpips = lpips_or_none()
     done = {name: Made(frames, frames) for name, frames in baselines(shot, hole).items()}
     done["ours"] = ours(shot, hole, options.fits, folder)
@@ -206,7 +200,7 @@ def _scored(shot: Shot, hole: Hole, options, folder: Path) -> Scored:
                     [shot.truth[n] for n in hole.judged])  # fmt: skip
         found = grain(done["ours"].frames, *pictures)
         ways["ours"] |= {f"grain {name}": value for name, value in found.items()}
-    return Scored(shot.name, hole.kind, shot.moves, not known, hole.seen, ways)
+    return asdict(Scored(shot.name, hole.kind, shot.moves, not known, hole.seen, ways))
 
 
 def _means(shot: Shot, hole: Hole, made: Made, lpips) -> dict[str, float]:

@@ -6,11 +6,13 @@ no base is taught on. What is made is kept in a folder.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -87,6 +89,11 @@ class Shot:
         return self.plates if self.clean is None else self.clean
 
     @property
+    def key(self) -> str:
+        """Of its name, size and length, for files."""
+        return f"{self.name.replace(', ', '_')}_{self.size[1]}_{len(self.plates)}"
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows and columns."""
         return int(self.plates[0].shape[1]), int(self.plates[0].shape[2])
@@ -128,6 +135,16 @@ def _filmed(staging: Staging, size: tuple[int, int], frames: int) -> dict[str, T
             things.append(filmed.mask_1HW.half())
     made = {"plates": torch.stack(plates), "clean": torch.stack(clean)}
     return made | ({"things": torch.stack(things)} if things else {})
+
+
+def kept(path: Path, job: Callable[[], Any]) -> Any:
+    """Plain data that a job gives, worked out once."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = job()
+        path.with_suffix(".part").write_text(json.dumps(made))
+        os.replace(path.with_suffix(".part"), path)
+    return json.loads(path.read_text())
 
 
 def real(path: Path, *, long_px: int, frames: int, first: int = 0) -> Shot:

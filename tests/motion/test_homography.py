@@ -76,7 +76,6 @@ def test_a_chain_goes_both_ways_and_knows_where_the_camera_stood():
     assert np.allclose(chain.to(1004, 1001), shifted(-2, -3))
     assert chain.still(1002, 1003)
     assert not chain.still(1001, 1003)
-    assert chain.sure(1001, 1003) == 0.8
 
 
 def test_part_of_a_motion():

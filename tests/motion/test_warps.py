@@ -44,11 +44,6 @@ def test_more_channels_than_opencv_takes_and_more_places_than_a_picture():
     assert np.array_equal(read[-1], picture[5, 3])
 
 
-def test_a_flow_after_another_is_both():
-    one, two = np.full((20, 30, 2), 1.5, np.float32), np.full((20, 30, 2), -0.5, np.float32)
-    assert np.allclose(warps.after(one, two), 1.0)
-
-
 def test_what_a_homography_takes_behind_the_camera_is_in_no_picture():
     matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.1, 0.0, 1.0]])
     at = warps.moved(np.array([[5.0, 5.0], [50.0, 5.0]]), matrix)

@@ -156,6 +156,15 @@ def test_a_shot_gets_longer_and_its_numbers_and_timecode_go_on(extend_fit, pan, 
     assert any("made: " in note for note in done.notes)
 
 
+def test_a_handle_ends_where_confidence_does(extend_fit, pan, tmp_path):
+    done = footagefit.render(pan(), fit=extend_fit, fill=Filling(extend=Extend(tail=40)),
+                             frames="1008-1048x5", out=tmp_path / "o" / "e.####.exr")  # fmt: skip
+    assert 1013 in done.frames and 1048 not in done.frames
+    cut = next(note for note in done.notes if note.startswith("not made: "))
+    assert "-1048: confidence ends there" in cut
+    assert not (tmp_path / "o" / "e.1048.exr").exists()
+
+
 def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):
     plate = pan(frames=range(1001, 1005))
     done = footagefit.render(plate, fit=extend_fit, fill=Filling(extend=Extend(retime=2)),
@@ -168,6 +177,16 @@ def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):
         assert (after[..., order].view(np.uint16) == was.view(np.uint16)).all()
         code = spec.getattribute("smpte:TimeCode")[0]
         assert (code & 0xF) + 10 * (code >> 4 & 0x3) == number % 24
+
+
+def test_a_shot_on_twos_gets_its_other_frames(extend_fit, pan, tmp_path):
+    twos = pan().parent / "pan.1001-1007x2#.exr"
+    done = footagefit.render(twos, fit=extend_fit, out=tmp_path / "o" / "e.####.exr")
+    assert done.frames == tuple(range(1001, 1008))
+    made, spec = frame(done.out, 1004)
+    order = [spec.channelnames.index(c) for c in "RGB"]
+    middle = (slice(4, -4), slice(2 * STEP_PX, -2 * STEP_PX))
+    assert psnr(made[..., order][middle], seen(1004)[middle]) > 28.0
 
 
 def test_a_box_that_follows_the_wall_holds_it_still(extend_fit, pan, tmp_path):

@@ -27,6 +27,7 @@ from footagefit.motion.sources import Plate, whole_plate
 LONG_PX = 960
 _FIRM = 8.0  # importance of agreement where two things land on one pixel
 _CAMERA = 0.4  # how sure a camera's motion is that hidden things are said to follow
+_BESIDE_PX, _RIM = 0.35, (5, 5)
 _GHOST = 0.35  # on the curve, seen soft: the two frames show different things
 
 
@@ -89,10 +90,28 @@ def _thrown(one: looks.Look, two: looks.Look, part: float, track: flow.Tracker) 
     whole = homography.of_looks(one, two)
     if whole.sure > _CAMERA:
         grid = warps.pixels(one.stops_HW.shape[:2])
-        along = warps.moved(grid, homography.small(whole.matrix, one)) - grid
-        firm = np.clip((sure - 0.2) / 0.3, 0.0, 1.0)[..., None]
-        way = along + firm * (way - along)
+        way = settled(way, warps.moved(grid, homography.small(whole.matrix, one)) - grid, sure)
     return thrown(way, part, sure, known_HW=~one.hole_HW)
+
+
+def settled(way_HW2: np.ndarray, along_HW2: np.ndarray, sure_HW: np.ndarray) -> np.ndarray:
+    """Flow, where it is not sure, as that of a rim close by, or as the camera's.
+
+    Args:
+        way_HW2: Flow between two frames.
+        along_HW2: The camera's own.
+        sure_HW: How far both directions agree.
+    """
+    import cv2
+
+    beside = way_HW2 - along_HW2
+    firm = np.clip((sure_HW - 0.2) / 0.3, 0.0, 1.0)[..., None]
+    # A thing's rim goes with it: left behind it would be seen as a line.
+    own = ((sure_HW > 0.5) & (np.linalg.norm(beside, axis=-1) > _BESIDE_PX)).astype(np.float32)
+    near = cv2.blur(own, _RIM)
+    rim = cv2.blur(beside * own[..., None], _RIM) / np.maximum(near, 1e-3)[..., None]
+    unsure = np.where(near[..., None] > 1e-3, rim, 0.0)
+    return (along_HW2 + unsure + firm * (beside - unsure)).astype(np.float32)
 
 
 def thrown(

@@ -20,14 +20,14 @@ import numpy as np
 
 from footagefit.motion import flow, leaps, looks, warps
 from footagefit.motion.aligning import Known, Laid, read, reduced
-from footagefit.motion.between import Thrown, thrown
+from footagefit.motion.between import Thrown, settled, thrown
 from footagefit.motion.sources import Mover, Plate
 
 _MOVES_PX = (0.35, 1.0)  # looked at: less is what stands still anyhow
 _UNLIKE_EV = 0.35
 _ALIKE_EV, _SOFT_PX = 0.08, 1.5
 _UNCOVERED = 0.6  # how sure what a moving thing uncovers is: one frame alone shows it
-_FURTHEST_PX = 24.0
+_PASSES_PX, _FURTHEST_PX = 2.5, 24.0  # less uncovers next to nothing
 _LEAST_TOLD, _UNTOLD = 24, 0.8
 
 
@@ -117,9 +117,7 @@ def _thrown(
     sides = []
     for way, back, share in ((forward, backward, part), (backward, forward, 1.0 - part)):
         sure = flow.agreement(way, back) * both
-        # What moves hides what stands, not the other way: flow of the hidden is made up.
-        settled = way * np.clip((sure - 0.2) / 0.3, 0.0, 1.0)[..., None]
-        sides.append(thrown(settled, share, sure, known_HW=both))
+        sides.append(thrown(settled(way, 0.0 * way, sure), share, sure, known_HW=both))
     return sides[0], sides[1]
 
 
@@ -140,8 +138,10 @@ def _moving(early: Thrown, late: Thrown, shown: list[np.ndarray], part: float) -
 
 def _zone(core_HW: np.ndarray, way_HW2: np.ndarray) -> np.ndarray:
     """What moves and all that it passes between the two frames."""
-    far = np.linalg.norm(way_HW2, axis=-1)[core_HW > 0.3]
-    reach = 1 + math.ceil(min(float(np.quantile(far, 0.95)), _FURTHEST_PX))
+    far = float(np.quantile(np.linalg.norm(way_HW2, axis=-1)[core_HW > 0.3], 0.95))
+    if far < _PASSES_PX:
+        return core_HW.astype(np.float32)
+    reach = 1 + math.ceil(min(far, _FURTHEST_PX))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     return cv2.dilate(core_HW.astype(np.float32), disc)
 

@@ -105,6 +105,7 @@ def _lines(luma_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     bright = np.zeros_like(luma_HW)
     dark = np.zeros_like(luma_HW)
+    ridge = np.zeros_like(luma_HW)
     for sigma in (1.0, 2.2):
         soft = cv2.GaussianBlur(luma_HW, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         xx = -(sigma**2) * cv2.filter2D(soft, -1, _SECOND)

@@ -41,7 +41,7 @@ class FinderNet(nn.Module):
         self.back_one = _Block(w1)
         self.head = nn.Conv2d(w1, 4 * len(KINDS), 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        nn.init.constant_(self.head.bias, -4.0)  # most of a frame stays
+        nn.init.constant_(self.head.get_parameter("bias"), -4.0)  # most of a frame stays
 
     def forward(self, seen_BCHW: Tensor) -> Tensor:
         """How likely each pixel is of each kind, as logits (B,3,H,W)."""

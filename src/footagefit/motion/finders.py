@@ -160,16 +160,21 @@ def judged(kind: str, seen: Seen) -> np.ndarray:
 
 def _pieces(seen: Seen, fits: Callable[[np.ndarray, Seen], bool]) -> np.ndarray:
     """The likely pieces that are sure somewhere and fit."""
-    import cv2
-
-    weak = (seen.likely_HW >= _LIKELY).astype(np.uint8)
-    count, labels = cv2.connectedComponents(weak, connectivity=8)
+    count, labels = _labelled(seen.likely_HW >= _LIKELY)
     best = np.zeros(count, np.float32)
     np.maximum.at(best, labels.ravel(), seen.likely_HW.ravel())
     keep = np.zeros(count, bool)
     for at in np.flatnonzero(best[1:] >= _SURE) + 1:
         keep[at] = fits(labels == at, seen)
     return keep[labels]
+
+
+def _labelled(mask_HW: np.ndarray) -> tuple[int, np.ndarray]:
+    """How many pieces a mask has, the background being one, and which each pixel is of."""
+    import cv2
+
+    count, labels = cv2.connectedComponents(mask_HW.astype(np.uint8), connectivity=8)
+    return count, labels.astype(np.int64)
 
 
 def _is_boom(piece: np.ndarray, seen: Seen) -> bool:
@@ -226,7 +231,7 @@ def _seen_again(mask: np.ndarray, others: Sequence[np.ndarray]) -> np.ndarray:
     stray = max(2, round(_STRAY_SHARE * min(mask.shape)))
     block = np.ones((2 * stray + 1, 2 * stray + 1), np.uint8)
     again = np.mean([cv2.dilate(m.astype(np.uint8), block) for m in others], 0)
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    count, labels = _labelled(mask)
     total = np.bincount(labels.ravel(), again.ravel(), minlength=count)
     mean = total / np.maximum(1, np.bincount(labels.ravel(), minlength=count))
     keep = mean >= _SEEN_AGAIN

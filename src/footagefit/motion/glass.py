@@ -17,6 +17,8 @@ from footagefit.signature import coordinates
 from footagefit.signature.record import Lens
 
 _STEP_PX = 8
+_FURTHEST = 1.8  # half-diagonals
+_MOST_EV = 4.0
 
 
 class Glass:
@@ -78,7 +80,3 @@ class Glass:
         lens = coordinates.to_lens(at, size, squeeze=self._shades.squeeze)
         stops = self._shades.stops(lens[:, 0], lens[:, 1]).clip(-_MOST_EV, _MOST_EV)
         return np.exp2(stops).astype(np.float32).reshape(*self.size, 3)
-
-
-_FURTHEST = 1.8
-_MOST_EV = 4.0

@@ -311,11 +311,6 @@ class Chain:
         low, high = sorted((self._place[number], self._place[other]))
         return all(step.still for step in self.steps[low:high])
 
-    def sure(self, number: int, other: int) -> float:
-        """How sure the least sure step between two frames is."""
-        low, high = sorted((self._place[number], self._place[other]))
-        return min((step.sure for step in self.steps[low:high]), default=1.0)
-
 
 def part_of(matrix: np.ndarray, part: float, size: tuple[int, int]) -> np.ndarray:
     """A share of a motion: 0 none, 1 all, more goes on; corners run straight."""

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 
 from footagefit.errors import UnknownName
-from footagefit.motion import flow, looks
+from footagefit.motion import looks
 from footagefit.motion.between import between
 from footagefit.motion.carried import Carried, nothing
 from footagefit.motion.filling import Trackers, filled
+from footagefit.motion.flow import tracker
 from footagefit.motion.glass import Glass
 from footagefit.motion.onward import beside, moved_on
 from footagefit.motion.reach import Reach, joined
@@ -60,6 +61,7 @@ class Propagation:
         self.footage, self.long_px, self.most, self.cache = footage, long_px, most, cache
         self._path, self._others = flow, list(takes)
         self._bytes, self._lens, self._plate = most_bytes // (1 + len(takes)), lens, plate
+        self._trackers = Trackers(tracker(flow), tracker(flow, fine=True))
         self._reach: Reach | None = None
 
     def prepare(self, progress: Progress | None = None) -> None:
@@ -71,10 +73,12 @@ class Propagation:
         Raises:
             UsageError: Every frame of the shot is a hole.
         """
+        self._reach = self._looked(progress)
+
+    def _looked(self, progress: Progress | None) -> Reach:
         first = self.footage.hole(next(iter(self.footage.numbers)))
         glass = Glass(self._lens, (int(first.shape[-2]), int(first.shape[-1])), self._plate)
         gain = glass.gain()
-        self._trackers = Trackers(flow.tracker(self._path), flow.tracker(self._path, fine=True))
         moves = look_at(
             self.footage, long_px=self.long_px, progress=progress, cache=self.cache, glass=glass
         )
@@ -86,7 +90,7 @@ class Propagation:
             take = joined(shelf, moves, theirs)
             takes += [] if take is None else [take]
         shelf = Shelf(self.footage, most_bytes=self._bytes, gain_HWC=gain)
-        self._reach = Reach(shelf, moves, glass, takes)
+        return Reach(shelf, moves, glass, takes)
 
     def way(self, number: int, other: int) -> np.ndarray:
         """The homography from one frame to another, by the camera's move; either may not exist."""
@@ -113,9 +117,7 @@ class Propagation:
 
     def _ready(self) -> Reach:
         if self._reach is None:
-            self.prepare()
-        if self._reach is None:
-            raise RuntimeError("prepare() left nothing behind")
+            self._reach = self._looked(None)
         return self._reach
 
     def _filled(self, number: int, plate: Plate, hole: np.ndarray, reach: Reach) -> Carried:

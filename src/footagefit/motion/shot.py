@@ -24,6 +24,8 @@ from footagefit.motion.sources import Footage
 Progress = Callable[[Iterable[int]], Iterable[int]]
 _FILE = "motion.npz"
 _FORMAT = 1
+_LOOKS_BYTES, _PIXEL_BYTES = 512 << 20, 5
+_SHAPE, _LEAST_PX = 9 / 16, 192
 _SHORT_RUN = 6  # steps: shorter ones do not stand for themselves
 
 
@@ -61,7 +63,7 @@ def look_at(
 
     Args:
         footage: The shot.
-        long_px: Longest side of a look.
+        long_px: Longest side of a look; less where a shot is so long that looks would fill memory.
         progress: Passes frame numbers through, as `commands.progress.track` does.
         cache: Folder of what was made of this very shot; None keeps nothing.
         glass: Looks are straightened by it: motion is then a pinhole's.
@@ -69,6 +71,7 @@ def look_at(
     numbers = list(footage.numbers)
     if not numbers:
         raise UsageError("the shot has no frames")
+    long_px = _affordable(long_px, len(numbers))
     kept = _read(cache, numbers, long_px)
     if kept is not None:
         return kept
@@ -86,6 +89,12 @@ def look_at(
     if cache is not None:
         _write(cache, made, long_px)
     return made
+
+
+def _affordable(long_px: int, count: int) -> int:
+    """Looks are kept all at once: those of very long shots are smaller."""
+    most = (_LOOKS_BYTES / (_PIXEL_BYTES * _SHAPE * count)) ** 0.5
+    return max(_LEAST_PX, min(long_px, int(most)))
 
 
 def _looked(footage: Footage, number: int, long_px: int, glass: Glass | None) -> Look:

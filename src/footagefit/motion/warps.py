@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from footagefit.motion import looks
 
 _ROW = 256  # places a row when they are handed to OpenCV, which takes no picture over 32767 px
+_ROWS = 16_384
 _EDGE_PX = 0.5
 
 
@@ -79,9 +80,6 @@ def at_places(picture_HWC: np.ndarray, at_xy2: np.ndarray, *, cubic: bool = True
     return read.reshape(*lead, count) if picture_HWC.ndim == 3 else read.reshape(lead)
 
 
-_ROWS = 16_384
-
-
 def pixels(size: tuple[int, int]) -> np.ndarray:
     """Every pixel's own place (H,W,2)."""
     y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)
@@ -103,9 +101,3 @@ def within(at_xy2: np.ndarray, size: tuple[int, int], *, edge_px: float = 0.0) -
     x, y = at_xy2[..., 0], at_xy2[..., 1]
     low = edge_px - _EDGE_PX
     return (x >= low) & (x <= size[1] - 1 - low) & (y >= low) & (y <= size[0] - 1 - low)
-
-
-def after(first_HW2: np.ndarray, second_HW2: np.ndarray) -> np.ndarray:
-    """One flow and then another, as one flow."""
-    at = pixels((first_HW2.shape[0], first_HW2.shape[1])) + first_HW2
-    return first_HW2 + at_places(second_HW2, at, cubic=False)

@@ -79,6 +79,10 @@ class Extend:
                 hint="Leave one of them out; extend.overscan goes with either",
             )
 
+        path = _box_file(self.reframe)
+        if path is not None:
+            object.__setattr__(self, "reframe", str(path.absolute()))
+
     @property
     def sides(self) -> bool:
         """Whether any side was given by number."""
@@ -182,6 +186,11 @@ class Canvas:
         return self._track is not None
 
     @property
+    def boxes(self) -> str:
+        """The keyed boxes, wherever they were read from; empty where there are none."""
+        return "" if self._track is None else repr(self._track)
+
+    @property
     def plate_box(self) -> Box:
         """Where the plate's display window lies in the canvas, of one on which it stands still."""
         own = self.plate
@@ -271,9 +280,15 @@ class _BoxTrack:
         return [(f, self.at(f, Box(0, 0, 1, 1))) for f, _ in self.width.keys]
 
 
+def _box_file(text: str | None) -> Path | None:
+    """The file that boxes are to be read from; None where they are written out."""
+    path = None if text is None else Path(text).expanduser()
+    return path if path is not None and path.suffix.lower() in (".csv", ".json") else None
+
+
 def _box_track(text: str) -> _BoxTrack:
-    path = Path(text).expanduser()
-    if path.suffix.lower() in (".csv", ".json"):
+    path = _box_file(text)
+    if path is not None:
         return _of_columns(read_tracks(path), path)
     rows: dict[int, list[float]] = {}
     frame = 0

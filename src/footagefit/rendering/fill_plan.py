@@ -166,8 +166,8 @@ class FillPlan(Plan):
             asked.append(CONFIDENCE)
         return asked
 
-    @cached_property
-    def info(self) -> ClipInfo:  # pyright: ignore[reportIncompatibleVariableOverride]
+    @property
+    def info(self) -> ClipInfo:
         """Of the clip that comes out: as large and as long as it gets."""
         return self.canvas.info(self.timeline.numbers)
 
@@ -182,7 +182,7 @@ class FillPlan(Plan):
             )
 
     @cached_property
-    def key(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def key(self) -> str:
         """Of everything that frames are made from."""
         frames, mask = self.shot_frames, self.mask
         return plain_key(
@@ -199,7 +199,7 @@ class FillPlan(Plan):
                 "background": key_beside(self.background, frames),
                 "alpha": key_beside(self.alpha, frames),
                 "match": None if self.match is None else self.match.hash,
-                "extend": asdict(self.fill.extend),
+                "extend": {**asdict(self.fill.extend), "reframe": self.canvas.boxes},
                 "controls": self.animation.plain(amounts=False),
                 "seed": self.fill.seed,
                 "config": colour.source(),
@@ -218,7 +218,7 @@ class FillPlan(Plan):
         return fit
 
     @cached_property
-    def job(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def job(self) -> dict[str, Any]:
         """What makes this render what it is, for the manifest."""
         reference = self.ask.reference
         return {

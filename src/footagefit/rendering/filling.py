@@ -40,6 +40,7 @@ from footagefit.rendering.replaced import Replaced
 
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
+_UNSURE, _MUCH = 0.4, 0.004  # of a handle's pixels; share of them that is worth a look
 _SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
@@ -70,19 +71,18 @@ class Filler(Renderer):
         plan: What to do.
     """
 
-    plan: FillPlan
-
     def __init__(self, plan: FillPlan) -> None:
         super().__init__(plan)
+        self._plan = plan
         self.footage = plan.footage()
         self.shot = self.footage.shot
         self.gone: list[int] = []
         self.cut: list[int] = []
-        self._ends: dict[int, float] = {}
+        self._ends: dict[int, list[float]] = {}
 
     def look(self, progress: Progress = quiet) -> None:
         """Pass one: what is missing where, and how the shot moves."""
-        plan = self.plan
+        plan = self._plan
         make_folder(plan.fields_path.parent)
         if plan.fill.cleanup.find is not None:
             self._find(progress)
@@ -107,30 +107,30 @@ class Filler(Renderer):
     def _key(self) -> str:
         """Of what frames are made from, what was found among it."""
         mask = self.shot.mask
-        found = None if mask is None or mask is self.plan.mask else clip_key(mask, mask.numbers)
-        return plain_key({"plan": self.plan.key, "found": found})
+        found = None if mask is None or mask is self._plan.mask else clip_key(mask, mask.numbers)
+        return plain_key({"plan": self._plan.key, "found": found})
 
     @cached_property
     def propagation(self) -> Propagation:
         """Real pixels of other frames and takes."""
         return Propagation(
             self.footage,
-            takes=self.plan.other_takes(),
-            cache=self.plan.motion_folder / self._key[:16],
-            most_bytes=self.plan.bounds.kept_bytes // 2,
-            lens=None if self.plan.canvas.moves else Dressing(self.plan.fit.signature).lens,
-            plate=self.plan.canvas.plate_box,
+            takes=self._plan.other_takes(),
+            cache=self._plan.motion_folder / self._key[:16],
+            most_bytes=self._plan.bounds.kept_bytes // 2,
+            lens=None if self._plan.canvas.moves else Dressing(self._plan.fit.signature).lens,
+            plate=self._plan.canvas.plate_box,
         )
 
     @cached_property
     def _making(self) -> Making:
-        return Making(self.plan, self.footage, propagation=self.propagation, work=self.work)
+        return Making(self._plan, self.footage, propagation=self.propagation, work=self.work)
 
     def _find(self, progress: Progress) -> None:
         """Masks of what is to be found, written for a person to look at and correct."""
         from footagefit.rendering.found import write_found
 
-        plan, kind = self.plan, self.plan.fill.cleanup.find
+        plan, kind = self._plan, self._plan.fill.cleanup.find
         assert kind is not None
         done = write_found(kind, plan.clip, plan.found_path, frames=plan.shot_frames)
         for _ in progress(done, total=len(plan.shot_frames), label=f"find {kind}"):
@@ -144,7 +144,7 @@ class Filler(Renderer):
         gone = []
         shown = self.footage.shown
         for number in progress(iter(shown), total=len(shown), label="holes"):
-            frame = self.plan.timeline.frame_of(number)
+            frame = self._plan.timeline.frame_of(number)
             matte = None if frame is None else self.shot.matte(frame)
             if matte is not None and float((matte > 0).float().mean()) > GONE:
                 gone.append(number)
@@ -158,23 +158,27 @@ class Filler(Renderer):
                 hint="Mask less, or widen shot=",
             )
 
-    def _beyond(self, progress: Progress) -> dict[int, float]:
-        """Mean confidence of frames beyond the plate's first and last."""
-        line = self.plan.timeline
-        own = line.shown(self.plan.shot_frames)
+    def _beyond(self, progress: Progress) -> dict[int, list[float]]:
+        """Of frames beyond the plate's first and last: how sure they are, and how much is not.
+
+        Only where the nearest frame has pixels: what lies beside the picture is another matter.
+        """
+        line, shown = self._plan.timeline, self.footage.shown
+        own = line.shown(self._plan.shot_frames)
         far = [n for n in line.numbers if not own[0] <= n <= own[-1]]
-        if not far:
-            return {}
         found = {}
-        for number in progress(iter(far), total=len(far), label="ends"):
-            found[number] = round(float(self.propagation.at(number).confidence_1HW.mean()), 4)
+        for number in progress(iter(far), total=len(far), label="ends") if far else ():
+            near = shown[0] if number < shown[0] else shown[-1]
+            sure = self.propagation.at(number).confidence_1HW[self.footage.hole(near) <= 0]
+            unsure = float((sure < _UNSURE).float().mean())
+            found[number] = [round(float(sure.mean()), 4), round(unsure, 4)]
         return found
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person had better know or look at."""
         lines = []
-        plan = self.plan
+        plan = self._plan
         if plan.fill.cleanup.find is not None:
             path = plan.found_path
             lines.append(f"found: masks in {path}; correct them and say mask={path}")
@@ -186,10 +190,16 @@ class Filler(Renderer):
         if made:
             lines.append(f"frames that the plate does not have, made: {ranges(made)}")
         if self.cut:
-            worst = max(self._ends[n] for n in self.cut)
+            best = max(self._ends[n][0] for n in self.cut)
             lines.append(
                 f"not made: {ranges(self.cut)}: confidence ends there "
-                f"({worst:.2f}, and {ENDS:g} is wanted)"
+                f"({best:.2f}, and {ENDS:g} is wanted)"
+            )
+        odd = {n: e[1] for n, e in self._ends.items() if e[1] > _MUCH and n not in self.cut}
+        if odd:
+            lines.append(
+                f"look closely at {ranges(odd)}: how {max(odd.values()):.1%} of the frame goes on "
+                "cannot be told"
             )
         return tuple(lines)
 
@@ -197,13 +207,13 @@ class Filler(Renderer):
     def frames(self) -> list[int]:
         """Frames that are written."""
         cut = set(self.cut)
-        return [number for number in self.plan.frames if number not in cut]
+        return [number for number in self._plan.frames if number not in cut]
 
     def write(self, progress: Progress = quiet) -> int:
         """Pass two; what was kept of the shot's motion goes when all is written."""
         written = super().write(progress)
-        if not self.plan.ask.part and not unfinished(manifest_path(self.plan.out)):
-            self.plan.forget()
+        if not self._plan.ask.part and not unfinished(manifest_path(self._plan.out)):
+            self._plan.forget()
         return written
 
     def _made(self, todo: Sequence[int], writer: Writer) -> Iterator[int]:
@@ -211,7 +221,7 @@ class Filler(Renderer):
             filled = self.filled(number)
             result = self.result_of(filled)
             helps = filled.native is not None and (
-                self.plan.clip.info.codec == "exr" or result.keep_HW is not None
+                self._plan.clip.info.codec == "exr" or result.keep_HW is not None
             )
             writer.write(
                 number,
@@ -228,21 +238,21 @@ class Filler(Renderer):
         """As it is written: premultiplied, with the layers that were asked for."""
         rgb, a = filled.rgb_CHW, filled.alpha_1HW
         layers = {MASK: filled.made_1HW, CONFIDENCE: filled.confidence_1HW}
-        asked = {name: layers[name] for name in self.plan.layers}
+        asked = {name: layers[name] for name in self._plan.layers}
         if a is not None:
             rgb = torch.where(a == 0, rgb, rgb * a)
         return Result(rgb, a, filled.keep_HW, asked)
 
     def filled(self, number: int) -> Filled:
         """A frame with every pixel it lacks."""
-        if self.plan.alpha is not None:
+        if self._plan.alpha is not None:
             return self._replaced(number)
         if number not in self.footage.shown:
             return self._whole(number)
         laid = self.footage.laid(number)
-        strength = self.plan.animation.amounts_at(number).strength
+        strength = self._plan.animation.amounts_at(number).strength
         made = laid.made_1HW
-        if not self.plan.canvas.grows:
+        if not self._plan.canvas.grows:
             made = made * strength
         rgb, confidence = laid.rgb_CHW, torch.ones_like(made)
         if bool((made > 0).any()):
@@ -254,14 +264,14 @@ class Filler(Renderer):
 
     def _whole(self, number: int) -> Filled:
         """A frame that the plate does not have, or of which nothing is to be used."""
-        size = self.plan.canvas.size
+        size = self._plan.canvas.size
         everywhere = torch.ones(1, *size)
         carried = self.propagation.at(number)
         near = min(self.footage.shown, key=lambda n: (abs(n - number), n))
         pixels = self._making.pixels(number, torch.zeros(3, *size), everywhere, carried, near=near)
         sure = _marked(everywhere, carried)
         if number not in self.gone:
-            alpha = everywhere if self.plan.clip.info.alpha else None
+            alpha = everywhere if self._plan.clip.info.alpha else None
             return Filled(pixels, alpha, everywhere, sure, None, self.footage.blank(near))
         laid = self.footage.laid(number)
         rgb, sure = _put(laid.rgb_CHW, pixels, laid.made_1HW), _marked(laid.made_1HW, carried)
@@ -270,18 +280,18 @@ class Filler(Renderer):
 
     def _replaced(self, number: int) -> Filled:
         """A frame before another background."""
-        frame = self.plan.timeline.frame_of(number)
+        frame = self._plan.timeline.frame_of(number)
         assert frame is not None
         laid = self.footage.laid(number)
         front = laid.made_1HW  # the matte that was laid is of what stays in front
         rgb = self._behind.frame(frame, laid.rgb_CHW.nan_to_num(0.0, 65504.0, -1.0), front)
-        kept = laid.native is not None and self.plan.match is None
+        kept = laid.native is not None and self._plan.match is None
         keep = front[0] >= 1.0 if kept else None
         return Filled(rgb, laid.alpha_1HW, 1.0 - front, torch.ones_like(front), keep, laid.native)
 
     @cached_property
     def _behind(self) -> Replaced:
-        plan = self.plan
+        plan = self._plan
         assert plan.background is not None
         return Replaced(self.shot, plan.background, plan.shot_frames, match=plan.match)
 
@@ -290,12 +300,12 @@ class Filler(Renderer):
         return "none"
 
     def _source(self, number: int) -> str:
-        frame = self.plan.timeline.frame_of(number)
-        there = frame is not None and frame in self.plan.shot_frames
-        return file_of(self.plan.clip, frame).name if frame is not None and there else ""
+        frame = self._plan.timeline.frame_of(number)
+        there = frame is not None and frame in self._plan.shot_frames
+        return file_of(self._plan.clip, frame).name if frame is not None and there else ""
 
     def _references(self) -> str:
-        return ", ".join(take.info.path.name for take in self.plan.takes)
+        return ", ".join(take.info.path.name for take in self._plan.takes)
 
 
 def _put(plate: Tensor, pixels: Tensor, made: Tensor) -> Tensor:
@@ -314,14 +324,14 @@ def _marked(made: Tensor, carried: Carried) -> Tensor:
     return 1.0 - made * (1.0 - carried.confidence_1HW.clamp_max(_SUREST))
 
 
-def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:
+def _beyond_confidence(ends: dict[int, list[float]], shown: Sequence[int]) -> list[int]:
     """Frames from the first on, outwards, whose confidence is too low."""
     cut = []
     for side in (
         sorted((n for n in ends if n < shown[0]), reverse=True),
         sorted(n for n in ends if n > shown[-1]),
     ):
-        low = next((i for i, n in enumerate(side) if ends[n] < ENDS), len(side))
+        low = next((i for i, n in enumerate(side) if ends[n][0] < ENDS), len(side))
         cut += side[low:]
     return sorted(cut)
 

@@ -176,7 +176,8 @@ def teach(lesson: Lesson) -> Path:
     folder = Path(lesson.out)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(lesson.seed)
-    net = FinderNet(width=lesson.width).to(memory_format=torch.channels_last)
+    net = FinderNet(width=lesson.width)
+    net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     pool = Pool(Scenes(folder, seed=lesson.seed, count=lesson.scenes), lesson)
 
     def loss(step: int) -> Tensor:

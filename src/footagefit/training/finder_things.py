@@ -230,8 +230,8 @@ def _speck(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     radius = 0.8 * 9 ** rng.random()
     centre = rng.random(2) * np.array(size[::-1])
     turn = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    wobble = 1 + 0.35 * sum(rng.normal() / k * np.sin(k * turn + 6.3 * rng.random())
-                            for k in (1, 2, 3))  # fmt: skip
+    waves = [rng.normal() / k * np.sin(k * turn + 6.3 * rng.random()) for k in (1, 2, 3)]
+    wobble = 1 + 0.35 * np.sum(waves, 0)
     stretch = rng.uniform(0.5, 1.0)
     outline = np.stack([np.cos(turn), stretch * np.sin(turn)], 1) * radius * wobble[:, None]
     return filled(centre + outline, size)
