@@ -152,7 +152,7 @@ class FillModel(Model):
         return {
             "gain": gain,
             "offset": look["made"],
-            "confidence": 1.0 - there * self._free(_known(given)),
+            "confidence": 1.0 - there * (1.0 - self.kept(given.guide[:, 3:4])),
         }
 
     def predict(self, given: Given) -> Tensor:
@@ -161,7 +161,8 @@ class FillModel(Model):
 
     def kept(self, confidence: Tensor) -> Tensor:
         """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
-        return 1.0 - self._free(confidence)
+        off = ((self.sure - confidence) / (self.sure - self.unsure)).clamp(0.0, 1.0)
+        return 1.0 - off * off * (3.0 - 2.0 * off)
 
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
@@ -286,14 +287,13 @@ class FillModel(Model):
         return seen.stops + self.noise_stops * seen.free * seen.hole * seen.noise
 
     def _free(self, known: Tensor) -> Tensor:
-        """1 where nothing near is known, 0 where carried pixels are kept and in thin holes.
+        """How far the network may depart: not where carried pixels are sure, nor in thin holes.
 
         Right beside what is known a smooth surface is hard to beat.
         """
-        off = ((self.sure - known) / (self.sure - self.unsure)).clamp(0.0, 1.0)
         round_ = F.avg_pool2d(known, _NEAR_PX, 1, _NEAR_PX // 2, count_include_pad=False)
         far = ((_THIN - round_) / (_THIN - _DEEP)).clamp(0.0, 1.0)
-        return off * off * (3.0 - 2.0 * off) * far
+        return (1.0 - self.kept(known)) * far
 
     def _tokens(self, given: Given) -> Tensor:
         reference = given.reference
