@@ -90,7 +90,8 @@ def main() -> None:
                 contract(shots[0], options.fits, work / "contract", quick=options.quick),
             )
         if "speed" in options.only:
-            add("Time and memory", speed(options.fits, work / "speed", quick=options.quick))
+            hd = ((90, 160), 4) if options.quick else ((1080, 1920), options.hd_frames)
+            add("Time and memory", speed(options.fits, work / "speed", size=hd[0], count=hd[1]))
     show("Fill", rows, options.json)
 
 
@@ -106,6 +107,7 @@ def _options():
     options.frames = 12 if quick else int(said.get("frames", 24))
     options.real_frames = int(said.get("real_frames", options.frames))
     options.long_px = int(said.get("long_px", 480))
+    options.hd_frames = int(said.get("hd_frames", 60))
     options.seeds = int(said.get("seeds", 4))
     options.staged = STAGED[:1] if quick else STAGED
     options.hung = () if quick else HUNG
