@@ -200,7 +200,7 @@ def _scored(shot: Shot, hole: Hole, options, folder: Path) -> dict[str, Any]:
     if known and hole.kind in ("tube", "wire", "border"):
         pictures = ([shot.plates[n] for n in hole.judged], [hole.masks[n] for n in hole.judged],
                     [shot.truth[n] for n in hole.judged])  # fmt: skip
-        found = grain(done["ours"].frames, *pictures)
+        found = grain(done["ours"], *pictures)
         ways["ours"] |= {f"grain {name}": value for name, value in found.items()}
     return asdict(Scored(shot.name, hole.kind, shot.moves, not known, hole.seen, ways))
 
@@ -267,8 +267,8 @@ def _still(scores: Sequence[Scored]) -> list[Row]:
         return []
     means = {way: float(np.mean([s.ways[way]["behind"] for s in some])) for way in some[0].ways}
     value = means.pop("ours")
-    return [Row(f"{some[0].kind}, locked camera, still background, staged", "dB", value, means, ">= 35",
-                value >= 35.0)]  # fmt: skip
+    what = f"{some[0].kind}, locked camera, still background, staged"
+    return [Row(what, "dB", value, means, ">= 35", value >= 35.0)]
 
 
 def _quality(scores: Sequence[Scored]) -> list[Row]:
