@@ -169,7 +169,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
         ([wide, "extend.reframe=track.csv"], "no such file"),
         ([wide, "extend.tail=2", "frames=1001-1030"], "the result has frames 1001-1010"),
         ([wide, "extend.overscan=4", f"out={tmp_path / 'o' / 'e.####.dpx'}"], "overscan lies"),
-        (["fit=base/mach"], "unknown base 'base/mach'; known: base/cleanup, base/extend"),
+        (["fit=base/mach"], "unknown base 'base/mach'; known: base/match"),
     ]  # fmt: skip
     for more, expected in cases:
         code, _, err = footagefit("infer", f"plate={plate}", f"out={out}", *more)

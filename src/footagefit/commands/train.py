@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from footagefit import config
 from footagefit.config import Raw
-from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, UsageError
+from footagefit.errors import AlreadyThere, UnknownName, UsageError
 from footagefit.training.mirrors import Tracking
 from footagefit.training.settings import MAY_CHANGE, Settings
 
@@ -71,6 +68,9 @@ def train(
     if dry_run:
         return 0
     numbers = _run(plan, folder, new=resume is None)
+    if plan.settings.cache_only:
+        print("latents are in the cache; say trainer.cache_only=false to train on them")
+        return 0
     fit = folder.parent.parent / "fits" / folder.name
     finish(folder, fit, numbers, replace=resume is not None)
     _print_result(fit, folder, numbers)
@@ -90,6 +90,7 @@ def fitting(recipe: Recipe) -> Recipe:
 
 def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
+    from footagefit.training.launch import over_devices
     from footagefit.training.lessons import forget, with_lessons
     from footagefit.training.run import execute
     from footagefit.training.shows import (
@@ -116,10 +117,10 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     if new:
         plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
     plan.write(folder)
-    if plan.settings.devices == 1:
+    if plan.settings.ranks == 1:
         numbers = execute(folder, sides, plan=plan)
     else:
-        numbers = _over_devices(plan.settings.devices, folder)
+        numbers = over_devices(folder, plan.settings)
     forget(folder)
     return numbers
 
@@ -164,22 +165,6 @@ def work_of(show: Path) -> Path:
     from footagefit.dailies.show import load_show
 
     return load_show(show).work
-
-
-def _over_devices(devices: int, folder: Path) -> Mapping[str, float]:
-    from footagefit.training.worker import RESULT
-
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={devices}", "-m", "footagefit.training.worker", str(folder)]
-    (folder / RESULT).unlink(missing_ok=True)
-    done = subprocess.run(command, check=False)
-    if done.returncode or not (folder / RESULT).exists():
-        raise FootagefitError(
-            "a rank stopped; what it said is above",
-            path=folder,
-            hint=f"Mend it, then go on with resume={folder}",
-        )
-    return json.loads((folder / RESULT).read_text(encoding="utf-8"))
 
 
 def scanned(show: Path) -> None:

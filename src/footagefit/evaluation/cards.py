@@ -160,6 +160,7 @@ def _text(fit: Path, card: Mapping[str, Any], fits: Path) -> str:
         *_notes(card),
         "## What it began from",
         *_ancestry(card, fits),
+        *_pretrained(card.get("weights") or {}),
         "## Numbers",
         *_numbers(card),
         "## Where it fails",
@@ -226,6 +227,16 @@ def _ancestry(card: Mapping[str, Any], fits: Path) -> list[str]:
                 f"- {name}: a fit of the show {lineage.get('show')}; the show's own rights"
             )
     return ["\n".join(lines)]
+
+
+def _pretrained(weights: Mapping[str, str]) -> list[str]:
+    """The base that a diffusion fit is part of, which is not in it."""
+    if "base" not in weights:
+        return []
+    return [
+        f"It goes with the pretrained base {weights['base']} (content `{weights['base_hash']}`, "
+        f"licence: {weights['base_licence']}), which it does not hold."
+    ]
 
 
 def _numbers(card: Mapping[str, Any]) -> list[str]:

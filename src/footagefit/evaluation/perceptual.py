@@ -53,6 +53,10 @@ class Lpips:
     @torch.no_grad()
     def of_codes(self, one: Tensor, other: Tensor) -> Tensor:
         """LPIPS of display pictures in 0..1."""
+        return self.between(one, other)
+
+    def between(self, one: Tensor, other: Tensor) -> Tensor:
+        """The same, to be learnt from."""
         self._net.to(one.device)
         value = self._net(one.float() * 2.0 - 1.0, other.float() * 2.0 - 1.0)
         return value.flatten()

@@ -11,9 +11,9 @@ multiples of looks are looks, and all zeros leave the plate as it is.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from footagefit.records import Given, Pair
 
 Look = dict[str, Tensor]
+Sizes = Callable[[int, int], tuple[int, int]]  # rows and columns to rows and columns
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Model(nn.Module, ABC):
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
         """What was done, as layers for the comp; `plate x gain + offset` is the result."""
 
+    def about(self) -> dict[str, str]:
+        """What its weights go with that is not in them; kept with every file of weights."""
+        return {}
+
     def followed(self, look: Look, amounts: Amounts) -> Look:
         """As much of a look as is asked for; of a model that tells no parts apart, its strength."""
         return scaled(look, amounts.strength)
@@ -86,12 +91,26 @@ def small_size(height: int, width: int, *, long_px: int, cell_px: int) -> tuple[
     return rows, columns
 
 
+def bucket(height: int, width: int, *, side_px: int, cell_px: int) -> tuple[int, int]:
+    """Rows and columns of about this shape with as many pixels as a square, in whole cells."""
+    shape = (height / width) ** 0.5
+    rows = max(1, round(side_px * shape / cell_px)) * cell_px
+    columns = max(1, round(side_px / shape / cell_px)) * cell_px
+    return rows, columns
+
+
 def shrunk(given: Given, *, long_px: int, cell_px: int) -> Given:
     """Every picture at `long_px`, light averaged; one way for frames and their proxies."""
-    size = small_size(*given.plate.shape[-2:], long_px=long_px, cell_px=cell_px)
+    size_of = partial(small_size, long_px=long_px, cell_px=cell_px)
+    return shrunk_to(given, size_of, size_of)._replace(noise=given.noise[:, :0])
+
+
+def shrunk_to(given: Given, size_of: Sizes, reference_size_of: Sizes) -> Given:
+    """Every picture at a size that its own gives; noise stays as it is, to stay white."""
+    size = size_of(*given.plate.shape[-2:])
     reference = given.reference
     if reference.shape[1]:
-        wanted = small_size(*reference.shape[-2:], long_px=long_px, cell_px=cell_px)
+        wanted = reference_size_of(*reference.shape[-2:])
         flat = resampled(reference.flatten(0, 1), wanted)
         reference = flat.unflatten(0, reference.shape[:2])
     return Given(
@@ -100,7 +119,7 @@ def shrunk(given: Given, *, long_px: int, cell_px: int) -> Given:
         mask=resampled(given.mask, size),
         reference=reference,
         vector=given.vector,
-        noise=given.noise[:, :0],
+        noise=given.noise,
     )
 
 

@@ -14,7 +14,7 @@ from footagefit.errors import WrongValue
 from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
 from footagefit.models.nets.follow import followed
-from footagefit.models.nets.light import TOE, stops
+from footagefit.models.nets.light import gain_and_offset, stops
 from footagefit.models.objectives import LightError, Roughness
 from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_global
 from footagefit.records import Given, Pair
@@ -94,12 +94,9 @@ class FieldModel(Model):
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
         """`gain` and `offset` (B,3,H,W): plate x gain + offset is the result."""
         grid = with_global(look["everywhere"], look["cells"])
-        # A light of x becomes x g + TOE (g - 1): g is read off two lights in the same place.
         out = slice_and_apply(given.plate, grid, self.guide, way=self.way)
-        gain = (out + TOE) / (given.plate + TOE)
-        safe = (given.plate + TOE).abs() > 1e-4
-        gain = torch.where(safe, gain, torch.ones_like(gain))
-        return {"gain": gain, "offset": out - given.plate * gain}
+        gain, offset = gain_and_offset(given.plate, out)
+        return {"gain": gain, "offset": offset}
 
     def loss(self, pair: Pair, *, rng: torch.Generator) -> dict[str, Tensor]:
         """`light`: error at random pixels of the plate; `field`: the field's roughness."""

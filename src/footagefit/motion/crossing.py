@@ -27,7 +27,7 @@ _MOVES_PX = (0.35, 1.0)  # looked at: less is what stands still anyhow
 _UNLIKE_EV = 0.35
 _ALIKE_EV, _SOFT_PX = 0.08, 1.5
 _UNCOVERED = 0.6  # how sure what a moving thing uncovers is: one frame alone shows it
-_FURTHEST_PX = 24.0
+_PASSES_PX, _FURTHEST_PX = 2.5, 24.0  # less uncovers next to nothing
 _LEAST_TOLD, _UNTOLD = 24, 0.8
 
 
@@ -138,8 +138,10 @@ def _moving(early: Thrown, late: Thrown, shown: list[np.ndarray], part: float) -
 
 def _zone(core_HW: np.ndarray, way_HW2: np.ndarray) -> np.ndarray:
     """What moves and all that it passes between the two frames."""
-    far = np.linalg.norm(way_HW2, axis=-1)[core_HW > 0.3]
-    reach = 1 + math.ceil(min(float(np.quantile(far, 0.95)), _FURTHEST_PX))
+    far = float(np.quantile(np.linalg.norm(way_HW2, axis=-1)[core_HW > 0.3], 0.95))
+    if far < _PASSES_PX:
+        return core_HW.astype(np.float32)
+    reach = 1 + math.ceil(min(far, _FURTHEST_PX))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)
     return cv2.dilate(core_HW.astype(np.float32), disc)
 

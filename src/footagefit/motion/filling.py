@@ -82,8 +82,7 @@ def filled(
     y, x = np.nonzero(hole_HW)
     inner = np.stack([x, y], 1).astype(np.float32)
     ring = _ring(hole_HW, plate.known_HW, round(_RING_STEPS * part.step))
-    inside: list[View] = []
-    around: list[View] = []
+    inside, around = list[View](), list[View]()
     candidates = reach.candidates(number, inner)
     room = _VIEWS_BYTES // (_PLACE_BYTES * len(inner))
     for chosen in choose(candidates, most=min(most, max(_FEWEST, room))):
@@ -107,11 +106,8 @@ def filled(
         made = _middle(_with_movers(inside, sides, known, plate, inner, ring, track))
     own = plate.codes_HWC[ring[:, 1].astype(int), ring[:, 0].astype(int)]
     close = seams.field(own - beside.codes_N3, beside.sure_N, ring, inner, part)
-    light = looks.straight(made.codes_N3 + close)
-    gain = reach.shelf.gain_HWC
-    if gain is not None:
-        light = light * gain[y, x]
-    return _put(hole_HW, light, made.sure_N, made.grain_N)
+    gain = 1.0 if reach.shelf.gain_HWC is None else reach.shelf.gain_HWC[y, x]
+    return _put(hole_HW, looks.straight(made.codes_N3 + close) * gain, made.sure_N, made.grain_N)
 
 
 def _middle(views: list[View]) -> Merged:

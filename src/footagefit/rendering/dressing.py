@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import FootagefitWarning
-from footagefit.motion import spreading
+from footagefit.motion import homography, spreading, tracking, warps
+from footagefit.motion.sources import Footage
 from footagefit.signature import chromatic, coordinates, grain_patches, sharpness
 from footagefit.signature.grain import Grain, fit
 from footagefit.signature.grain_synthesis import Synthesis
@@ -32,6 +33,7 @@ _BAND_PX = 5.0  # of each side of a seam, at HD
 _REACH_PX = 40.0  # into the hole, at HD, over which a seam's field fades
 _MOST_EV = 0.35
 _TOE = 2.0**-6
+_MEETS = 0.8  # how sure of its place a pixel must be to tell grain
 _FALLS = 1.5  # times that grain may be stronger than at the next brighter level
 _DARK, _STOPS_BELOW, _MOST_SHARE = 0.05, 8.0, 0.12  # light, stops, share of the light
 _ROUGH_EV = 0.25  # of a band, from which it tells little about its neighbour
@@ -201,20 +203,24 @@ def _means(stops_HWC: np.ndarray, side: np.ndarray, band: float) -> tuple[np.nda
     return mean, np.sqrt(np.maximum(square - mean**2, 0.0)).mean(-1)
 
 
-def measured(plates: Sequence[Tensor], holes: Sequence[Tensor]) -> Grain | None:
-    """The grain of a shot without a signature, from what surrounds its holes.
+def measured(footage: Footage, numbers: Sequence[int]) -> Grain | None:
+    """The grain of a shot without a signature.
+
+    Bricks pass for grain in a single frame; what differs between a frame and the next one, laid
+    over it, is grain twice.
 
     Args:
-        plates: A few frames (3,H,W), always the same ones of a shot.
-        holes: Where they have no pixel (1,H,W).
+        footage: The shot.
+        numbers: A few of its frames, always the same ones; those after them are read, too.
     """
+    there = [n for n in footage.numbers if not bool((footage.hole(n) > 0).all())]
     parts = []
-    for plate, hole in zip(plates, holes, strict=True):
-        if bool((hole > 0).all()):
+    for number in numbers:
+        place = there.index(number) if number in there else None
+        if place is None or len(there) < 2:
             continue
-        # A hole becomes flat black: blocks of it are no picture, and left out.
-        light = coordinates.channels_last(torch.where(hole > 0, torch.zeros(()), plate))
-        parts.append(grain_patches.patches(light))
+        other = there[place + 1] if place + 1 < len(there) else there[place - 1]
+        parts.append(_patches(footage, number, other))
     parts = [p for p in parts if len(p.level_NC)]
     found = fit(grain_patches.Patches.joined(parts)) if parts else None
     if found is None:
@@ -223,6 +229,21 @@ def measured(plates: Sequence[Tensor], holes: Sequence[Tensor]) -> Grain | None:
             FootagefitWarning, stacklevel=2,
         )  # fmt: skip
     return None if found is None else plausible(found)
+
+
+def _patches(footage: Footage, number: int, other: int) -> grain_patches.Patches:
+    """Patches of a frame and of another laid over it; where they do not meet both are black."""
+    plate, hole = footage.plate(number), footage.hole(number)
+    beside, gone = footage.plate(other), footage.hole(other)
+    meet = (hole <= 0) & (gone <= 0)
+    if not homography.between(plate, beside, hole_1HW=hole, other_hole_1HW=gone).still:
+        way, sure = tracking.dense(plate, beside, hole_1HW=hole, other_hole_1HW=gone)
+        size = (int(plate.shape[-2]), int(plate.shape[-1]))
+        at = torch.from_numpy(warps.pixels(size)) + way.permute(1, 2, 0)
+        beside, _ = (picture[0] for picture in warps.sampled(beside[None], at[None]))
+        meet = sure > _MEETS
+    frames = (torch.where(meet, picture, torch.zeros(())) for picture in (plate, beside))
+    return grain_patches.patches(*(coordinates.channels_last(f) for f in frames))
 
 
 def plausible(grain: Grain) -> Grain:

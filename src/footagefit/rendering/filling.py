@@ -40,6 +40,7 @@ from footagefit.rendering.replaced import Replaced
 
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
+_UNSURE, _MUCH = 0.4, 0.004  # of a handle's pixels; share of them that is worth a look
 _SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
@@ -77,7 +78,7 @@ class Filler(Renderer):
         self.shot = self.footage.shot
         self.gone: list[int] = []
         self.cut: list[int] = []
-        self._ends: dict[int, float] = {}
+        self._ends: dict[int, list[float]] = {}
 
     def look(self, progress: Progress = quiet) -> None:
         """Pass one: what is missing where, and how the shot moves."""
@@ -129,7 +130,7 @@ class Filler(Renderer):
         """Masks of what is to be found, written for a person to look at and correct."""
         from footagefit.rendering.found import write_found
 
-        plan, kind = self.plan, self._plan.fill.cleanup.find
+        plan, kind = self._plan, self._plan.fill.cleanup.find
         assert kind is not None
         done = write_found(kind, plan.clip, plan.found_path, frames=plan.shot_frames)
         for _ in progress(done, total=len(plan.shot_frames), label=f"find {kind}"):
@@ -157,16 +158,20 @@ class Filler(Renderer):
                 hint="Mask less, or widen shot=",
             )
 
-    def _beyond(self, progress: Progress) -> dict[int, float]:
-        """Mean confidence of frames beyond the plate's first and last."""
-        line = self._plan.timeline
+    def _beyond(self, progress: Progress) -> dict[int, list[float]]:
+        """Of frames beyond the plate's first and last: how sure they are, and how much is not.
+
+        Only where the nearest frame has pixels: what lies beside the picture is another matter.
+        """
+        line, shown = self._plan.timeline, self.footage.shown
         own = line.shown(self._plan.shot_frames)
         far = [n for n in line.numbers if not own[0] <= n <= own[-1]]
-        if not far:
-            return {}
         found = {}
-        for number in progress(iter(far), total=len(far), label="ends"):
-            found[number] = round(float(self.propagation.at(number).confidence_1HW.mean()), 4)
+        for number in progress(iter(far), total=len(far), label="ends") if far else ():
+            near = shown[0] if number < shown[0] else shown[-1]
+            sure = self.propagation.at(number).confidence_1HW[self.footage.hole(near) <= 0]
+            unsure = float((sure < _UNSURE).float().mean())
+            found[number] = [round(float(sure.mean()), 4), round(unsure, 4)]
         return found
 
     @property
@@ -185,10 +190,16 @@ class Filler(Renderer):
         if made:
             lines.append(f"frames that the plate does not have, made: {ranges(made)}")
         if self.cut:
-            worst = max(self._ends[n] for n in self.cut)
+            best = max(self._ends[n][0] for n in self.cut)
             lines.append(
                 f"not made: {ranges(self.cut)}: confidence ends there "
-                f"({worst:.2f}, and {ENDS:g} is wanted)"
+                f"({best:.2f}, and {ENDS:g} is wanted)"
+            )
+        odd = {n: e[1] for n, e in self._ends.items() if e[1] > _MUCH and n not in self.cut}
+        if odd:
+            lines.append(
+                f"look closely at {ranges(odd)}: how {max(odd.values()):.1%} of the frame goes on "
+                "cannot be told"
             )
         return tuple(lines)
 
@@ -313,14 +324,14 @@ def _marked(made: Tensor, carried: Carried) -> Tensor:
     return 1.0 - made * (1.0 - carried.confidence_1HW.clamp_max(_SUREST))
 
 
-def _beyond_confidence(ends: dict[int, float], shown: Sequence[int]) -> list[int]:
+def _beyond_confidence(ends: dict[int, list[float]], shown: Sequence[int]) -> list[int]:
     """Frames from the first on, outwards, whose confidence is too low."""
     cut = []
     for side in (
         sorted((n for n in ends if n < shown[0]), reverse=True),
         sorted(n for n in ends if n > shown[-1]),
     ):
-        low = next((i for i, n in enumerate(side) if ends[n] < ENDS), len(side))
+        low = next((i for i, n in enumerate(side) if ends[n][0] < ENDS), len(side))
         cut += side[low:]
     return sorted(cut)
 

@@ -123,6 +123,7 @@ def save_fit(
     weights: Mapping[str, Any],
     card: Mapping[str, Any],
     signature: Mapping[str, Any] | None = None,
+    about: Mapping[str, str] | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a fit: whole, or not at all.
@@ -133,6 +134,7 @@ def save_fit(
         weights: The model's state, tensors by name.
         card: Lineage and numbers; `format`, `code_version` and `files` are filled in.
         signature: Measured values by name.
+        about: What the weights go with (`Model.about`); kept in their file and in the card.
         replace: Take the place of a fit that is there.
 
     Raises:
@@ -149,11 +151,13 @@ def save_fit(
     part.mkdir(parents=True)
     try:
         plain = {n: t.detach().cpu().contiguous().clone() for n, t in weights.items()}
-        save_file(plain, part / WEIGHTS)
+        save_file(plain, part / WEIGHTS, metadata=dict(about) if about else None)
         (part / RECIPE).write_text(_recipe_text(recipe), encoding="utf-8")
         (part / SIGNATURE).write_text(_json(dict(signature or {})), encoding="utf-8")
         files = {name: _sha256(part / name) for name in _HASHED}
         whole = {**card, "format": FORMAT, "code_version": __version__, "files": files}
+        if about:
+            whole["weights"] = dict(about)
         (part / CARD).write_text(_json(whole), encoding="utf-8")
         if path.exists():
             shutil.rmtree(path)
@@ -224,6 +228,14 @@ def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:
     from footagefit.signature import record
 
     return replace(loaded, signature=record.plain(record.read(signature)))
+
+
+def read_about(weights: Path) -> dict[str, str]:
+    """What a file of weights says it goes with; nothing of the weights is read."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="pt") as opened:
+        return {n: v for n, v in (opened.metadata() or {}).items() if n != "format"}
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -125,5 +125,4 @@ class Making:
         shown = self.footage.shown
         some = [shown[i * (len(shown) - 1) // 2] for i in range(3)]
         few = sorted(set(some))
-        grain = measured([self.footage.plate(n) for n in few], [self.footage.hole(n) for n in few])
-        return Dressing(self.plan.fit.signature, grain=grain)
+        return Dressing(self.plan.fit.signature, grain=measured(self.footage, few))

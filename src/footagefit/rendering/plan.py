@@ -72,6 +72,7 @@ class Ask:
         device: Where to compute.
         threads: Encoding threads.
         memory_gb: Memory to stay within.
+        half: Decide looks in half precision, where that changes nothing to be seen.
         grain: `keep` it as the look leaves it, or `match`: degrain, work, regrain.
         signature: What the show measured as; the fit's own by default.
         fill: What is asked of fits that make pixels alone.
@@ -103,6 +104,7 @@ class Ask:
     device: str = "auto"
     threads: int | None = None
     memory_gb: float | None = None
+    half: bool = False
     grain: GrainWay = "keep"
     signature: Path | None = None
     fill: Filling = field(default_factory=Filling)
@@ -280,6 +282,7 @@ class Plan:
                 "mask": key_beside(self.mask, self.shot_frames),
                 "controls": self.animation.plain(amounts=False),
                 "config": colour.source(),
+                **({"half": True} if self.ask.half else {}),
             }
         )
 
@@ -347,7 +350,10 @@ class Plan:
     def work(self) -> Work:
         """Devices, and how much they take at once."""
         bounds = self.bounds
-        return Work(self.fit.model, self.devices, depth=bounds.depth, readers=min(2, bounds.depth))
+        readers = min(2, bounds.depth)
+        return Work(
+            self.fit.model, self.devices, depth=bounds.depth, readers=readers, half=self.ask.half
+        )
 
     @cached_property
     def bounds(self) -> Bounds:

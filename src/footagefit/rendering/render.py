@@ -98,6 +98,7 @@ def render(
     device: str = "auto",
     threads: int | None = None,
     memory_gb: float | None = None,
+    half: bool = False,
     progress: Progress = quiet,
 ) -> Rendered:
     """Take a shot through a fit.
@@ -126,6 +127,8 @@ def render(
         device: `auto`, `cpu`, `cuda:0`, `cuda:0,cuda:1`, `mps`.
         threads: Encoding threads.
         memory_gb: Memory to stay within; half of what is free by default.
+        half: Decide looks in half precision where that changes nothing to be seen; pixels are
+            worked on in float32 always.
         progress: Shows how far it is.
 
     Raises:
@@ -156,6 +159,7 @@ def render(
         device=device,
         threads=threads,
         memory_gb=memory_gb,
+        half=half,
     )
     return run(plan_of(ask), progress=progress)
 

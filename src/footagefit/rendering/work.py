@@ -11,7 +11,7 @@ import os
 import queue
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -80,6 +80,7 @@ class Work:
         batch: Small pictures looked at together.
         depth: Frames read ahead.
         readers: Frames read at the same time.
+        half: Decide looks in half precision.
     """
 
     def __init__(
@@ -90,8 +91,9 @@ class Work:
         batch: int = 8,
         depth: int = 3,
         readers: int = 2,
+        half: bool = False,
     ) -> None:
-        self.batch, self.depth, self.readers = batch, depth, readers
+        self.batch, self.depth, self.readers, self.half = batch, depth, readers, half
         self._models: dict[torch.device, Model] = {}
         self._free: queue.Queue[torch.device] = queue.Queue()
         for index, device in enumerate(devices):
@@ -152,6 +154,13 @@ class Work:
         cpu = torch.device("cpu")
         self._models[cpu] = self._models.pop(device).to(cpu)
         return cpu
+
+
+def lighter(device: torch.device, *, half: bool) -> AbstractContextManager[object]:
+    """Half precision for what a network multiplies, where it is asked for."""
+    if not half:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.float16)
 
 
 @contextmanager

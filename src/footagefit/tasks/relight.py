@@ -70,7 +70,7 @@ class Relight(Task):
                 "strength": Control("", 0.0, 1.0, 1.0, "how much of the change to make"),
                 **CONTROLS,
             },
-            models=("relight",),
+            models=("relight", "diffusion"),
             references=0,
             teacher="sources",
         )

@@ -28,7 +28,7 @@ from footagefit.footage.view import View
 from footagefit.records import Given, Pair
 from footagefit.tasks.base import INSIDE
 from footagefit.training.fine_tune import FineTune
-from footagefit.training.memory import whole
+from footagefit.training.memory import own, whole
 from footagefit.training.record import Tracker, strip
 
 Weights = dict[str, torch.Tensor]
@@ -178,18 +178,20 @@ class Review(Callback):
         if not isinstance(pl_module, FineTune) or not self.pairs:
             return
         weights = average_of(pl_module)  # of every rank, where each holds a share
+        frozen = frozen_of(pl_module)
         if trainer.is_global_zero:
-            self._show(trainer.global_step, pl_module, weights)
+            self._show(trainer.global_step, pl_module, weights, frozen)
         stale = bool(self.patience) and self.stale >= self.patience
         if trainer.strategy.reduce_boolean_decision(stale, all=False):
             trainer.should_stop = True
 
-    def _show(self, step: int, module: FineTune, weights: Weights) -> None:
-        values = self._judged(module, weights)
+    def _show(self, step: int, module: FineTune, weights: Weights, frozen: Weights) -> None:
+        seen = {**frozen, **weights}
+        values = self._judged(module, seen)
         for tracker in self.trackers:
             tracker.numbers(step, values)
         for name, pair in self.shots.items():
-            made = predicted(module, pair.given, weights)
+            made = predicted(module, pair.given, seen)
             picture = strip(
                 pair.given.plate[0], made[0], pair.target[0], _first(pair),
                 view=self.views.get(name),
@@ -200,7 +202,7 @@ class Review(Callback):
             f"review: step {step}, {values['val/psnr']:.2f} dB "
             f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB"
         )
-        self._keep_best(step, weights, values)
+        self._keep_best(step, weights, values, about=module.model.about())
 
     def _judged(self, module: FineTune, weights: Weights) -> dict[str, float]:
         rows = []
@@ -218,7 +220,9 @@ class Review(Callback):
         names = ("val/psnr", "val/psnr_log", "val/psnr_plate", "val/worst_gain")
         return dict(zip(names, (shown, log, before, worst), strict=True))
 
-    def _keep_best(self, step: int, weights: Weights, values: dict[str, float]) -> None:
+    def _keep_best(
+        self, step: int, weights: Weights, values: dict[str, float], *, about: dict[str, str]
+    ) -> None:
         from safetensors.torch import save_file
 
         value = values["val/psnr"]
@@ -231,7 +235,8 @@ class Review(Callback):
         self.kept = {**values, "val/step": float(self.best_step)}
         part = self.best_path.with_suffix(".part")
         part.parent.mkdir(parents=True, exist_ok=True)
-        save_file({n: w.detach().cpu().contiguous().clone() for n, w in weights.items()}, part)
+        held = {n: w.detach().cpu().contiguous().clone() for n, w in weights.items()}
+        save_file(held, part, metadata=about or None)
         os.replace(part, self.best_path)
 
 
@@ -316,6 +321,13 @@ def average_of(module: FineTune) -> Weights:
     if module.ema.decay > 0 and module.ema.steps:
         return whole(module.ema.weights())
     return whole(module.model.state_dict())
+
+
+def frozen_of(module: FineTune) -> Weights:
+    """Weights that are no part of a fit, where each device holds a share of them; all ranks ask."""
+    held = set(module.model.state_dict())
+    parted = {n: w for n, w in module.model.named_parameters() if own(w) is not w}
+    return whole({n: w.detach() for n, w in parted.items() if n not in held})
 
 
 @torch.no_grad()

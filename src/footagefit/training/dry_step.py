@@ -66,8 +66,9 @@ def measure(plan: Plan) -> Taken:
         settings,
         max_steps=_STEPS,
         max_minutes=None,
-        batch_size=settings.batch_size // settings.devices,
+        batch_size=settings.batch_size // settings.ranks,
         devices=1,
+        nodes=1,
         strategy="auto",
         compile_model=False,
     )

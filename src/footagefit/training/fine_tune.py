@@ -42,6 +42,7 @@ class FineTune(pl.LightningModule):
         keep_batch: Where the batch goes that a run broke on.
         compile_model: Fuse the nets with torch.compile; draws and slicing stay as they are.
         bf16: Work the loss out in half precision; weights stay whole.
+        eight_bit: Keep AdamW's own numbers in 8 bits.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class FineTune(pl.LightningModule):
         keep_batch: Path | None = None,
         compile_model: bool = False,
         bf16: bool = False,
+        eight_bit: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -68,6 +70,7 @@ class FineTune(pl.LightningModule):
         self.ema = Average(model, decay=ema_decay)
         self.keep_batch = keep_batch
         self.bf16 = bf16
+        self.eight_bit = eight_bit
         self._parted = False
         for net in model.children() if compile_model else ():
             if any(True for _ in net.parameters()):
@@ -81,6 +84,7 @@ class FineTune(pl.LightningModule):
             return
         part(self.model, self.trainer.strategy.device_mesh["data_parallel"])
         self.ema = Average(self.model, decay=self.ema.decay)
+        self.strict_loading = False  # what is parted is looked up one by one, frozen bases too
         self._parted = True
 
     def training_step(self, batch: Pair, index: int) -> Tensor:
@@ -127,9 +131,16 @@ class FineTune(pl.LightningModule):
             {"params": matrices, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.98))
+        optimizer = self._adam()(groups, lr=self.rate, betas=(0.9, 0.98))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_at)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _adam(self) -> Any:
+        if not self.eight_bit:
+            return torch.optim.AdamW
+        from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+
+        return AdamW8bit
 
     def rate_at(self, step: int) -> float:
         """Part of the peak learning rate at a step."""

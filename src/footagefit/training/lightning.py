@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from footagefit.errors import MissingPart, UsageError
@@ -22,6 +23,7 @@ def trainer_of(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
+        num_nodes=settings.nodes,
         strategy=_strategy(settings),
         precision="16-mixed" if settings.precision == "16" else "32-true",  # bf16 is the step's own
         max_steps=steps,
@@ -46,7 +48,7 @@ def precision_of(settings: Settings) -> Precision:
 
     if settings.precision != "auto":
         return settings.precision
-    there = _on_gpu(settings) and torch.cuda.is_bf16_supported()
+    there = on_gpu(settings) and torch.cuda.is_bf16_supported()
     return "bf16" if there else "32"
 
 
@@ -56,11 +58,17 @@ def check_machine(settings: Settings) -> None:
 
     if settings.accelerator == "gpu" and not torch.cuda.is_available():
         raise MissingPart("no GPU is there", hint="Say trainer.accelerator=cpu, or auto")
-    if settings.precision == "16" and not _on_gpu(settings):
+    if settings.eight_bit and not (on_gpu(settings) and find_spec("bitsandbytes")):
+        raise MissingPart(
+            "trainer.eight_bit needs bitsandbytes and a GPU",
+            hint="Say trainer.eight_bit=false, or pip install bitsandbytes",
+        )
+    if settings.precision == "16" and not on_gpu(settings):
         raise UsageError("trainer.precision=16 needs a GPU", hint="Say trainer.precision=bf16")
 
 
-def _on_gpu(settings: Settings) -> bool:
+def on_gpu(settings: Settings) -> bool:
+    """Whether a run uses a GPU."""
     import torch
 
     return settings.accelerator != "cpu" and torch.cuda.is_available()
@@ -69,13 +77,13 @@ def _on_gpu(settings: Settings) -> bool:
 def _strategy(settings: Settings) -> Any:
     from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 
-    if settings.devices == 1:
+    if settings.ranks == 1:
         return "auto"
-    backend = "nccl" if _on_gpu(settings) else "gloo"
+    backend = "nccl" if on_gpu(settings) else "gloo"
     if settings.strategy != "fsdp":
         return DDPStrategy(process_group_backend=backend)
     return ModelParallelStrategy(
-        data_parallel_size=settings.devices,
+        data_parallel_size=settings.ranks,
         tensor_parallel_size=1,
         save_distributed_checkpoint=False,
         process_group_backend=backend,

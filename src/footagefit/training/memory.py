@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from footagefit.models.base import Model
+from footagefit.models.diffusion import DiffusionModel
 
 
 def part(model: Model, mesh: Any) -> None:
@@ -41,6 +42,9 @@ def own(weight: Tensor) -> Tensor:
 
 def recompute(model: nn.Module) -> None:
     """Let a model's blocks be worked out again in the backward pass; results stay the same."""
+    if isinstance(model, DiffusionModel):  # whose bases know their own blocks
+        model.denoiser.recompute()
+        return
     for block in blocks(model):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 

@@ -18,13 +18,13 @@ import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from footagefit.errors import FootagefitError, MissingPart, UsageError, WrongValue
+from footagefit.errors import FootagefitError, UsageError, WrongValue
 from footagefit.footage.view import View
-from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
+from footagefit.rendering.fits import Part, Recipe, load_fit, read_about, save_fit
 from footagefit.training.lightning import precision_of, quiet, trainer_of
 from footagefit.training.settings import Settings
 
@@ -132,6 +132,7 @@ class Sides:
         review: Windows of review shots, by name.
         views: How review shots are shown, by name.
         view: How other pictures are shown.
+        kept: Examples from a cache, to learn from in the place of `train`.
     """
 
     train: Source
@@ -139,6 +140,7 @@ class Sides:
     review: Mapping[str, Any] = field(default_factory=dict)
     views: Mapping[str, View] = field(default_factory=dict)
     view: View = field(default_factory=View)
+    kept: Any = None
 
 
 def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str, float]:
@@ -157,15 +159,20 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         import torch
 
         from footagefit.training.callbacks import Budget, Checkpoints, Review
+        from footagefit.training.latents import kept_for
         from footagefit.training.mirrors import trackers
-        from footagefit.training.standing import shot_rows, stand
+        from footagefit.training.preflight import preflight
+        from footagefit.training.standing import best_of, shot_rows, stand
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
         task = plan.recipe.build_task()
         module = module_of(plan, folder, task)
+        if settings.variants:
+            sides = replace(sides, kept=kept_for(plan, folder, sides.train, task, module))
+        if settings.cache_only:
+            return {}
         pairs, shots = _judged_on(sides, task, settings)
-        _preflight(module, pairs, settings)
         checkpoints = Checkpoints(folder / "checkpoints", every=settings.save_every)
         made = _trackers(folder, plan, trackers)
         review = Review(
@@ -179,13 +186,16 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
         trainer = trainer_of(settings, module.total_steps, [budget, review, checkpoints])
+        device = trainer.strategy.root_device
+        preflight(module, pairs, settings, device=device)
         _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
         numbers = {
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
-            stand(plan, folder, task=task, pairs=pairs, view=sides.view)
-            _told(made, folder, numbers, rows=shot_rows(plan, folder, task, sides, pairs))
+            fit = best_of(plan, folder, task, device=device)
+            stand(plan, folder, fit=fit, pairs=pairs, view=sides.view)
+            _told(made, folder, numbers, rows=shot_rows(fit, sides, pairs))
         for tracker in made:
             tracker.close()
     if checkpoints.told:
@@ -213,6 +223,7 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
 
     plan = Plan.read(folder)
     weights = load_file(folder / "checkpoints" / "best.safetensors")
+    about = read_about(folder / "checkpoints" / "best.safetensors")
     card = {
         "run": folder.name,
         "parent": _parent(plan),
@@ -228,8 +239,9 @@ def finish(folder: Path, out: Path, numbers: Mapping[str, float], *, replace: bo
     }
     measured = signature_for(plan.show)
     path = save_fit(
-        out, recipe=plan.recipe, weights=weights, card=card, signature=measured, replace=replace
-    )
+        out, recipe=plan.recipe, weights=weights, card=card, signature=measured, about=about,
+        replace=replace,
+    )  # fmt: skip
     write_markdown(path, fits=folder.parent.parent / "fits")
     return path
 
@@ -257,6 +269,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
     import torch
 
     from footagefit.training.fine_tune import FineTune
+    from footagefit.training.likeness import give_likeness
     from footagefit.training.memory import recompute
 
     settings = plan.settings
@@ -265,6 +278,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         model = plan.recipe.build_model(task.spec)
     if plan.init_from is not None:
         _take_weights(model, Path(plan.init_from))
+    give_likeness(model)
     if settings.recompute:
         recompute(model)
     return FineTune(
@@ -278,6 +292,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         keep_batch=folder,
         compile_model=settings.compile_model,
         bf16=precision_of(settings) == "bf16",
+        eight_bit=settings.eight_bit,
     )
 
 
@@ -319,46 +334,10 @@ def _judged_on(sides: Sides, task: Task, settings: Settings) -> tuple[list[Pair]
     return pairs, shots
 
 
-def _preflight(module: FineTune, pairs: Sequence[Pair], settings: Settings) -> None:
-    """One step's memory, before anything is begun; weights stay as they are."""
-    import torch
-
-    from footagefit.tasks.base import collated
-    from footagefit.tasks.draws import generator
-
-    if not pairs:
-        return
-    size = settings.batch_size // (settings.accumulate * settings.devices)
-    batch = collated([pairs[i % len(pairs)] for i in range(size)])
-    try:
-        terms = module.terms(batch, rng=generator(0))
-        torch.stack(list(terms.values())).sum().backward()
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise MissingPart(
-            f"a step of {settings.batch_size} pictures does not fit into memory",
-            hint=f"Say trainer.recompute=true, or trainer.accumulate={settings.accumulate * 2}",
-        ) from error
-    except _compiler_errors(settings) as error:
-        raise MissingPart(
-            f"torch.compile does not work here ({str(error).strip().splitlines()[0]})",
-            hint="Say trainer.compile_model=false, or install a C++ compiler",
-        ) from error
-    module.zero_grad(set_to_none=True)
-
-
-def _compiler_errors(settings: Settings) -> tuple[type[Exception], ...]:
-    """What torch.compile raises, where it is asked for."""
-    if not settings.compile_model:
-        return ()
-    from torch._dynamo.exc import TorchDynamoException
-
-    return (TorchDynamoException,)
-
-
 def _batches(sides: Sides, task: Task, settings: Settings, checkpoints: Any, trainer: Any) -> Any:
     from footagefit.training.examples import ENDLESS_STEPS, Batches, Examples, loader
 
-    examples = Examples(sides.train, task, seed=settings.seed)
+    examples = sides.kept or Examples(sides.train, task, seed=settings.seed)
     batches = Batches(
         steps=settings.max_steps or ENDLESS_STEPS,
         batch_size=settings.batch_size,

@@ -10,7 +10,8 @@ from footagefit.errors import UsageError, WrongValue
 Precision = Literal["32", "bf16", "16", "auto"]
 # What may differ when a run goes on: how fast, how long it is looked at; never what it learns.
 MAY_CHANGE = (
-    "workers", "threads", "devices", "compile_model", "recompute", "review_every", "save_every",
+    "workers", "threads", "devices", "nodes", "meet", "compile_model", "recompute", "review_every",
+    "save_every",
 )  # fmt: skip
 
 
@@ -27,10 +28,13 @@ class Settings:
         rate: Peak learning rate.
         warmup_steps: Steps to get there.
         weight_decay: Of AdamW.
+        eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes and a GPU.
         clip: Longest gradient, by norm.
         ema_decay: Of the averaged weights that are judged and shipped.
         precision: 32, bf16, 16, or auto: bf16 where the device has it.
-        devices: How many; more than one run under torchrun.
+        devices: How many a machine; more than one run under torchrun.
+        nodes: Machines.
+        meet: `host:port` where they find each other; None asks SLURM for them, by submitit.
         accelerator: cpu, gpu or auto.
         strategy: auto, ddp, or fsdp: weights, average and optimizer parted over the devices.
         workers: Loader processes.
@@ -42,6 +46,10 @@ class Settings:
         val_windows: Held-out frames that are judged.
         long_side_px: Long side of the frames in the cache.
         seed: Of every draw.
+        variants: Examples that a run draws from over and over, their latents kept on disk; 0 draws
+            each anew and keeps none. Of models that work in latents.
+        cache_only: Fill that cache, and train nothing.
+        trust_cache: Take what it lists as it is, and read no footage for it.
     """
 
     max_steps: int | None = 1500
@@ -52,10 +60,13 @@ class Settings:
     rate: float = 1e-3
     warmup_steps: int = 50
     weight_decay: float = 1e-4
+    eight_bit: bool = False
     clip: float = 1.0
     ema_decay: float = 0.998
     precision: Precision = "auto"
     devices: int = 1
+    nodes: int = 1
+    meet: str | None = None
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     workers: int = 1
@@ -67,6 +78,9 @@ class Settings:
     val_windows: int = 24
     long_side_px: int = 384
     seed: int = 0
+    variants: int = 0
+    cache_only: bool = False
+    trust_cache: bool = False
 
     def __post_init__(self) -> None:
         if (self.max_steps is None) == (self.max_minutes is None):
@@ -74,18 +88,34 @@ class Settings:
                 "a run is as long as trainer.max_steps or trainer.max_minutes says: one of them",
                 hint="Say trainer.max_steps=null with trainer.max_minutes=5",
             )
-        if self.strategy == "fsdp" and (self.devices < 2 or self.precision == "16"):
+        if self.strategy == "fsdp" and (self.ranks < 2 or self.precision == "16"):
             raise UsageError(
                 "trainer.strategy=fsdp parts a model over several devices, in 32 bit or bf16",
                 hint="Say trainer.devices=<2 or more> and trainer.precision=bf16",
             )
-        parts = self.devices * self.accumulate
+        if self.variants < 0 or (self.variants == 0 and (self.cache_only or self.trust_cache)):
+            raise UsageError(
+                "trainer.cache_only and trainer.trust_cache are about a cache, and none is kept",
+                hint="Say trainer.variants=<how many examples to keep>, such as 2000",
+            )
+        if self.variants and self.ranks > 1 and not self.trust_cache:
+            raise UsageError(
+                "several devices read a cache of latents, and one fills it",
+                hint="Fill it with trainer.devices=1 trainer.cache_only=true, then say "
+                "trainer.trust_cache=true",
+            )
+        parts = self.ranks * self.accumulate
         if self.batch_size < 1 or self.batch_size % parts:
             raise WrongValue(
                 f"trainer.batch_size: {self.batch_size} pictures do not divide into {parts} parts "
-                "(devices x accumulate)",
+                "(devices x nodes x accumulate)",
                 hint=f"Say trainer.batch_size={max(1, self.batch_size // parts) * parts}",
             )
+
+    @property
+    def ranks(self) -> int:
+        """Processes that share a batch."""
+        return self.devices * self.nodes
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from footagefit.records import Pair
+from footagefit.records import Given, Pair
 from footagefit.tasks.base import INSIDE
 from footagefit.tasks.filling import NEAREST
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from footagefit.footage.view import View
@@ -33,23 +34,36 @@ NEAREST_FRAME, CARRIED = "nearest frame", "carried alone"
 _ROWS = 6  # of the picture
 
 
-def stand(plan: Plan, folder: Path, *, task: Task, pairs: Sequence[Pair], view: View) -> Table:
+def best_of(plan: Plan, folder: Path, task: Task, *, device: torch.device) -> Way:
+    """A finished run's best weights, as what they make of an example.
+
+    Args:
+        plan: Of the run.
+        folder: The run's.
+        task: The plan's.
+        device: Where to predict.
+    """
+    from safetensors.torch import load_file
+
+    fit = plan.recipe.build_model(task.spec).eval()
+    fit.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
+    return _on(fit, device)
+
+
+def stand(plan: Plan, folder: Path, *, fit: Way, pairs: Sequence[Pair], view: View) -> Table:
     """Every way on the held-out examples, kept in the run's folder with a picture.
 
     Args:
         plan: Of the run.
-        folder: The run's: holds the best weights, gets `standing.json` and `standing.png`.
-        task: The plan's.
+        folder: The run's: gets `standing.json` and `standing.png`.
+        fit: Its best weights.
         pairs: Held-out examples, a batch of one each.
         view: How they are shown.
     """
     import torch
-    from safetensors.torch import load_file
 
     from footagefit.rendering.fits import load_fit
 
-    fit = plan.recipe.build_model(task.spec).eval()
-    fit.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
     began = None if plan.init_from is None else load_fit(plan.init_from).model
     fills = bool(pairs) and INSIDE in pairs[0].truth
     ways = _trained(_fills() if fills else _transforms(), fit, began)
@@ -78,17 +92,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def shot_rows(
-    plan: Plan, folder: Path, task: Task, sides: Sides, pairs: Sequence[Pair]
-) -> list[list[object]]:
+def shot_rows(fit: Way, sides: Sides, pairs: Sequence[Pair]) -> list[list[object]]:
     """Shots x metrics of the best weights on the held-out examples, a row each."""
     import torch
-    from safetensors.torch import load_file
 
     from footagefit.evaluation.metrics import delta_e_2000
 
-    fit = plan.recipe.build_model(task.spec).eval()
-    fit.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
     rows: list[list[object]] = []
     for index, pair in enumerate(pairs):
         window = sides.held_out.window(index)
@@ -97,7 +106,7 @@ def shot_rows(
         if shot is not None:
             names = (shot.name, shot.scene, getattr(window, "numbers", (-1,))[0])
         with torch.no_grad():
-            made = fit.predict(pair.given)
+            made = fit(pair)
         before, (after, log) = _scores(pair.given.plate, pair)[0], _scores(made, pair)
         apart = float(delta_e_2000(made, pair.target))
         rows.append([*names, *(round(v, 4) for v in (before, after, after - before, log, apart))])
@@ -121,11 +130,17 @@ def lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
     return made
 
 
-def _trained(ways: dict[str, Way], fit: Model, began: Model | None) -> dict[str, Way]:
+def _on(model: Model, device: torch.device) -> Way:
+    """A model's prediction, made on a device and brought back."""
+    model.to(device)
+    return lambda pair: model.predict(Given(*(part.to(device) for part in pair.given))).cpu()
+
+
+def _trained(ways: dict[str, Way], fit: Way, began: Model | None) -> dict[str, Way]:
     """Every way by name, best guess last."""
     if began is not None:
         ways[BEGAN] = lambda pair: began.predict(pair.given)
-    ways[FIT] = lambda pair: fit.predict(pair.given)
+    ways[FIT] = fit
     return ways
 
 

@@ -34,3 +34,14 @@ def relit(light: Tensor, delta: Tensor, toe: float = TOE) -> Tensor:
     """Light after a change of `delta` stops; 0 returns it to the bit."""
     gain = torch.exp2(delta)
     return light * gain + toe * (gain - 1.0)
+
+
+def gain_and_offset(light: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]:
+    """A change of light as `light x gain + offset`: what a comp can hold.
+
+    A light of x becomes x g + TOE (g - 1): the gain is read off two lights in the same place.
+    """
+    gain = (changed + TOE) / (light + TOE)
+    safe = (light + TOE).abs() > 1e-4
+    gain = torch.where(safe, gain, torch.ones_like(gain))
+    return gain, changed - light * gain

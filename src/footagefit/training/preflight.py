@@ -1,0 +1,65 @@
+"""Whether a run fits into memory, told before it begins.
+
+What belongs here: one step and one look, taken and forgotten. What does not: measuring what they
+took (`dry_step.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from footagefit.errors import MissingPart
+from footagefit.records import Pair
+from footagefit.tasks.base import collated
+from footagefit.tasks.draws import generator
+from footagefit.training.callbacks import predicted
+from footagefit.training.fine_tune import FineTune
+from footagefit.training.settings import Settings
+
+
+def preflight(
+    module: FineTune, pairs: Sequence[Pair], settings: Settings, *, device: torch.device
+) -> None:
+    """A step's memory, and a look's, before anything is begun; weights stay as they are.
+
+    Of the largest picture: forward, backward, what the optimizer will keep, and one prediction.
+    """
+    if not pairs:
+        return
+    size = settings.batch_size // (settings.accumulate * settings.ranks)
+    largest = max(pairs, key=lambda pair: pair.target[0].numel())
+    batch = collated([largest] * size)
+    try:
+        if settings.strategy != "fsdp":  # which parts the weights before they go to their devices
+            module.to(device)
+            batch = module.transfer_batch_to_device(batch, device, 0)
+        terms = module.terms(batch, rng=generator(0))
+        torch.stack([term.float() for term in terms.values()]).sum().backward()
+        learnt = [w for w in module.model.parameters() if w.requires_grad]
+        bytes_each = 2 if settings.eight_bit else 8
+        held = [torch.empty(w.numel() * bytes_each, dtype=torch.uint8, device=w.device)
+                for w in learnt]  # fmt: skip
+        predicted(module, largest.given, dict(module.model.state_dict()))
+        del held
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise MissingPart(
+            f"a step of {settings.batch_size} pictures does not fit into memory",
+            hint=f"Say trainer.recompute=true, or trainer.accumulate={settings.accumulate * 2}",
+        ) from error
+    except _compiler_errors(settings) as error:
+        raise MissingPart(
+            f"torch.compile does not work here ({str(error).strip().splitlines()[0]})",
+            hint="Say trainer.compile_model=false, or install a C++ compiler",
+        ) from error
+    module.zero_grad(set_to_none=True)
+
+
+def _compiler_errors(settings: Settings) -> tuple[type[Exception], ...]:
+    """What torch.compile raises, where it is asked for."""
+    if not settings.compile_model:
+        return ()
+    from torch._dynamo.exc import TorchDynamoException
+
+    return (TorchDynamoException,)

@@ -1,0 +1,416 @@
+"""Bases taught by LoRA: what moves, what stays, what an untrained one gives, what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from footagefit.errors import FootagefitWarning, MissingPart, UnknownName, WrongValue
+from footagefit.models import diffusion_bases as bases
+from footagefit.models.diffusion import CACHED, DiffusionModel
+from footagefit.records import Given, Pair
+from footagefit.tasks.draws import generator
+from tiny_bases import FAMILIES, WIDE, tiny_base
+
+SIZE = (32, 64)
+TOWERS = ("sd15", "sd2-inpaint", "sdxl", "flux")
+# A prompt of zeros asks nothing; of SD3's last block only the picture's side is used.
+IDLE = {"sd3": ("conditions.ask.weight", "transformer_blocks.1.attn.add_q_proj")}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """Folders of tiny bases by family."""
+    root = tmp_path_factory.mktemp("bases")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(bases.CACHE, str(root / "cache"))
+        yield lru_cache(lambda family: tiny_base(root / family, family, towers=family in TOWERS))
+
+
+def a_model(folder: Path, *, seed: int = 3, **settings) -> DiffusionModel:
+    said = {"guide_channels": 2, "vector_size": 4, "side_px": 32, "rank": 4, "lpips_weight": 0.0}
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FootagefitWarning)  # some have no text towers
+        torch.manual_seed(seed)
+        return DiffusionModel(base=str(folder), **{**said, **settings}).eval()
+
+
+def a_given(batch: int = 1, *, guide: int = 2, references: int = 1, noise: int = 0) -> Given:
+    rng = generator(batch, guide)
+    mask = torch.ones(batch, 1, *SIZE)
+    return Given(
+        plate=torch.rand(batch, 3, *SIZE, generator=rng) ** 2,
+        guide=torch.randn(batch, guide, 9, 16, generator=rng),
+        mask=mask,
+        reference=torch.rand(batch, references, 3, 24, 40, generator=rng),
+        vector=torch.rand(batch, 4, generator=rng),
+        noise=torch.randn(batch, noise, *SIZE, generator=rng),
+    )
+
+
+def a_pair(batch: int = 1, **asked) -> Pair:
+    given = a_given(batch, **asked)
+    target = given.plate * torch.tensor([1.6, 1.0, 0.6]).view(1, 3, 1, 1)
+    return Pair(given, target, {}, torch.ones(batch, 1, *SIZE))
+
+
+def total(model: DiffusionModel, pair: Pair, step: int = 0) -> torch.Tensor:
+    return torch.stack(list(model.loss(pair, rng=generator(0, step)).values())).sum()
+
+
+def taught(model: DiffusionModel, pair: Pair, *, steps: int, rate: float = 2e-3) -> None:
+    model.train()
+    learnt = [w for w in model.parameters() if w.requires_grad]
+    optimizer = torch.optim.Adam(learnt, lr=rate)
+    for step in range(steps):
+        optimizer.zero_grad()
+        total(model, pair, step).backward()
+        optimizer.step()
+    model.eval()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_untrained_it_returns_the_plate_to_the_bit(base, family):
+    given = a_given(2)
+    given.plate[0, :, 0, 0] = torch.tensor([90.0, -0.2, 4.0])
+    with torch.no_grad():
+        for look in ("grid", "ratio"):
+            model = a_model(base(family), look=look)
+            assert torch.equal(model.predict(given), given.plate)
+
+
+def plain_velocity(folder: Path, model: DiffusionModel, z: torch.Tensor, s: float) -> torch.Tensor:
+    """The base's own, called as diffusers' pipelines call it."""
+    found = bases.find(str(folder))
+    net = bases.loaded(found, found.part, dtype=torch.float32)
+    tokens, pooled = model.denoiser.tokens, model.denoiser.pooled
+    if found.kind == "SD3Transformer2DModel":
+        time = torch.tensor([1000.0 * s])
+        return net(z, tokens, pooled, time, return_dict=False)[0]
+    if found.kind == "FluxTransformer2DModel":
+        from diffusers import FluxPipeline
+
+        rows, columns = z.shape[-2:]
+        packed = FluxPipeline._pack_latents(z, 1, 4, rows, columns)
+        ids = FluxPipeline._prepare_latent_image_ids(1, rows // 2, columns // 2, "cpu", z.dtype)
+        out = net(packed, tokens, pooled, torch.tensor([s]), ids, torch.zeros(tokens.shape[1], 3),
+                  return_dict=False)[0]  # fmt: skip
+        return FluxPipeline._unpack_latents(out, rows * 8, columns * 8, 8)
+    seen = z / ((1 - s) ** 2 + s**2) ** 0.5
+    if found.folder.name == "sd2-inpaint":
+        seen = torch.cat([seen, torch.zeros_like(z[:, :1]), 0.5 * torch.ones_like(z)], 1)
+    added = {"text_embeds": pooled, "time_ids": torch.tensor([[16.0 * 8, 128.0, 0, 0, 128, 128]])}
+    time = model.denoiser._time(torch.tensor([s]))
+    kept = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000).double() ** 2, 0)
+    there = ((1 - kept) / kept).sqrt()[int(time)]
+    assert float(there) == pytest.approx(s / (1 - s), rel=0.01)
+    noise = net(seen, time, tokens, added_cond_kwargs=added, return_dict=False)[0]
+    return noise - (z - s * noise) / (1 - s)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_begins_at_zero_leaves_the_bases_first_output(base, family):
+    model = a_model(base(family), objective="flow")
+    denoiser = model.denoiser
+    rng = generator(1)
+    z = torch.randn(1, 4, 16, 16, generator=rng)
+    beside = torch.cat([torch.zeros(1, 1, 16, 16), 0.5 * torch.ones(1, 4, 16, 16)], 1)
+    x = torch.cat([z, beside[:, : denoiser.own],
+                   torch.randn(1, denoiser.extra, 16, 16, generator=rng)], 1)  # fmt: skip
+    given = a_given()
+    with torch.no_grad():
+        told, hint = model.conditions(
+            denoiser.tokens, torch.randn(1, 2, 4, 8, 8), torch.ones(1, 1, 1), given.vector
+        )
+        made = denoiser(x, torch.tensor([0.4]), told, hint)
+        wanted = plain_velocity(base(family), model, z, 0.4)
+    assert float(wanted.std()) > 0.01
+    assert torch.allclose(made, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["bridge", "flow"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_should_move_moves_and_what_is_frozen_stays(base, family, objective):
+    model = a_model(base(family), objective=objective)
+    before = {n: w.clone() for n, w in model.named_parameters()}
+    taught(model, a_pair(2), steps=5)
+    moved = {n for n, w in model.named_parameters() if not torch.equal(w, before[n])}
+    learnt = {n for n, w in model.named_parameters() if w.requires_grad}
+    assert moved <= learnt
+    idle = {n for n in learnt if any(i in n for i in IDLE.get(family, ()))}
+    assert learnt - moved <= idle
+    kinds = ("lora_", ".extra.", "conditions.")
+    head = f"denoiser.net.{model.denoiser.ends[1]}."
+    ours = {n for n in before if any(k in n for k in kinds)}
+    ours |= {n for n in before if n.startswith(head)} if objective == "bridge" else set()
+    assert learnt == ours
+    assert set(model.state_dict()) == learnt | {"belongs_to"}
+    again = a_model(base(family), objective=objective)
+    after = dict(model.named_parameters())
+    for name, weight in again.named_parameters():
+        if name not in learnt:  # shared with every model on the base: none may write to it
+            assert torch.equal(weight, after[name]), name
+
+
+def test_a_fit_of_it_is_small_comes_back_and_refuses_another_base(base, tmp_path):
+    model = a_model(base("sd15"))
+    taught(model, a_pair(), steps=2)
+    state = {n: w.clone() for n, w in model.state_dict().items()}
+    held = sum(w.numel() for w in state.values())
+    assert held < 0.5 * sum(w.numel() for w in model.parameters())
+    again = a_model(base("sd15"), seed=8)
+    again.load_state_dict(state)
+    given = a_given()
+    with torch.no_grad():
+        assert torch.equal(again.predict(given), model.predict(given))
+    other = a_model(tiny_base(tmp_path / "other", "sd15", seed=9, towers=True))
+    before = {n: w.clone() for n, w in other.state_dict().items()}
+    with pytest.raises(WrongValue, match="learnt on another base"):
+        other.load_state_dict(state)
+    assert all(torch.equal(w, before[n]) for n, w in other.state_dict().items())
+    with pytest.raises(RuntimeError, match="Missing key"):
+        again.load_state_dict({n: w for n, w in state.items() if "lora_B" not in n})
+    assert model.about() == {
+        "base": "sd15", "base_hash": model.found.hash, "base_licence": "openrail++",
+    }  # fmt: skip
+
+
+def latent_db(model: DiffusionModel, pair: Pair) -> float:
+    with torch.no_grad():
+        known = model.encode(pair)
+        made = model._sampled(known, model.small(pair.given))
+    off = (made - known["target"]).square().mean()
+    return float(10 * torch.log10((known["target"].max() - known["target"].min()) ** 2 / off))
+
+
+def test_one_pair_is_learnt_to_30_db_in_one_step_and_in_four(base):
+    pair = a_pair()
+    pair = pair._replace(target=1.5 * (1.0 - pair.given.plate.flip(1)).clamp_min(0.0) ** 2)
+    model = a_model(base("sd15"), rank=8, drop_reference=0.0)
+    before = latent_db(model, pair)
+    taught(model, pair, steps=240, rate=1e-2)
+    one = latent_db(model, pair)
+    model.way.steps = 4
+    four = latent_db(model, pair)
+    assert before < 24.0 < 30.0 < min(one, four), (before, one, four)
+
+
+def test_references_and_numbers_matter_once_taught_and_can_be_left_out(base):
+    model = a_model(base("sd15"))
+    for layer in (model.conditions.tell, model.conditions.hint, model.denoiser.net.conv_out):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    given = a_given(2)
+    with torch.no_grad():
+        plain = model.predict(given)
+        for other in (
+            given._replace(reference=1.0 - given.reference),
+            given._replace(vector=1.0 - given.vector),
+        ):
+            assert float((model.predict(other) - plain).abs().max()) > 1e-4
+        tokens, vector = model.denoiser.tokens, given.vector
+        latents = torch.randn(2, 1, 4, 8, 8)
+        left_out = model.conditions(tokens, latents, torch.zeros(2, 1, 1), vector)
+        none = model.conditions(tokens, latents[:, :0], torch.ones(2, 1, 1), vector)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(left_out, none, strict=True))
+
+
+def test_a_loss_is_the_mean_of_its_pictures_however_they_come(base):
+    model = a_model(base("sd15")).train()
+    pair = a_pair(2)
+    torch.nn.init.normal_(model.denoiser.net.conv_out.weight, std=0.1)
+    parts = []
+    for i in range(2):
+        given = Given(*(part[i : i + 1] for part in pair.given))
+        parts.append(Pair(given, pair.target[i : i + 1], {}, pair.weight[i : i + 1]))
+    with torch.no_grad():
+        whole = float(total(model, pair))
+        assert whole == float(total(model, pair))
+        mean = sum(float(total(model, part)) for part in parts) / 2
+    assert whole == pytest.approx(mean, rel=1e-4)
+
+
+def test_latents_from_a_cache_teach_the_same(base):
+    model = a_model(base("sdxl")).train()
+    pair = a_pair(2)
+    held = {CACHED + n: t for n, t in model.encode(pair).items()}
+    none = torch.zeros(2, 3, 1, 1)
+    empty = Pair(pair.given._replace(plate=none, guide=none, mask=none), none, held, none)
+    with torch.no_grad():
+        assert float(total(model, empty)) == float(total(model, pair))
+
+
+def test_likeness_of_a_crop_is_asked_for_and_learnt_from(base):
+    model = a_model(base("sd15"), lpips_weight=3.0, side_px=64).train()
+    seen = []
+
+    def unlike(one, other):
+        seen.append((one.shape, float(one.detach().min()), float(other.max())))
+        return (one - other).square().flatten(1).mean(1)
+
+    model.likeness = unlike
+    terms = model.loss(a_pair(2), rng=generator(0))
+    terms["lpips"].backward()
+    assert seen[0][0] == (2, 3, 44, 64)  # 32 latents of 2 pixels at most
+    assert seen[0][1] >= 0.0 < seen[0][2] <= 1.0
+    assert float(model.denoiser.net.conv_out.weight.grad.abs().max()) > 0.0
+
+
+def test_blocks_worked_out_again_give_the_same_gradients(base):
+    grads = []
+    for again in (False, True):
+        model = a_model(base("flux")).train()
+        if again:
+            model.denoiser.recompute()
+        total(model, a_pair()).backward()
+        grads.append({n: w.grad for n, w in model.named_parameters() if w.grad is not None})
+    assert grads[0].keys() == grads[1].keys()
+    assert all(torch.allclose(grads[0][n], grads[1][n], atol=1e-6) for n in grads[0])
+
+
+def test_a_base_in_half_precision_learns_whole(base):
+    model = a_model(base("sdxl"), dtype="bf16")
+    kinds = {w.dtype for w in model.parameters() if w.requires_grad}
+    assert kinds == {torch.float32}
+    assert model.denoiser.net.conv_in.own.weight.dtype == torch.bfloat16
+    taught(model, a_pair(), steps=2)
+    made = model.predict(a_given())
+    assert bool(torch.isfinite(made).all())
+
+
+def holed(references: int = 1, noise: int = 2) -> Given:
+    given = a_given(2, guide=6, references=references, noise=noise)
+    mask = torch.zeros(2, 1, *SIZE)
+    mask[0, :, 8:20, 12:40] = 1.0
+    return given._replace(mask=mask)
+
+
+@pytest.mark.parametrize("family", ["sd2-inpaint", "sd3", "flux"])
+def test_pixels_are_made_in_holes_alone_and_follow_the_noise(base, family):
+    model = a_model(base(family), guide_channels=6, steps=2)
+    assert model.makes == "pixels"
+    given = holed()
+    with torch.no_grad():
+        made = model.predict(given)
+        assert torch.equal(made, model.predict(given))
+        assert torch.equal(made[1], given.plate[1])
+        outside = (given.mask == 0).expand_as(made)
+        assert torch.equal(made[outside], given.plate[outside])
+        assert not torch.equal(made[0], given.plate[0])
+        other = model.predict(given._replace(noise=given.noise.flip(3)))
+        assert not torch.equal(other, made)
+    loss = total(model.train(), Pair(given, given.plate, {}, torch.ones_like(given.mask)))
+    loss.backward()
+    assert bool(torch.isfinite(loss.detach()))
+
+
+def test_tiles_come_near_to_the_whole(base):
+    whole = a_model(base("sd15"), guide_channels=6, side_px=64, steps=2)
+    tiles = a_model(base("sd15"), guide_channels=6, side_px=64, steps=2, tile_px=32, overlap_px=16)
+    given = holed()
+    with torch.no_grad():
+        one, other = whole.predict(given), tiles.predict(given)
+    change = (one - given.plate).square().mean().sqrt()
+    assert 0.0 < float((one - other).square().mean().sqrt()) < 0.5 * float(change)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_whatever_a_unet_predicts_becomes_a_velocity(base, tmp_path, prediction, monkeypatch):
+    folder = tiny_base(tmp_path / "unet", "sd15", prediction=prediction)
+    denoiser = a_model(folder, objective="flow").denoiser
+    picture, noise = torch.randn(2, 1, 4, 8, 8, generator=generator(3))
+
+    def knows(x, t, told, hint):
+        share = 0.3 / (0.3**2 + 0.7**2) ** 0.5
+        keep = 0.7 / (0.3**2 + 0.7**2) ** 0.5
+        return {
+            "epsilon": noise, "sample": picture, "v_prediction": keep * noise - share * picture
+        }[prediction]  # fmt: skip
+
+    monkeypatch.setattr(denoiser, "_out", knows)
+    z = 0.7 * picture + 0.3 * noise
+    made = denoiser(torch.cat([z, z, z[:, :3]], 1), torch.tensor([0.3]), z, z)
+    assert torch.allclose(made, noise - picture, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", TOWERS)
+def test_the_empty_prompt_is_said_once_and_kept(base, family, monkeypatch):
+    folder = base(family)
+    first = a_model(folder)
+    denoiser = first.denoiser
+    assert denoiser.tokens.shape[2] == WIDE
+    assert float(denoiser.tokens.abs().mean()) > 0.0
+    if family == "sd15":
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        words = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"))
+        ids = words("", padding="max_length", max_length=77, return_tensors="pt").input_ids
+        tower = CLIPTextModel.from_pretrained(str(folder / "text_encoder"))
+        with torch.no_grad():
+            assert torch.allclose(tower(ids)[0], denoiser.tokens, atol=1e-5)
+    monkeypatch.setattr(type(denoiser), "said", None)
+    assert torch.equal(a_model(folder).denoiser.tokens, denoiser.tokens)
+
+
+def test_without_towers_zeros_are_used_and_said(base, tmp_path, monkeypatch):
+    monkeypatch.setenv(bases.CACHE, str(tmp_path))
+    with pytest.warns(FootagefitWarning, match="no text towers there"):
+        model = DiffusionModel(base=str(base("sd3")), vector_size=4, side_px=32)
+    assert float(model.denoiser.tokens.abs().max()) == 0.0
+
+
+def test_bases_are_found_by_name_and_told_apart(base, tmp_path, monkeypatch):
+    folder = base("sd15")
+    monkeypatch.setenv(bases.BASES, str(folder.parent))
+    assert bases.find("somebody/sd15").hash == bases.find(str(folder)).hash
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert bases.find(str(copy)).hash == bases.find(str(folder)).hash
+    weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    raw = bytearray(weights.read_bytes())
+    raw[-1] ^= 1
+    weights.write_bytes(bytes(raw))
+    bases._examined.cache_clear()
+    assert bases.find(str(copy)).hash != bases.find(str(folder)).hash
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    kept = tmp_path / "hub" / "models--house--base" / "snapshots" / "abc"
+    shutil.copytree(folder, kept)
+    assert bases.find("house/base").folder == kept
+
+
+def test_bases_that_cannot_be_had_are_one_line(base, tmp_path, monkeypatch):
+    monkeypatch.delenv(bases.BASES, raising=False)
+    with pytest.raises(MissingPart, match=r"none was named.*model\.base="):
+        bases.find(None)
+    with pytest.raises(MissingPart, match=r"nobody/nothing is not at hand.*FOOTAGEFIT_BASES"):
+        bases.find("nobody/nothing")
+    copy = tmp_path / "copy"
+    shutil.copytree(base("sd15"), copy)
+    (copy / "unet" / "diffusion_pytorch_model.safetensors").rename(copy / "unet" / "model.bin")
+    with pytest.raises(MissingPart, match="no safetensors"):
+        bases.find(str(copy))
+    config = json.loads((copy / "unet" / "config.json").read_text())
+    (copy / "unet" / "config.json").write_text(json.dumps({**config, "_class_name": "Other"}))
+    with pytest.raises(UnknownName, match="kind of base 'Other'"):
+        bases.find(str(copy))
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(MissingPart, match=r"pip install .footagefit\[diffusion\]"):
+        a_model(base("sd15"))
+
+
+def test_nothing_of_the_extra_is_imported_before_it_is_used():
+    code = (
+        "import sys, footagefit; from footagefit.models import diffusion;"
+        "from footagefit.training import run, memory;"
+        "extra = {'diffusers', 'peft', 'accelerate', 'transformers', 'huggingface_hub'};"
+        "sys.exit(','.join(sorted(extra & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
