@@ -13,11 +13,12 @@ grain goes on, against the plate without grain; everything else as delivered. Wh
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from fill_shots import HUNG, STAGED, Shot, kept, real, staged
 from fill_ways import Hole, Made, baselines, ours
 from rows import Row, arguments, show, words
 
+import footagefit
 from footagefit.evaluation.metrics import psnr
 from footagefit.rendering.fits import fit_of
 
@@ -184,10 +186,20 @@ def _all(part: str, shots: Sequence[Shot], options, work: Path) -> list[Scored]:
             continue
         for number, hole in enumerate(_HOLES[part](shot, at)):
             name = f"{part}_{shot.key}_{number}"
-            fits = "_".join(fit.hash[:8] for fit in options.fits.values())
+            fits = "_".join([*(f.hash[:8] for f in options.fits.values()), _code()])
             job = partial(_scored, shot, hole, options, work / "made" / name)
             made.append(Scored(**kept(work / "scores" / f"{name}_{fits}.json", job)))
     return made
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Of all that makes pixels: what other code made is not taken."""
+    package = Path(footagefit.__file__).parent
+    files = [
+        f for room in ("motion", "models", "rendering") for f in (package / room).rglob("*.py")
+    ]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in sorted(files))).hexdigest()[:8]
 
 
 def _scored(shot: Shot, hole: Hole, options, folder: Path) -> dict[str, Any]:
