@@ -230,9 +230,10 @@ class DiffusionModel(Model):
         terms = {"latent": self.latent_weight * latent}
         if self.likeness is not None:
             ends = self.way.end(drawn, made)
-            terms["lpips"] = self.lpips_weight * self._unlike(
-                ends, known["target"], self.likeness, rng
-            )
+            unlike = self._unlike(ends, known["target"], self.likeness, rng)
+            counts = (weight.sum((1, 2, 3)) > 0).to(unlike)  # some examples have no target
+            unlike = (unlike * counts).sum() / counts.sum().clamp_min(1.0)
+            terms["lpips"] = self.lpips_weight * unlike
         return terms
 
     def encodes(self) -> str:
@@ -241,13 +242,14 @@ class DiffusionModel(Model):
         return f"{self.found.hash} {shown}"
 
     def encode(self, pair: Pair) -> Known:
-        """All that the loss needs of an example's pictures; it can be kept."""
-        small = self.small(pair.given)
-        known = self.encode_given(small)
-        size = (int(small.plate.shape[2]), int(small.plate.shape[3]))
-        known["target"] = self._latents(resampled(pair.target, size))
-        there = (int(known["target"].shape[2]), int(known["target"].shape[3]))
-        weight = resampled(pair.weight * pair.given.mask, there)
+        """All that the loss needs of an example's pictures, in whole precision; it can be kept."""
+        with torch.autocast(pair.target.device.type, enabled=False):
+            small = self.small(pair.given)
+            known = self.encode_given(small)
+            size = (int(small.plate.shape[2]), int(small.plate.shape[3]))
+            known["target"] = self._latents(resampled(pair.target, size))
+            there = (int(known["target"].shape[2]), int(known["target"].shape[3]))
+            weight = resampled(pair.weight * pair.given.mask, there)
         if self.makes == "pixels":
             weight = weight.clamp_min(_BESIDE)
         known["weight"] = weight
@@ -275,7 +277,7 @@ class DiffusionModel(Model):
             flat = self._latents(small.reference.flatten(0, 1))
             known["reference"] = flat.unflatten(0, shape[:2])
         else:
-            known["reference"] = known["plate"].new_zeros(shape[0], 0, flat_channels(known), 1, 1)
+            known["reference"] = known["plate"][:, None][:, :0]
         return known
 
     def _latents(self, light: Tensor) -> Tensor:
@@ -321,7 +323,7 @@ class DiffusionModel(Model):
     def _unlike(
         self, made: Tensor, target: Tensor, likeness: Likeness, rng: torch.Generator
     ) -> Tensor:
-        """How unlike a crop of two latents looks, decoded."""
+        """How unlike a crop of each picture's two latents looks, decoded (B,)."""
         rows, columns = (min(n, _CROP_LATENTS) for n in target.shape[-2:])
         top = int(torch.randint(target.shape[2] - rows + 1, (), generator=rng))
         left = int(torch.randint(target.shape[3] - columns + 1, (), generator=rng))
@@ -330,7 +332,7 @@ class DiffusionModel(Model):
         with torch.no_grad():
             wanted = self.autoencoder.decode(target[part])
         shown = [(0.5 * (codes + 1.0)).clamp(0.0, 1.0) for codes in (ends, wanted)]
-        return likeness(shown[0], shown[1]).mean()
+        return likeness(shown[0], shown[1])
 
     def _bucket(self, height: int, width: int, side: int | None = None) -> tuple[int, int]:
         return bucket(height, width, side_px=side or self.side_px, cell_px=self.cell_px)
@@ -347,11 +349,6 @@ class DiffusionModel(Model):
                 hint=f"Put the base it names into {bases.BASES}",
             )
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def flat_channels(known: Known) -> int:
-    """Latent channels of what is known."""
-    return int(known["plate"].shape[1])
 
 
 def _chosen(said: str, otherwise: str) -> str:

@@ -120,7 +120,7 @@ class Widened(nn.Module):
         self.axis = 1 if isinstance(own, nn.Conv2d) else -1
         if isinstance(own, nn.Conv2d):
             self.count = own.in_channels
-            self.extra: nn.Module = nn.Conv2d(
+            self.extra: nn.Conv2d | nn.Linear = nn.Conv2d(
                 extra,
                 own.out_channels,
                 own.kernel_size,  # pyright: ignore[reportArgumentType]
