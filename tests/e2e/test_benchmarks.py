@@ -25,6 +25,7 @@ KEYS = {"metric", "unit", "ours", "baselines", "target", "holds"}
         "report",
         "ball",
         "catalogue",
+        "diffusion",
     ],
 )
 def test_a_smoke_run_writes_rows(name: str, tmp_path: Path) -> None:
