@@ -154,6 +154,7 @@ class DiffusionModel(Model):
         self.register_buffer("belongs_to", belongs)
         self.frozen = frozenset(_frozen(self))
         self.register_state_dict_post_hook(_without_base)
+        self.register_load_state_dict_pre_hook(_same_base)
         self.register_load_state_dict_post_hook(_not_missing)
 
     def about(self) -> dict[str, str]:
@@ -337,19 +338,6 @@ class DiffusionModel(Model):
     def _bucket(self, height: int, width: int, side: int | None = None) -> tuple[int, int]:
         return bucket(height, width, side_px=side or self.side_px, cell_px=self.cell_px)
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        """Refuse what was learnt on another base, before anything is taken from it."""
-        theirs = state_dict.get(f"{prefix}belongs_to")
-        mine = self.get_buffer("belongs_to").cpu()
-        if theirs is not None and not torch.equal(theirs.cpu(), mine):
-            was = bytes(theirs.cpu().tolist()).hex()
-            raise WrongValue(
-                f"it was learnt on another base ({was[:12]}) than {self.found.folder} "
-                f"({self.found.hash[:12]})",
-                hint=f"Put the base it names into {bases.BASES}",
-            )
-        super()._load_from_state_dict(state_dict, prefix, *rest)
-
 
 def _chosen(said: str, otherwise: str) -> str:
     return otherwise if said == "auto" else said
@@ -371,6 +359,19 @@ def _without_base(model: nn.Module, state: dict[str, Tensor], prefix: str, *_: A
     if isinstance(model, DiffusionModel):
         for name in model.frozen:
             state.pop(prefix + name, None)
+
+
+def _same_base(model: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Refuse what was learnt on another base, before anything is taken from it."""
+    theirs = state.get(f"{prefix}belongs_to")
+    if theirs is None or not isinstance(model, DiffusionModel):
+        return
+    was, found = bytes(theirs.cpu().tolist()).hex(), model.found
+    if was != found.hash:
+        raise WrongValue(
+            f"it was learnt on another base ({was[:12]}) than {found.folder} ({found.hash[:12]})",
+            hint=f"Put the base it names into {bases.BASES}",
+        )
 
 
 def _not_missing(model: nn.Module, keys: Any) -> None:
