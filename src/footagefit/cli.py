@@ -169,6 +169,9 @@ VERBS = (
             "reference=hero.mov mask=roto.####.exr strength={1001:0,1050:1} layers=gain,offset",
             "footagefit infer fit=film_work/fits/match_v001 plate=shot.####.exr "
             "reference=hero.1001.exr wedge=strength=0:1:0.25",
+            "footagefit infer fit=base/cleanup plate=shot.####.exr mask=roto.####.exr",
+            "footagefit infer fit=base/extend plate=shot.####.exr extend.aspect=2.39 "
+            "extend.tail=12",
         ),
     ),
     Verb(

@@ -26,6 +26,7 @@ KEYS = {"metric", "unit", "ours", "baselines", "target", "holds"}
         "ball",
         "catalogue",
         "diffusion",
+        "fill",
     ],
 )
 def test_a_smoke_run_writes_rows(name: str, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving, draw_take
 from footagefit.tasks.draws import generator
+from footagefit.tasks.filling import CLEAN
 from footagefit.training import stage
 from footagefit.training.stage import StageWindows, sides_of_stage
+from footagefit.training.stage_takes import TakeWindows
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +65,26 @@ def test_judged_scenes_are_others(tmp_path):
     sides = sides_of_stage(tmp_path, scenes=40, size_px=(32, 64), seed=0)
     assert sides.train.seed != sides.held_out.seed
     assert sides.held_out.scenes == 8
+
+
+def test_a_moving_take_is_footage_with_its_truth(tmp_path):
+    windows = TakeWindows(Moving(tmp_path, seed=2, takes=2, size_px=(24, 32)))
+    one, again = windows.window(1), windows.window(1 + windows.count)
+    assert one.frames_TCHW.shape == (FRAMES, 3, 24, 32)
+    assert torch.equal(one.frames_TCHW, again.frames_TCHW)
+    others = [windows.window(index) for index in range(9)]
+    grainy = [not torch.equal(w.frames_TCHW[2], w.layers[CLEAN][2]) for w in others]
+    assert any(grainy)
+    assert not all(grainy)
+    off = (one.frames_TCHW - one.layers[CLEAN]).mean((1, 2, 3)) / one.layers[CLEAN].mean()
+    assert float(off.abs().max()) < 0.2
+
+
+def test_things_and_cameras_of_takes_move(tmp_path):
+    moved = []
+    for number in range(6):
+        take = draw_take(seed=5, index=number, size_px=(24, 32), frames=3)
+        assert torch.equal(take, draw_take(seed=5, index=number, size_px=(24, 32), frames=3))
+        moved.append(float((take[0] - take[2]).abs().mean() / take.mean()))
+    assert max(moved) > 0.02
+    assert Moving(tmp_path, seed=5, takes=1).size_px == TAKE_PX

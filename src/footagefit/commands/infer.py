@@ -16,6 +16,8 @@ from footagefit.footage.pattern import MOVIES, ranges
 from footagefit.footage.tags import parse_rate
 from footagefit.footage.white import SHOW_WHITE_K
 from footagefit.footage.writing import Existing, OutputForm
+from footagefit.rendering.canvas import Extend
+from footagefit.rendering.fill_asked import Cleanup, Filling
 from footagefit.rendering.temporal import Temporal
 
 if TYPE_CHECKING:
@@ -55,8 +57,15 @@ def infer(
     device: str,
     threads: int | None,
     memory_gb: float | None,
+    half: bool,
     grain: Literal["keep", "match"],
     signature: Path | None,
+    extend: Extend,
+    cleanup: Cleanup,
+    background: Path | None,
+    alpha: Path | None,
+    match: Path | None,
+    seed: int,
     dry_run: bool,
     wedge: str | None,
     review: bool,
@@ -70,7 +79,8 @@ def infer(
     output: OutputForm,
 ) -> int:
     """Render; see configs/infer.yaml for each key."""
-    from footagefit.rendering.plan import Ask, Plan
+    from footagefit.rendering.fill_plan import plan_of
+    from footagefit.rendering.plan import Ask
 
     flat = {**_lit_by(Spheres(hdri, ball, at, kind), reference_space), **flattened(controls)}
     sheet = out if wedge is not None and out is not None else None
@@ -99,12 +109,14 @@ def infer(
         device=device,
         threads=threads,
         memory_gb=memory_gb,
+        half=half,
         grain=grain,
         signature=signature,
+        fill=Filling(extend, cleanup, background, alpha, match, seed),
         part=_part(only, frames),
         also_known=[key.name for key in config.keys("infer")],
     )
-    plan = Plan(ask)
+    plan = plan_of(ask)
     if wedge is not None:
         return _wedge(plan, wedge, sheet)
     _describe(plan)
@@ -183,8 +195,10 @@ def _describe(plan: Plan) -> None:
         print(f"{plan.reference.info.path}: reference, frames {used}")
     movie = plan.out.suffix.lower() in MOVIES
     how = plan.form.codec if movie else f"{plan.form.depth}, {plan.form.compression}"
-    more = f", layers {', '.join(plan.ask.layers)}" if plan.ask.layers else ""
-    print(f"{plan.out}: {how}, {plan.form.space}{more}")
+    more = f", layers {', '.join(plan.layers)}" if plan.layers else ""
+    same = plan.info.raster[2:] == info.raster[2:]
+    size = "" if same else f"{plan.info.width}x{plan.info.height}, "
+    print(f"{plan.out}: {size}{how}, {plan.form.space}{more}")
 
 
 def _frames(plan: Plan) -> str:
@@ -216,9 +230,9 @@ def _told(plan: Plan, written: int, seconds: float | None = None) -> None:
 
 
 def _fields(plan: Plan) -> int:
-    from footagefit.rendering.render import Renderer
+    from footagefit.rendering.render import renderer_of
 
-    renderer = Renderer(plan)
+    renderer = renderer_of(plan)
     renderer.look(track)
     print(*renderer.notes, sep="\n")
     print(f"fields: {plan.fields_path}")
@@ -227,6 +241,7 @@ def _fields(plan: Plan) -> int:
 
 def _finish(plan: Plan) -> None:
     count = merge(manifest_path(plan.out))
+    plan.forget()
     print(f"{count} frames in {manifest_path(plan.out)}")
 
 
@@ -259,8 +274,7 @@ def _wedge(plan: Plan, text: str, path: Path | None) -> int:
     from footagefit.rendering.review import write_wedge
 
     if path is None:
-        stem = plan.fields_path.name.removesuffix(".fields.safetensors")
-        path = plan.fields_path.with_name(f"{stem}_wedge.jpg")
+        path = plan.out.parent / f"{plan.stem}_wedge.jpg"
     if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
         raise UsageError("a wedge is one picture", path=path, hint="Name it .jpg or .png")
     if path.exists() and plan.ask.existing != "replace":
@@ -282,10 +296,10 @@ def _words(plan: Plan) -> list[str]:
     """The command line of this render, for processes elsewhere: absolute paths, no frames."""
     ask, form = plan.ask, plan.ask.form
     pairs: list[tuple[str, object]] = [
-        ("fit", plan.fit.path.resolve()),
+        ("fit", plan.fit.path.resolve() if plan.fit.path.is_dir() else plan.fit.path),
         ("plate", Path(ask.plate).expanduser().absolute()),
         ("out", plan.out.absolute()),
-        ("reference", None if ask.reference is None else ask.reference.expanduser().absolute()),
+        ("reference", _references(ask.reference)),
         ("reference_frames", ask.reference_frames),
         ("mask", None if ask.mask is None else ask.mask.expanduser().absolute()),
         ("shot", ask.shot),
@@ -302,12 +316,22 @@ def _words(plan: Plan) -> list[str]:
         ("device", ask.device),
         ("threads", ask.threads),
         ("memory_gb", ask.memory_gb),
+        ("half", "true" if ask.half else None),
         ("grain", ask.grain),
+        *ask.fill.words(),
         ("signature", None if ask.signature is None else ask.signature.expanduser().absolute()),
         *[(f"output.{n}", getattr(form, n)) for n in ("space", "depth", "compression", "codec")],
         *[(name, _control(value)) for name, value in ask.controls.items()],
     ]
     return [f"{name}={value}" for name, value in pairs if value is not None]
+
+
+def _references(path: Path | None) -> str | None:
+    """References with absolute paths, one or several in brackets, as they were typed."""
+    from footagefit.rendering.fill_plan import several
+
+    paths = [str(one.expanduser().absolute()) for one in several(path)]
+    return ",".join(paths).join("[]") if len(paths) > 1 else (paths[0] if paths else None)
 
 
 def _control(value: object) -> str:
@@ -360,11 +384,10 @@ def _settings(text: str | None) -> dict[str, Any]:
 def _job_file(plan: Plan, kind: Literal["openjd", "opencue"], chunk: int, sign: Path | None) -> int:
     from footagefit.rendering.farm import write_job
 
-    stem = plan.fields_path.name.removesuffix(".fields.safetensors")
     suffix = "openjd.json" if kind == "openjd" else "opencue.xml"
-    path = plan.fields_path.with_name(f"{stem}.{suffix}")
+    path = plan.out.parent / f"{plan.stem}.{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     last = [] if sign is None else [f"sign={sign.expanduser().absolute()}"]
-    write_job(kind, path, _words(plan), plan.parts(chunk), name=stem, last=last)
+    write_job(kind, path, _words(plan), plan.parts(chunk), name=plan.stem, last=last)
     print(f"job: {path}")
     return 0

@@ -91,6 +91,7 @@ def fitting(recipe: Recipe) -> Recipe:
 def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
     from footagefit.training.launch import over_devices
+    from footagefit.training.lessons import forget, with_lessons
     from footagefit.training.run import execute
     from footagefit.training.shows import (
         dailies_of,
@@ -111,19 +112,23 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     sides = sides_of(dailies)
     fill_cache(dailies)
     sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
-    sides = with_replay(sides, dailies.show.work / "cache", spec=task.spec, seed=plan.settings.seed)
+    sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
+    sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
     if new:
         plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
     plan.write(folder)
     if plan.settings.ranks == 1:
-        return execute(folder, sides, plan=plan)
-    return over_devices(folder, plan.settings)
+        numbers = execute(folder, sides, plan=plan)
+    else:
+        numbers = over_devices(folder, plan.settings)
+    forget(folder)
+    return numbers
 
 
 def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
     """Train on soundstage scenes, rendered into the work folder's cache first."""
     from footagefit.training.run import execute
-    from footagefit.training.stage import SourceWindows, StageWindows, sides_of_stage
+    from footagefit.training.stage import Rendered, sides_of_stage
 
     stage = plan.lineage["stage"]
     rows, columns = stage["size_px"]
@@ -132,10 +137,10 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
         scenes=stage["scenes"],
         size_px=(rows, columns),
         seed=stage["seed"],
-        teacher=plan.recipe.build_task().spec.teacher,
+        task=plan.recipe.build_task(),
     )
     for side in (sides.train, sides.held_out):
-        if isinstance(side, StageWindows | SourceWindows):
+        if isinstance(side, Rendered):
             print("soundstage: rendering what is not in the cache yet")
             side.render()
     plan.write(folder)
@@ -145,9 +150,13 @@ def _run_on_stage(plan: Plan, folder: Path) -> Mapping[str, float]:
 def _stage_lineage(scenes: int | None, recipe: Recipe, settings: Settings) -> dict[str, Any]:
     from footagefit.training.stage import lineage_of_stage
 
-    size = getattr(recipe.build_task(), "size", (112, 192))
+    task = recipe.build_task()
+    size = getattr(task, "size", (112, 192))
     return lineage_of_stage(
-        scenes=scenes or 0, size_px=(int(size[0]), int(size[1])), seed=settings.seed
+        scenes=scenes or 0,
+        size_px=(int(size[0]), int(size[1])),
+        seed=settings.seed,
+        teacher=task.spec.teacher,
     )
 
 
@@ -206,7 +215,8 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
 
 def _shipped(recipe: Recipe) -> Path:
     package = Path(config.__file__).resolve().parent
-    return package / "models" / "weights" / f"{recipe.task.name}_{recipe.model.name}"
+    own = f"{recipe.task.name}_{recipe.model.name}"
+    return package / "models" / "weights" / (recipe.build_task().spec.base or own)
 
 
 def _going_on(plan: Plan, asked: Settings, folder: Path) -> Plan:

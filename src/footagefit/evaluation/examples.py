@@ -23,9 +23,18 @@ if TYPE_CHECKING:
     from footagefit.records import Pair
 
 # A judged example is always a mismatch of the whole frame, in the show's own grade.
-_JUDGED = {"match": {"keep": 0.0, "harmonise": 0.0, "worlds": 0.0}}
+# Where frames are filled, the judged one is the middle of its window.
+_JUDGED = {
+    "match": {"keep": 0.0, "harmonise": 0.0, "worlds": 0.0},
+    "cleanup": {"kinds": ["tubes", "wires", "booms"]},
+    "extend": {"kinds": ["borders", "dropped"]},
+}
 # What a person looks at is whole, the right way round, and of the frames' own size.
-_WHOLE = {"match": {"size": None, "least": 1.0, "mirror": 0.0}}
+_WHOLE = {
+    "match": {"size": None, "least": 1.0, "mirror": 0.0},
+    "cleanup": {"size": None, "mirror": 0.0},
+    "extend": {"size": None, "mirror": 0.0},
+}
 _STREAM = 3  # of draws; 0 trains, 1 reviews, 2 shows
 
 
@@ -72,17 +81,19 @@ def examples_of(
     made = []
     for number in frames:
         reference = _reference(windows, shot, number)
-        window = _window(windows, shot, number, reference)
+        window = _window(windows, shot, task.spec.around(number), reference)
         pair = task.pair(window, generator(seed, name, draw, _STREAM))
         made.append(Drawn(draw, number, reference, pair))
     return made
 
 
-def _window(windows: Windows, shot: Shot, number: int, reference: tuple[str, int] | None):
+def _window(
+    windows: Windows, shot: Shot, numbers: tuple[int, ...], reference: tuple[str, int] | None
+):
     from footagefit.dailies.sampling import Draw
 
     beside = () if reference is None else (reference,)
-    return windows.shown(Draw(shot.name, (number,), beside))
+    return windows.shown(Draw(shot.name, numbers, beside))
 
 
 def _reference(windows: Windows, shot: Shot, number: int) -> tuple[str, int] | None:

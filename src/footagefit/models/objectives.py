@@ -51,3 +51,37 @@ class Roughness(nn.Module):
             if cells.shape[axis] > 1:
                 total = total + cells.diff(dim=axis).square().mean()
         return total
+
+
+class Edges(nn.Module):
+    """How far the edges of two pictures lie apart: what is soft where it should be sharp costs.
+
+    Mean absolute difference of neighbours' differences, down and across, at the pictures' own size
+    and at half of it, on the curve of `LightError`.
+
+    Args:
+        toe: Light below which differences count linearly.
+    """
+
+    def __init__(self, *, toe: float = 0.03) -> None:
+        super().__init__()
+        self.toe = toe
+
+    def forward(self, made: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+        """Weighted mean over pixels of (B,3,H,W); weight (B,1,H,W)."""
+        off = torch.log2(1.0 + made.clamp_min(0.0) / self.toe)
+        off = off - torch.log2(1.0 + wanted.clamp_min(0.0) / self.toe)
+        total = off.new_zeros(())
+        for _ in range(2):
+            for axis in (2, 3):
+                share = torch.minimum(*_neighbours(weight, axis))
+                each = off.diff(dim=axis).abs() * share
+                total = total + each.sum() / (3.0 * share.sum()).clamp_min(1e-6)
+            off, weight = nn.functional.avg_pool2d(off, 2), nn.functional.avg_pool2d(weight, 2)
+        return 0.25 * total
+
+
+def _neighbours(picture: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """A picture less its last row or column, and less its first."""
+    count = picture.shape[axis] - 1
+    return picture.narrow(axis, 0, count), picture.narrow(axis, 1, count)

@@ -158,10 +158,16 @@ def layers_of(fit: Fit) -> list[str]:
 
 def check_layers(fit: Fit, asked: Collection[str], there: Collection[str]) -> None:
     """Raise where a layer cannot be given, or would take the place of one of the plate's."""
-    known = layers_of(fit) if asked else []
+    check_names(fit.task.spec.name, asked, layers_of(fit) if asked else [], there)
+
+
+def check_names(
+    task: str, asked: Collection[str], known: Collection[str], there: Collection[str]
+) -> None:
+    """Raise where a layer is none of those known, or is one that the plate has."""
     for name in asked:
         if name not in known:
-            raise UnknownName(f"layer of a {fit.task.spec.name} fit", name, known)
+            raise UnknownName(f"layer of a {task} fit", name, known)
         if name in there:
             raise UnknownName(
                 "layer",

@@ -40,6 +40,13 @@ def clip_key(clip: Clip, frames: Iterable[int]) -> str:
     return _key([reading, [[n, s] for (n, _), s in zip(files, sampled, strict=True)]])
 
 
+def key_beside(clip: Clip | None, frames: Iterable[int]) -> str | None:
+    """Key of a clip that goes with a plate by frame number, or of one picture for all."""
+    if clip is None:
+        return None
+    return clip_key(clip, clip.numbers if clip.info.length == 1 else frames)
+
+
 def plain_key(value: Mapping[str, object]) -> str:
     """Key of plain data."""
     return _key(value)

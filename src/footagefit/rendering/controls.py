@@ -44,8 +44,8 @@ class Track:
         """Whether its value ever changes."""
         return len({value for _, value in self.keys}) > 1
 
-    def at(self, frame: int) -> float:
-        """The value at a frame."""
+    def at(self, frame: float) -> float:
+        """The value at a frame, or between two."""
         first, last = self.keys[0], self.keys[-1]
         if frame <= first[0]:
             return first[1]
@@ -111,7 +111,7 @@ def animation(
         keyframes: JSON or CSV.
         also_known: Other names worth listing where one is not known, such as a verb's keys.
     """
-    tracks = {} if keyframes is None else _read_file(keyframes)
+    tracks = {} if keyframes is None else read_tracks(keyframes)
     where = {name: keyframes for name in tracks}
     for name in [*tracks, *asked]:
         if name not in spec.controls:
@@ -221,7 +221,8 @@ def _number(name: str, value: object) -> float:
     return number
 
 
-def _read_file(path: Path) -> dict[str, Track]:
+def read_tracks(path: Path) -> dict[str, Track]:
+    """Values over time by name, from JSON or CSV."""
     path = path.expanduser()
     if not path.is_file():
         raise UsageError("no such file", path=path, hint="keyframes= takes a JSON or CSV file")

@@ -31,7 +31,7 @@ from footagefit.records import Given
 from footagefit.rendering.shot import Loaded, Shot
 from footagefit.rendering.stream import ahead
 from footagefit.rendering.temporal import Smoothing, Temporal, choose
-from footagefit.rendering.work import Work, one_thread
+from footagefit.rendering.work import Work, lighter, one_thread
 
 VERSION = 1
 BATCH = 8  # frames whose number over this is the same are looked at together
@@ -39,6 +39,7 @@ TINY = (27, 48)  # rows and columns of the pictures that cuts and flashes are fo
 _STILL = (9, 16)
 _RAW = "raw."
 _TOE = 2.0**-8
+_HALF_EV = 0.01  # an eighth of a printer light: less is not seen
 
 Tensors = dict[str, Tensor]
 
@@ -88,7 +89,7 @@ class Fields:
 
 def find(path: Path, *, key: str, temporal: Temporal) -> Fields | None:
     """Fields decided before for the very same shot, fit and controls, or None."""
-    stored = _read(path, key)
+    stored = read_stored(path, key)
     if stored is None or stored[1]["temporal"] != temporal:
         return None
     return _fields(stored[0], Smoothing.of_plain(stored[1]["smoothing"]))
@@ -115,7 +116,7 @@ def decide(
         work: Where, and how much at once.
         keep: Frames to hold in memory for the second pass, as far as there is room.
     """
-    stored = _read(path, key)
+    stored = read_stored(path, key)
     tensors = stored[0] if stored else (yield from _looked_at(shot, frames, work=work, keep=keep))
     smoothing = choose(
         temporal,
@@ -124,7 +125,7 @@ def decide(
         still_TK=tensors["still"].numpy(),
         controls_move=shot.animation.moves,
     )
-    _write(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
+    store(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
 
 
 def _looked_at(
@@ -147,6 +148,8 @@ def _looked_at(
             tiny.append(resampled(small.plate.cpu(), TINY)[0])
             still = small if loaded.number == middle else still
             yield loaded.number
+        if work.half and not looks:
+            _check_half(smalls[:1], work, frame=frames[0])
         looks.append(_looks(smalls, work, frame=frames[len(tiny) - 1]))
     raw = {n: torch.cat([look[n] for look in looks]) for n in looks[0]}
     tensors = {f"{_RAW}{name}": tensor for name, tensor in raw.items()}
@@ -177,7 +180,7 @@ def _looks(smalls: Sequence[Given], work: Work, *, frame: int) -> Look:
     def job(device: torch.device, model: Model) -> Look:
         parts = []
         size = max(1, min(work.batch, BATCH))
-        with one_thread():
+        with one_thread(), lighter(device, half=work.half):
             for start in range(0, len(smalls), size):
                 group = smalls[start : start + size]
                 given = Given(*(torch.cat(t).to(device) for t in zip(*group, strict=True)))
@@ -190,6 +193,26 @@ def _looks(smalls: Sequence[Given], work: Work, *, frame: int) -> Look:
         line = f"frames up to {frame}: the model gave no finite look ({', '.join(odd)}); kept as 0"
         warnings.warn(FootagefitWarning(line), stacklevel=3)
     return {n: t.nan_to_num(0.0, 0.0, 0.0) for n, t in look.items()}
+
+
+def _check_half(smalls: Sequence[Given], work: Work, *, frame: int) -> None:
+    """Go on in float32, and say so, where half precision would be seen."""
+
+    def job(device: torch.device, model: Model) -> float:
+        given = Given(*(part.to(device) for part in smalls[0]))
+        with one_thread():
+            whole = model.look(given)
+            with lighter(device, half=True):
+                rough = {name: tensor.float() for name, tensor in model.look(given).items()}
+            one, other = (torch.log2(model.apply(look, given).clamp_min(0.0) + _TOE)
+                          for look in (whole, rough))  # fmt: skip
+            return float((one - other).abs().max().nan_to_num(torch.inf))
+
+    off_ev = work.run(job, frame=frame)
+    if off_ev > _HALF_EV:
+        work.half = False
+        line = f"half precision would change the picture by {off_ev:.3g} stops; float32 it is"
+        warnings.warn(FootagefitWarning(line), stacklevel=3)
 
 
 def _held_still(raw: Look, still: Given | None, work: Work, *, frame: int) -> Tensor:
@@ -219,7 +242,8 @@ def _fields(tensors: Tensors, smoothing: Smoothing) -> Fields:
     return Fields(tensors["frames"].tolist(), raw, smoothing, uneven_ev=uneven_ev)
 
 
-def _read(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
+def read_stored(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
+    """What a first pass of this very key left, or None."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -234,7 +258,8 @@ def _read(path: Path, key: str) -> tuple[Tensors, dict[str, Any]] | None:
         return None  # cut short or not ours: decided again and replaced
 
 
-def _write(path: Path, tensors: Tensors, told: dict[str, Any]) -> None:
+def store(path: Path, tensors: Tensors, told: dict[str, Any]) -> None:
+    """Keep what a first pass found, whole or not at all."""
     from safetensors.torch import save
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -20,13 +20,20 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from footagefit import config
-from footagefit.errors import AlreadyThere, FootagefitError, UnknownName, WrongValue
+from footagefit.errors import (
+    AlreadyThere,
+    FootagefitError,
+    FootagefitWarning,
+    UnknownName,
+    WrongValue,
+)
 
 if TYPE_CHECKING:
     from footagefit.models.base import Model
@@ -41,6 +48,7 @@ WEIGHTS, RECIPE, SIGNATURE, CARD = (
 )
 _HASHED = (WEIGHTS, RECIPE, SIGNATURE)
 _RECIPE_KEYS = ("format", "task", "model")
+_BASES = Path(config.__file__).resolve().parent / "models" / "weights"
 
 Plain = str | int | float | bool | None
 Settings = Mapping[str, Plain | Sequence[Plain]]
@@ -162,6 +170,9 @@ def save_fit(
 def load_fit(path: str | Path) -> Fit:
     """Read a fit back, or say in one line why it is not to be trusted.
 
+    Args:
+        path: Its folder, or `base/<task>` for the base that ships.
+
     Raises:
         BrokenFit: Missing, tampered with, of an unknown version, or not plain data.
     """
@@ -169,6 +180,8 @@ def load_fit(path: str | Path) -> Fit:
     from safetensors.torch import load_file
 
     path = Path(path).expanduser()
+    if len(path.parts) == 2 and path.parts[0] == "base" and not path.exists():
+        return _base(path.parts[1])
     card = _card(path)
     for name in _HASHED:
         _check_hash(path, name, card)
@@ -185,6 +198,26 @@ def load_fit(path: str | Path) -> Fit:
     if not all(bool(torch.isfinite(t).all()) for t in weights.values() if t.is_floating_point()):
         raise BrokenFit("the weights hold NaN or infinity", path=path / WEIGHTS)
     return Fit(path, recipe, task, model.eval(), signature, card)
+
+
+def _base(name: str) -> Fit:
+    """The base of a task, as it ships; some tasks share one."""
+    own = {read_recipe(p / RECIPE).task.name: p for p in _BASES.iterdir() if (p / CARD).is_file()}
+    known = sorted(p.stem for p in (config.config_dir() / "task").glob("*.yaml"))
+    if name not in known:
+        raise UnknownName("base", f"base/{name}", [f"base/{task}" for task in known])
+    task = Recipe(Part(name), Part("")).build_task()
+    folder = own.get(name, _BASES / (task.spec.base or name))
+    if not folder.is_dir():
+        raise BrokenFit(f"no {name} base is shipped", path=folder,
+                        hint="Train a fit on the show, and say fit=<its folder>")  # fmt: skip
+    fit = load_fit(folder)
+    line = f"fit=base/{name}: the base that ships; nothing of this show is in it"
+    warnings.warn(FootagefitWarning(line), stacklevel=4)
+    if fit.task.spec.name == name:
+        return replace(fit, path=Path("base", name))
+    recipe = replace(fit.recipe, task=Part(name))
+    return replace(fit, path=Path("base", name), recipe=recipe, task=task)
 
 
 def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:

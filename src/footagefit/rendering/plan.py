@@ -6,17 +6,17 @@ there is, how much is done at once. What does not: doing it (`render.py`).
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from footagefit.errors import DiskFull, FootagefitWarning, UnknownSpace, UsageError, WrongValue
 from footagefit.footage import colour
@@ -26,18 +26,19 @@ from footagefit.footage.manifest import continues, job_of, manifest_path
 from footagefit.footage.opening import Levels, Matrix, open_clip
 from footagefit.footage.pattern import MOVIES, numbers, parse, ranges
 from footagefit.footage.writing import Existing, OutputForm
+from footagefit.records import ClipInfo
 from footagefit.rendering import devices, versions
 from footagefit.rendering.composite import check_layers
-from footagefit.rendering.content import clip_key, plain_key
+from footagefit.rendering.content import clip_key, file_of, key_beside, plain_key
 from footagefit.rendering.controls import Animation, Asked, animation
 from footagefit.rendering.fields import VERSION
+from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit, fit_of
 from footagefit.rendering.regrain import GrainWay, Regrain
 from footagefit.rendering.shot import Kept, Shot, check_mask, reference_frames, small_reference
 from footagefit.rendering.temporal import Temporal
-from footagefit.rendering.work import Work
+from footagefit.rendering.work import Bounds, Work, available
 
-SEED = 0  # fits of transforms draw nothing at random; what fills will is named here
 REFERENCES = 4  # most frames of a reference clip that are looked at
 _GIB = 2**30
 
@@ -71,8 +72,10 @@ class Ask:
         device: Where to compute.
         threads: Encoding threads.
         memory_gb: Memory to stay within.
+        half: Decide looks in half precision, where that changes nothing to be seen.
         grain: `keep` it as the look leaves it, or `match`: degrain, work, regrain.
         signature: What the show measured as; the fit's own by default.
+        fill: What is asked of fits that make pixels alone.
         part: Name of one part of a job that several processes share.
         also_known: Other names to list where a control is not known.
     """
@@ -101,8 +104,10 @@ class Ask:
     device: str = "auto"
     threads: int | None = None
     memory_gb: float | None = None
+    half: bool = False
     grain: GrainWay = "keep"
     signature: Path | None = None
+    fill: Filling = field(default_factory=Filling)
     part: str = ""
     also_known: Sequence[str] = ()
 
@@ -114,9 +119,12 @@ class Plan:
         FootagefitError: What was asked for cannot be; nothing was written.
     """
 
+    fills = False
+
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.fit = fit_of(ask.fit, signature=ask.signature)
+        self._check_fit()
         keeps = ask.grain == "keep"
         self.regrain = None if keeps else Regrain(self.fit.signature, path=self.fit.path)
         self.clip = open_clip(
@@ -134,20 +142,41 @@ class Plan:
         )
         self.reference = self._open_reference()
         self.mask = self._open_mask()
-        check_layers(self.fit, ask.layers, self.clip.info.layers)
+        self._check_layers()
         self.devices = devices.pick(ask.device)
         self._warn_of_space()
         self.out = self._out()
         self.form = ask.form.resolved(self.clip.info, self.out)
         self._check_out()
 
+    def _check_fit(self) -> None:
+        spec = self.fit.task.spec
+        self.ask.fill.check(spec)
+        if spec.fills != self.fills:
+            raise UsageError(
+                f"fits of {spec.name} make pixels, which is seen in a render only",
+                path=self.fit.path,
+                hint="Render with footagefit infer",
+            )
+
+    def _check_layers(self) -> None:
+        check_layers(self.fit, self.ask.layers, self.clip.info.layers)
+
+    @property
+    def info(self) -> ClipInfo:
+        """Of the clip that comes out."""
+        return self.clip.info
+
     def _frames(self) -> list[int]:
         wanted = wanted_frames(self.clip, self.ask.frames, "error")
+        return self._with_handles(wanted, self.clip.numbers)
+
+    def _with_handles(self, wanted: Sequence[int], there: Sequence[int]) -> list[int]:
         if self.ask.handles < 0:
             raise WrongValue(f"handles: {self.ask.handles} is below 0", hint="Say handles=8")
         more = range(1, self.ask.handles + 1)
         reach = {wanted[0] - k for k in more} | {wanted[-1] + k for k in more}
-        return sorted({*wanted, *(reach & set(self.clip.numbers))})
+        return sorted({*wanted, *(reach & set(there))})
 
     def _shot_frames(self) -> list[int]:
         """Frames that are looked at: whichever are written, always the whole shot."""
@@ -172,19 +201,25 @@ class Plan:
                     hint="Say reference=<the clip or frame it must sit beside>",
                 )
             return None
+        return self._beside(self.ask.reference)
+
+    def _beside(self, path: Path) -> Clip:
+        """Another clip; in the plate's space where nobody knows its own."""
         try:
-            return open_clip(self.ask.reference, space=self.ask.reference_space)
+            return open_clip(path, space=self.ask.reference_space)
         except UnknownSpace:
             space = self.clip.info.space
-            _warn(f"{self.ask.reference}: its colour space is not certain; taken as {space}")
-            return open_clip(self.ask.reference, space=space)
+            _warn(f"{path}: its colour space is not certain; taken as {space}")
+            return open_clip(path, space=space)
 
     def _open_mask(self) -> Clip | None:
-        if self.ask.mask is None:
-            return None
-        mask = open_clip(self.ask.mask, space=colour.WORKING)  # mattes are never converted
-        check_mask(mask, self.clip, [*self.frames, *self.shot_frames])
-        return mask
+        return None if self.ask.mask is None else self._matte(self.ask.mask)
+
+    def _matte(self, path: Path, *, what: str = "mask") -> Clip:
+        """A clip of mattes that goes with the plate."""
+        matte = open_clip(path, space=colour.WORKING)  # mattes are never converted
+        check_mask(matte, self.clip, self.shot_frames, what=what)
+        return matte
 
     def _warn_of_space(self) -> None:
         spaces = self.fit.card.get("lineage", {}).get("spaces") or []
@@ -233,10 +268,6 @@ class Plan:
     @cached_property
     def key(self) -> str:
         """Of everything that the shot's looks are decided from."""
-        mask = None
-        if self.mask is not None:
-            single = self.mask.info.length == 1
-            mask = clip_key(self.mask, self.mask.numbers if single else self.shot_frames)
         reference = self.reference
         beside = None if reference is None else clip_key(reference, self.reference_numbers)
         return plain_key(
@@ -248,9 +279,10 @@ class Plan:
                 "plate": clip_key(self.clip, self.shot_frames),
                 "layer": self.ask.layer,
                 "reference": beside,
-                "mask": mask,
+                "mask": key_beside(self.mask, self.shot_frames),
                 "controls": self.animation.plain(amounts=False),
                 "config": colour.source(),
+                **({"half": True} if self.ask.half else {}),
             }
         )
 
@@ -263,12 +295,12 @@ class Plan:
             "recipe": self.recipe,
             "controls": self.animation.plain(),
             "temporal": self.ask.temporal,
-            "seed": SEED,
+            "seed": self.ask.fill.seed,
             "shot": ranges(self.shot_frames),
             "reference": None if reference is None else str(reference.info.path),
             "reference_frames": self.reference_numbers,
             "mask": None if self.mask is None else str(self.mask.info.path),
-            "layers": list(self.ask.layers),
+            "layers": self.layers,
             "looks": self.key,
             **({} if self.regrain is None else {"grain": self.ask.grain}),
         }
@@ -281,8 +313,24 @@ class Plan:
     @property
     def fields_path(self) -> Path:
         """Where the shot's fields lie: beside the frames."""
-        stem = manifest_path(self.out).name.removesuffix(".manifest.json")
-        return self.out.parent / f"{stem}.fields.safetensors"
+        return self.out.parent / f"{self.stem}.fields.safetensors"
+
+    @property
+    def stem(self) -> str:
+        """What everything beside the frames is called after."""
+        return manifest_path(self.out).name.removesuffix(".manifest.json")
+
+    @property
+    def layers(self) -> list[str]:
+        """Layers to write beside the picture."""
+        return list(self.ask.layers)
+
+    def before(self, number: int) -> Tensor:
+        """A frame as it was, for people to look at."""
+        return self.clip.read([number]).rgb_TCHW[0]
+
+    def forget(self) -> None:
+        """Let go of what only a render under way needs."""
 
     def shot(self) -> Shot:
         """What frames are made from."""
@@ -302,32 +350,34 @@ class Plan:
     def work(self) -> Work:
         """Devices, and how much they take at once."""
         bounds = self.bounds
-        return Work(self.fit.model, self.devices, depth=bounds.depth, readers=min(2, bounds.depth))
+        readers = min(2, bounds.depth)
+        return Work(
+            self.fit.model, self.devices, depth=bounds.depth, readers=readers, half=self.ask.half
+        )
 
     @cached_property
     def bounds(self) -> Bounds:
         """How much is under way at once, within the memory that may be taken."""
-        limit = int(self.ask.memory_gb * _GIB) if self.ask.memory_gb else _available() // 2
+        limit = int(self.ask.memory_gb * _GIB) if self.ask.memory_gb else available() // 2
         return Bounds.within(limit, self.frame_bytes, self.ask.threads)
 
     @property
     def frame_bytes(self) -> int:
         """A frame as it is computed on: three channels of float."""
-        return self.clip.info.width * self.clip.info.height * 12
+        return self.info.width * self.info.height * 12
 
     @property
     def stored_bytes(self) -> int:
         """About what one written frame takes on disk."""
-        from footagefit.rendering.content import file_of
-
-        info = self.clip.info
+        info, own = self.info, self.clip.info
         samples = info.width * info.height * 3 * max(1, info.bit_depth // 8)
         alike = self.out.suffix.lower() == f".{info.codec}"
         if alike and self.form.compression == str(info.metadata.get("compression", "")):
-            each = file_of(self.clip, self.frames[0]).stat().st_size
+            one = file_of(self.clip, self.shot_frames[0]).stat().st_size
+            each = one * info.width * info.height // (own.width * own.height)
         else:
             each = samples
-        return each + len(self.ask.layers) * samples
+        return each + len(self.layers) * samples
 
     def check_room(self) -> None:
         """Raise `DiskFull` where the frames that are not there yet will not fit."""
@@ -348,50 +398,6 @@ class Plan:
         if size < 1:
             raise WrongValue(f"chunk: {size} is below 1", hint="Say chunk=50")
         return [self.frames[i : i + size] for i in range(0, len(self.frames), size)]
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How much is under way at once.
-
-    Attributes:
-        depth: Frames read ahead.
-        threads: Encoding threads; each may have a frame waiting.
-        busy_bytes: What that takes.
-        kept_bytes: What is left for frames held from the first pass to the second.
-    """
-
-    depth: int
-    threads: int
-    busy_bytes: int
-    kept_bytes: int
-
-    @classmethod
-    def within(cls, limit_bytes: int, frame_bytes: int, threads: int | None) -> Bounds:
-        """The most that fits a bound; at least one frame at a time."""
-        # Two more than cores: an encoder that waits for the disk leaves its core to another.
-        bounds = cls(4, threads or min(8, (os.cpu_count() or 1) + 2), 0, 0)
-        while True:
-            # A frame read: floats and stored values; computed: plate, result, mask; encoded: two.
-            busy = int(frame_bytes * (1.7 * bounds.depth + 3 + 2.5 * 2 * bounds.threads))
-            if busy <= limit_bytes or (bounds.depth == 1 and bounds.threads == 1):
-                return replace(
-                    bounds, busy_bytes=busy, kept_bytes=max(0, (limit_bytes - busy) // 2)
-                )
-            less = max(1, bounds.threads - 1) if threads is None else bounds.threads
-            if bounds.depth == 1 and less == bounds.threads:
-                less = max(1, bounds.threads - 1)
-            bounds = replace(bounds, depth=max(1, bounds.depth - 1), threads=less)
-
-
-def _available() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 8 * _GIB
 
 
 def _warn(line: str) -> None:

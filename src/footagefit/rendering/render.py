@@ -29,8 +29,9 @@ from footagefit.rendering.composite import Result, compose
 from footagefit.rendering.content import file_of
 from footagefit.rendering.controls import Asked
 from footagefit.rendering.fields import Fields
+from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit
-from footagefit.rendering.plan import SEED, Ask, Plan
+from footagefit.rendering.plan import Ask, Plan
 from footagefit.rendering.shot import Loaded
 from footagefit.rendering.stream import ahead
 from footagefit.rendering.temporal import Temporal
@@ -88,6 +89,7 @@ def render(
     keyframes: str | Path | None = None,
     temporal: Temporal = "auto",
     layers: Sequence[str] = (),
+    fill: Filling | None = None,
     form: OutputForm | None = None,
     space: str = "auto",
     reference_space: str = "auto",
@@ -96,6 +98,7 @@ def render(
     device: str = "auto",
     threads: int | None = None,
     memory_gb: float | None = None,
+    half: bool = False,
     progress: Progress = quiet,
 ) -> Rendered:
     """Take a shot through a fit.
@@ -115,6 +118,7 @@ def render(
         keyframes: A JSON or CSV file of controls.
         temporal: `auto`, `none`, `smooth` or `locked`.
         layers: Layers to write beside the picture: `gain`, `offset`, `mask`, ...
+        fill: What is asked of a fit that makes pixels: sides, handles, a background.
         form: How to store the result; like the plate by default.
         space: The plate's colour space, where the file is not certain of it.
         reference_space: The reference's.
@@ -123,11 +127,15 @@ def render(
         device: `auto`, `cpu`, `cuda:0`, `cuda:0,cuda:1`, `mps`.
         threads: Encoding threads.
         memory_gb: Memory to stay within; half of what is free by default.
+        half: Decide looks in half precision where that changes nothing to be seen; pixels are
+            worked on in float32 always.
         progress: Shows how far it is.
 
     Raises:
         FootagefitError: In one line what is wrong, where, and the next step.
     """
+    from footagefit.rendering.fill_plan import plan_of
+
     ask = Ask(
         plate=Path(plate),
         fit=fit if isinstance(fit, Fit) else Path(fit),
@@ -142,6 +150,7 @@ def render(
         keyframes=_path(keyframes),
         temporal=temporal,
         layers=tuple(layers),
+        fill=fill or Filling(),
         form=form or OutputForm(),
         space=space,
         reference_space=reference_space,
@@ -150,8 +159,9 @@ def render(
         device=device,
         threads=threads,
         memory_gb=memory_gb,
+        half=half,
     )
-    return run(Plan(ask), progress=progress)
+    return run(plan_of(ask), progress=progress)
 
 
 def _path(path: str | Path | None) -> Path | None:
@@ -161,14 +171,25 @@ def _path(path: str | Path | None) -> Path | None:
 def run(plan: Plan, *, progress: Progress = quiet) -> Rendered:
     """Do what a plan says."""
     plan.check_room()
-    renderer = Renderer(plan)
+    renderer = renderer_of(plan)
     renderer.look(progress)
     begun = time.monotonic()
     written = renderer.write(progress)
     seconds = time.monotonic() - begun
     return Rendered(
-        plan.out, tuple(plan.frames), written, plan.fields_path, renderer.notes, seconds
+        plan.out, tuple(renderer.frames), written, plan.fields_path, renderer.notes, seconds
     )
+
+
+def renderer_of(plan: Plan) -> Renderer:
+    """What renders a plan: fits that change light, or fits that make pixels."""
+    from footagefit.rendering.fill_plan import FillPlan
+
+    if not isinstance(plan, FillPlan):
+        return Renderer(plan)
+    from footagefit.rendering.filling import Filler
+
+    return Filler(plan)
 
 
 class Renderer:
@@ -179,7 +200,7 @@ class Renderer:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        self.plan: Plan = plan
         self.shot = plan.shot()
         self.work = plan.work()
         self.fields: Fields
@@ -188,7 +209,7 @@ class Renderer:
         """Pass one: decide the shot's looks, or find them as they were decided before."""
         plan = self.plan
         path, temporal = plan.fields_path, plan.ask.temporal
-        _make_folder(path.parent)
+        make_folder(path.parent)
         found = fields.find(path, key=plan.key, temporal=temporal)
         if found is None:
             looked = fields.decide(
@@ -206,6 +227,11 @@ class Renderer:
         if found is None:
             raise WriteError("the fields just written are gone", path=path, hint="Start again")
         self.fields = found
+
+    @property
+    def frames(self) -> list[int]:
+        """Frames that are written."""
+        return self.plan.frames
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -226,7 +252,7 @@ class Renderer:
         plan = self.plan
         with open_writer(
             plan.out,
-            info=plan.clip.info,
+            info=plan.info,
             form=plan.form,
             existing=plan.ask.existing,
             source=plan.clip.info.path,
@@ -234,7 +260,7 @@ class Renderer:
             job=plan.job,
             part=plan.ask.part,
         ) as writer:
-            todo = [number for number in plan.frames if not writer.has(number)]
+            todo = [number for number in self.frames if not writer.has(number)]
             for _ in progress(self._made(todo, writer), total=len(todo), label="render"):
                 pass
         if not plan.ask.part and plan.out.suffix.lower() not in MOVIES:
@@ -284,28 +310,37 @@ class Renderer:
 
         return self.work.run(job, frame=loaded.number)
 
+    def _temporal(self, number: int) -> str:
+        return self.fields.smoothing.stretch_of(number).mode
+
     def entries(self, number: int) -> dict[str, Entry]:
         """Where a frame comes from, for its header."""
         plan = self.plan
         known = plan.fit.task.spec.controls
         amounts = vars(plan.animation.amounts_at(number)).items()
         controls = {**plan.animation.at(number), **{n: v for n, v in amounts if n in known}}
-        stretch = self.fields.smoothing.stretch_of(number)
-        reference = plan.reference
         return {
             "footagefit/version": __version__,
             "footagefit/fit": self.plan.fit.hash,
             "footagefit/recipe": plan.recipe,
             "footagefit/controls": json.dumps(controls, sort_keys=True),
-            "footagefit/temporal": stretch.mode,
-            "footagefit/seed": SEED,
-            "footagefit/source": file_of(plan.clip, number).name,
+            "footagefit/temporal": self._temporal(number),
+            "footagefit/seed": plan.ask.fill.seed,
+            "footagefit/source": self._source(number),
             "footagefit/frame": number,
-            "footagefit/reference": "" if reference is None else reference.info.path.name,
+            "footagefit/reference": self._references(),
         }
 
+    def _source(self, number: int) -> str:
+        return file_of(self.plan.clip, number).name
 
-def _make_folder(folder: Path) -> None:
+    def _references(self) -> str:
+        reference = self.plan.reference
+        return "" if reference is None else reference.info.path.name
+
+
+def make_folder(folder: Path) -> None:
+    """A folder for what is written, or one line why not."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from footagefit.dailies.sheet import Cell, save_sheet
-from footagefit.errors import FootagefitWarning
+from footagefit.errors import FootagefitWarning, UsageError
 from footagefit.footage import colour
 from footagefit.footage.opening import open_clip
 from footagefit.footage.view import View
@@ -51,6 +51,9 @@ def write_wedge(plan: Plan, text: str, path: Path) -> Path:
     """
     name, values = wedge_values(text)
     spec = plan.fit.task.spec
+    if plan.fills:
+        raise UsageError(f"a wedge is of a change of light, and fits of {spec.name} make pixels",
+                         hint="Render some frames with frames= instead")  # fmt: skip
     for value in values:
         animation(spec, {name: value}, also_known=plan.ask.also_known)
     unit = spec.controls[name].unit
@@ -100,8 +103,7 @@ def movie_path(plan: Plan) -> Path:
 
 
 def _beside(plan: Plan, tail: str) -> Path:
-    stem = plan.fields_path.name.removesuffix(".fields.safetensors")
-    return plan.fields_path.with_name(stem + tail)
+    return plan.out.parent / f"{plan.stem}{tail}"
 
 
 def write_before_after(plan: Plan) -> Path:
@@ -111,8 +113,8 @@ def write_before_after(plan: Plan) -> Path:
     numbers = _some(sorted(set(plan.frames) & set(after.numbers)), _SHEET_ROWS)
     cells = []
     for number in numbers:
-        for clip, title in ((plan.clip, "before"), (after, "after")):
-            light = clip.read([number]).rgb_TCHW[0]
+        both = (plan.before(number), after.read([number]).rgb_TCHW[0])
+        for light, title in zip(both, ("before", "after"), strict=True):
             cells.append(
                 Cell(_shown(light, _SHEET_PX // 3, view), f"{number}  {title}", plan.recipe)
             )
@@ -123,7 +125,7 @@ def write_movie(plan: Plan, *, progress: Progress = quiet) -> Path:
     """The result as an H.264 movie with frame numbers burnt in; gaps hold the frame before."""
     after = open_clip(plan.out, space=plan.form.space)
     there = sorted(set(plan.frames) & set(after.numbers))
-    info = plan.clip.info
+    info = plan.info
     scale = min(1.0, _MOVIE_LONG_PX / max(info.width, info.height))
     wide = 2 * round(info.width * scale * max(1.0, info.pixel_aspect) / 2)
     tall = 2 * round(info.height * scale / min(1.0, info.pixel_aspect) / 2)

@@ -127,7 +127,7 @@ class Shot:
         alpha = None if frames.alpha_T1HW is None else frames.alpha_T1HW[0]
         if alpha is not None:
             plate = straight(plate, alpha)
-        mask = self._mask(number)
+        mask = self.matte(number)
         seen = self._seen(mask, alpha, native)
         return Loaded(number, plate, alpha, mask, seen, native)
 
@@ -144,7 +144,8 @@ class Shot:
         moved = {n: t.to(device) for n, t in given._asdict().items() if t.device != device}
         return given._replace(**moved) if moved else given
 
-    def _mask(self, number: int) -> Tensor | None:
+    def matte(self, number: int) -> Tensor | None:
+        """Where a frame may change (1,H,W); None where that is everywhere."""
         if self.mask is None:
             return None
         if self._still is not None:
@@ -152,6 +153,7 @@ class Shot:
         there = self.mask.info
         single = there.length == 1
         values = self.mask.data([there.first_frame if single else number], "mask")[0, :1]
+        values = values.nan_to_num().clamp(0.0, 1.0)
         placed = placed_over(values, there.raster, there.display, self.clip)
         if single:
             self._still = placed
@@ -178,11 +180,11 @@ def straight(rgb_CHW: Tensor, alpha_1HW: Tensor) -> Tensor:
     return rgb_CHW / safe
 
 
-def placed_over(values_1HW: Tensor, raster: Box, display: Box, plate: Clip) -> Tensor:
-    """A matte over the plate's raster, by its place in the display window; 0 outside its own."""
+def placed_over(values_CHW: Tensor, raster: Box, display: Box, plate: Clip) -> Tensor:
+    """A picture over the plate's raster, by its place in the display window; 0 outside its own."""
     info = plate.info
     moved = _moved(raster, display, info.display)
-    out = torch.zeros(1, info.raster.height, info.raster.width)
+    out = torch.zeros(values_CHW.shape[0], info.raster.height, info.raster.width)
     x0, y0 = max(moved.x, info.raster.x), max(moved.y, info.raster.y)
     x1 = min(moved.x + moved.width, info.raster.x + info.raster.width)
     y1 = min(moved.y + moved.height, info.raster.y + info.raster.height)
@@ -191,7 +193,7 @@ def placed_over(values_1HW: Tensor, raster: Box, display: Box, plate: Clip) -> T
     common = Box(x0, y0, x1 - x0, y1 - y0)
     rows, columns = common.inside(info.raster)
     from_rows, from_columns = common.inside(moved)
-    out[:, rows, columns] = values_1HW[:, from_rows, from_columns].nan_to_num().clamp(0.0, 1.0)
+    out[:, rows, columns] = values_CHW[:, from_rows, from_columns]
     return out
 
 
@@ -200,8 +202,8 @@ def _moved(raster: Box, display: Box, onto: Box) -> Box:
     return raster._replace(x=raster.x - display.x + onto.x, y=raster.y - display.y + onto.y)
 
 
-def check_mask(mask: Clip, plate: Clip, frames: Sequence[int]) -> None:
-    """Raise where a mask cannot go with a plate.
+def check_mask(mask: Clip, plate: Clip, frames: Sequence[int], *, what: str = "mask") -> None:
+    """Raise where a mask, or another clip by frame number, cannot go with a plate.
 
     Raises:
         FrameMismatch: Another size.
@@ -210,17 +212,17 @@ def check_mask(mask: Clip, plate: Clip, frames: Sequence[int]) -> None:
     info, want = mask.info, plate.info.display
     if info.display[2:] != want[2:]:
         raise FrameMismatch(
-            f"the mask is {info.display.width}x{info.display.height}, "
+            f"the {what} is {info.display.width}x{info.display.height}, "
             f"the plate {want.width}x{want.height}",
             path=info.path,
-            hint="Render the mask at the plate's size",
+            hint=f"Render the {what} at the plate's size",
         )
     if info.length == 1:
         return
     lacking = sorted(set(frames) - set(mask.numbers))
     if lacking:
         raise MissingFrames(
-            f"the mask has frames {ranges(mask.numbers)} and lacks {ranges(lacking)}",
+            f"the {what} has frames {ranges(mask.numbers)} and lacks {ranges(lacking)}",
             path=info.path,
             hint="Bring them, or say shot= and frames=<those there are>",
         )

@@ -1,16 +1,19 @@
 """How much is done at once, and on which devices; halved when memory runs out.
 
-What belongs here: models on devices, retrying with less, one clear line where nothing helps. What
-does not: reading and writing (`stream.py`).
+What belongs here: bounds of memory, models on devices, retrying with less, one clear line where
+nothing helps. What does not: reading and writing (`stream.py`).
 """
 
 from __future__ import annotations
 
 import copy
+import os
 import queue
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -20,6 +23,52 @@ from footagefit.models.base import Model
 from footagefit.rendering import devices as place
 
 T = TypeVar("T")
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much is under way at once.
+
+    Attributes:
+        depth: Frames read ahead.
+        threads: Encoding threads; each may have a frame waiting.
+        busy_bytes: What that takes.
+        kept_bytes: What is left for frames held from the first pass to the second.
+    """
+
+    depth: int
+    threads: int
+    busy_bytes: int
+    kept_bytes: int
+
+    @classmethod
+    def within(cls, limit_bytes: int, frame_bytes: int, threads: int | None) -> Bounds:
+        """The most that fits a bound; at least one frame at a time."""
+        # Two more than cores: an encoder that waits for the disk leaves its core to another.
+        bounds = cls(4, threads or min(8, (os.cpu_count() or 1) + 2), 0, 0)
+        while True:
+            # A frame read: floats and stored values; computed: plate, result, mask; encoded: two.
+            busy = int(frame_bytes * (1.7 * bounds.depth + 3 + 2.5 * 2 * bounds.threads))
+            if busy <= limit_bytes or (bounds.depth == 1 and bounds.threads == 1):
+                return replace(
+                    bounds, busy_bytes=busy, kept_bytes=max(0, (limit_bytes - busy) // 2)
+                )
+            less = max(1, bounds.threads - 1) if threads is None else bounds.threads
+            if bounds.depth == 1 and less == bounds.threads:
+                less = max(1, bounds.threads - 1)
+            bounds = replace(bounds, depth=max(1, bounds.depth - 1), threads=less)
+
+
+def available() -> int:
+    """Bytes of memory that are free on this machine."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 8 * _GIB
 
 
 class Work:
@@ -31,6 +80,7 @@ class Work:
         batch: Small pictures looked at together.
         depth: Frames read ahead.
         readers: Frames read at the same time.
+        half: Decide looks in half precision.
     """
 
     def __init__(
@@ -41,8 +91,9 @@ class Work:
         batch: int = 8,
         depth: int = 3,
         readers: int = 2,
+        half: bool = False,
     ) -> None:
-        self.batch, self.depth, self.readers = batch, depth, readers
+        self.batch, self.depth, self.readers, self.half = batch, depth, readers, half
         self._models: dict[torch.device, Model] = {}
         self._free: queue.Queue[torch.device] = queue.Queue()
         for index, device in enumerate(devices):
@@ -103,6 +154,13 @@ class Work:
         cpu = torch.device("cpu")
         self._models[cpu] = self._models.pop(device).to(cpu)
         return cpu
+
+
+def lighter(device: torch.device, *, half: bool) -> AbstractContextManager[object]:
+    """Half precision for what a network multiplies, where it is asked for."""
+    if not half:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.float16)
 
 
 @contextmanager

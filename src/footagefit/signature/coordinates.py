@@ -39,6 +39,14 @@ def to_lens(at_N2: np.ndarray, size: tuple[int, int], *, squeeze: float = 1.0) -
     return np.stack([x, y], 1)
 
 
+def of_lens(at_N2: np.ndarray, size: tuple[int, int], *, squeeze: float = 1.0) -> np.ndarray:
+    """Pixel positions (N,2) of lens coordinates: what `to_lens` does, undone."""
+    half = half_diagonal_px(size, squeeze=squeeze)
+    x = at_N2[:, 0] * half / squeeze - 0.5 + size[1] / 2
+    y = -at_N2[:, 1] * half - 0.5 + size[0] / 2
+    return np.stack([x, y], 1)
+
+
 def read_at(picture_CHW: Tensor, x_HW: np.ndarray, y_HW: np.ndarray, *, squeeze: float = 1.0,
             mode: str = "bicubic") -> Tensor:  # fmt: skip
     """A picture read at lens coordinates; beyond its border its last pixels go on.

@@ -105,10 +105,10 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     cameras = aimed(cameras, stage, device)
     seen = look(stage, view(cameras, size_px, device=device))
     exposure = exposure.to(device)
-    rim, _ = _pair([light for light, *_ in rest], cameras, device)
+    rim, _ = key_and_fill([light for light, *_ in rest], cameras, device)
     rim.name = "rim"
     white = torch.ones(len(made), 3)
-    pairs = [_pair([row[j] for row in asked], cameras, device) for j in range(lights)]
+    pairs = [key_and_fill([row[j] for row in asked], cameras, device) for j in range(lights)]
     dome, around = _dome("fill", white, white, device), _surroundings(rest, device)
     first, *keys = lit_apart(seen, [rim, *(key for key, _ in pairs)])
     ambient = lit(seen, dome).total  # linear: coloured below
@@ -188,8 +188,8 @@ def fill_rgb(light: Light) -> tuple[float, ...]:
     return lamp.colour_of(light.fill_ev or 0.0, light.fill_k or 5600.0, light.fill_tint_duv or 0.0)
 
 
-def _pair(asked: list[Light], cameras: list[Camera], device: str) -> tuple[Source, Source]:
-    """Key and fill of a batch."""
+def key_and_fill(asked: list[Light], cameras: list[Camera], device: str) -> tuple[Source, Source]:
+    """Each camera's key and fill, from lights in its axes."""
     ways = [np.asarray(lamp.direction(a)) @ c.axes() for a, c in zip(asked, cameras, strict=True)]
     spread = [[math.tan(math.radians(min(a.softness_deg or 1.0, 170.0) / 2))] for a in asked]
     fills = torch.tensor([fill_rgb(a) for a in asked], dtype=torch.float32)

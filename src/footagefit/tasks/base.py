@@ -22,6 +22,7 @@ from footagefit.errors import UnknownName, WrongValue
 from footagefit.records import Given, Pair
 
 Controls = Mapping[str, float]
+INSIDE = "inside"  # of a pair's truth: where it is judged; pairs without it are judged everywhere
 
 
 class Window(Protocol):
@@ -107,7 +108,11 @@ class TaskSpec:
         controls: What a person can set.
         models: Names of the models that can learn it.
         references: How many references an example carries.
-        teacher: What of the soundstage bases learn from: `takes`, or scenes with `sources` apart.
+        teacher: What of the soundstage bases learn from: `takes`, scenes with `sources` apart, or
+            `moving` takes of several frames.
+        frames: Of a window that examples are made of.
+        stride: Frames from one of them to the next.
+        base: Name of the base that several tasks share; each has its own where None.
     """
 
     name: str
@@ -117,11 +122,25 @@ class TaskSpec:
     models: tuple[str, ...]
     references: int
     teacher: str = "takes"
+    frames: int = 1
+    stride: int = 1
+    base: str | None = None
 
     @property
     def vector_size(self) -> int:
         """D: values and present flags."""
         return 2 * len(self.vector)
+
+    @property
+    def fills(self) -> bool:
+        """Whether pixels are made where there are none, from what other frames show there."""
+        return "confidence" in self.guide
+
+    def around(self, number: int) -> tuple[int, ...]:
+        """Frames of a window whose middle is a frame."""
+        return tuple(
+            number + (slot - self.frames // 2) * self.stride for slot in range(self.frames)
+        )
 
 
 class Task(ABC):
@@ -206,6 +225,20 @@ def _behind_lens(plain_2HW: Tensor, measured: Mapping[str, float]) -> Tensor:
     lens = Distortion(k1, k2, x, y)
     across, up = lens.undistorted(*plain_2HW.double().numpy())
     return torch.stack([torch.from_numpy(across - x), torch.from_numpy(up - y)]).float()
+
+
+def fitted(picture: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """A picture of up to four channels at the training size; shrunk by the mean of its light."""
+    if size is None or tuple(picture.shape[1:]) == size:
+        return picture.clone()
+    import cv2
+    import numpy as np
+
+    shrinks = picture.shape[1] >= size[0] and picture.shape[2] >= size[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    rows_HWC = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    fitted = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
+    return torch.from_numpy(fitted.reshape(*size, -1)).permute(2, 0, 1).contiguous()
 
 
 def collated(pairs: Sequence[Pair]) -> Pair:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,6 +23,7 @@ from footagefit.tasks.base import (
     Task,
     TaskSpec,
     Window,
+    fitted,
     lens_coordinates,
     vector_of,
 )
@@ -196,7 +196,7 @@ class Match(Task):
         height, width = picture.shape[1:]
         rows = slice(int(top * height), max(int(top * height) + 8, int((top + scale) * height)))
         columns = slice(int(left * width), max(int(left * width) + 8, int((left + scale) * width)))
-        cut = _fitted(picture[:, rows, columns], self.size)
+        cut = fitted(picture[:, rows, columns], self.size)
         frame = (left, top, left + scale, top + scale)
         return cut, frame
 
@@ -209,7 +209,7 @@ class Match(Task):
                 chosen.append(self._cropped(target, rng)[0])
                 continue
             picture = there[choice(rng, there.shape[0])]
-            chosen.append(_fitted(picture, self.size or (target.shape[1], target.shape[2])))
+            chosen.append(fitted(picture, self.size or (target.shape[1], target.shape[2])))
         return torch.stack(chosen) if chosen else target.new_zeros(0, *target.shape)
 
 
@@ -233,19 +233,6 @@ def _mirrored(
 ) -> tuple[float, float, float, float]:
     """The part of a frame that a picture shows, after left and right are exchanged."""
     return frame[2], frame[1], frame[0], frame[3]
-
-
-def _fitted(picture: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """A picture at the training size; where it shrinks, the mean of the light it covers."""
-    if size is None or tuple(picture.shape[1:]) == size:
-        return picture.clone()
-    import cv2
-
-    shrinks = picture.shape[1] >= size[0] and picture.shape[2] >= size[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    rows_HWC = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
-    fitted = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
-    return torch.from_numpy(fitted).permute(2, 0, 1).contiguous()
 
 
 def _ungraded(signature: Mapping[str, object] | None) -> Mapping[str, object] | None:

@@ -26,6 +26,7 @@ from footagefit.errors import DiskFull
 from footagefit.evaluation.metrics import psnr, psnr_log
 from footagefit.footage.view import View
 from footagefit.records import Given, Pair
+from footagefit.tasks.base import INSIDE
 from footagefit.training.fine_tune import FineTune
 from footagefit.training.memory import own, whole
 from footagefit.training.record import Tracker, strip
@@ -206,12 +207,12 @@ class Review(Callback):
     def _judged(self, module: FineTune, weights: Weights) -> dict[str, float]:
         rows = []
         for pair in self.pairs:
-            made = predicted(module, pair.given, weights)
+            made, inside = predicted(module, pair.given, weights), pair.truth.get(INSIDE)
             rows.append(
                 (
-                    float(psnr(made, pair.target)),
-                    float(psnr_log(made, pair.target)),
-                    float(psnr(pair.given.plate, pair.target)),
+                    float(psnr(made, pair.target, mask=inside)),
+                    float(psnr_log(made, pair.target, mask=inside)),
+                    float(psnr(pair.given.plate, pair.target, mask=inside)),
                 )
             )
         shown, log, before = (sum(column) / len(rows) for column in zip(*rows, strict=True))

@@ -3,8 +3,8 @@
     python -m footagefit.training.estimator out=<folder> scenes=2600 steps=1700
 
 Goes on where it stopped; writes `light.safetensors` (half precision) and `light.json`, its card.
-What belongs here: its loop, its examples and its numbers. What does not: the net
-(`signature/light_net.py`), the runs of tasks (`run.py`).
+What belongs here: its examples and its numbers. What does not: the net
+(`signature/light_net.py`), the loop (`teaching.py`), the runs of tasks (`run.py`).
 
 Shapes: B batch, C channels, H rows, W columns.
 """
@@ -12,10 +12,8 @@ Shapes: B batch, C channels, H rows, W columns.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,33 +25,16 @@ from footagefit.signature.light_vector import LUMA
 from footagefit.soundstage.apart import CREW, Apart
 from footagefit.tasks.draws import chance, choice, generator, normal, uniform
 from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, grey, picture
+from footagefit.training.teaching import Course, Lesson, taught
 
 HELD_OUT_SEED = 1_000_003
 _SAVE_EVERY = 250
 _EACH = 2  # lightings of a scene in a batch
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """How the shipped weights were taught; the defaults rebuild them.
-
-    Attributes:
-        out: Folder for the scenes, the state and the weights.
-        scenes: To learn from.
-        steps: Of the optimizer.
-        batch: Pictures a step.
-        width: Of the net.
-        rate: Peak learning rate.
-        seed: Of every draw.
-    """
-
-    out: str = "base_work/light"
-    scenes: int = 2600
-    steps: int = 1700
-    batch: int = 32
-    width: int = 24
-    rate: float = 2e-3
-    seed: int = 0
+LESSON = Lesson(
+    out="base_work/light", scenes=2600, steps=1700, batch=32, width=24, rate=2e-3
+)  # the one that the shipped weights were taught by
 
 
 def teach(lesson: Lesson) -> Path:
@@ -64,42 +45,12 @@ def teach(lesson: Lesson) -> Path:
     scenes.render()
     torch.manual_seed(lesson.seed)
     net = LightNet(width=lesson.width)
-    average = {name: value.clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lesson.rate, weight_decay=0.01)
-    shape = {"total_steps": lesson.steps, "pct_start": 0.1, "final_div_factor": 50.0}
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lesson.rate, **shape)
-    state = folder / "light_state.pt"
-    first, minutes = 0, 0.0
-    if state.exists():
-        kept = torch.load(state, weights_only=True)
-        net.load_state_dict(kept["net"])
-        optimizer.load_state_dict(kept["optimizer"])
-        schedule.load_state_dict(kept["schedule"])
-        average, first, minutes = kept["average"], kept["step"], kept["minutes"]
-    begun, running = time.monotonic(), 0.0
-    for step in range(first, lesson.steps):
-        batch = examples(scenes, step, lesson)
-        loss = torch.stack(list(terms(net, batch).values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        decay = min(0.998, (1.0 + step) / (10.0 + step))
-        for name, value in net.state_dict().items():
-            average[name].lerp_(value, 1.0 - decay)
-        running += (float(loss.detach()) - running) / min(step - first + 1, 100)
-        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == lesson.steps:
-            spent = minutes + (time.monotonic() - begun) / 60
-            kept = {"net": net.state_dict(), "optimizer": optimizer.state_dict(),
-                    "schedule": schedule.state_dict(), "average": average, "step": step + 1,
-                    "minutes": spent}  # fmt: skip
-            torch.save(kept, state.with_suffix(".part"))
-            os.replace(state.with_suffix(".part"), state)
-            print(f"light: {step + 1}/{lesson.steps} steps, loss {running:.3f}, {spent:.1f} min",
-                  flush=True)  # fmt: skip
-    net.load_state_dict(average)
-    return _written(net.eval(), lesson, folder, minutes + (time.monotonic() - begun) / 60)
+
+    def loss(step: int) -> Tensor:
+        return torch.stack(list(terms(net, examples(scenes, step, lesson)).values())).sum()
+
+    minutes = taught(net, lesson, Course("light", loss, decay=0.998, save_every=_SAVE_EVERY))
+    return _written(net.eval(), lesson, folder, minutes)
 
 
 def examples(scenes: Apart, step: int, lesson: Lesson) -> dict[str, Tensor]:
@@ -219,25 +170,17 @@ def _written(net: LightNet, lesson: Lesson, folder: Path, minutes: float) -> Pat
     numbers = {}
     for name, scenes in (("wild", held_out), ("crew", crew)):
         scenes.render()
-        apart = Lesson(**{**asdict(lesson), "scenes": scenes.scenes})
+        apart = replace(lesson, scenes=scenes.scenes)
         numbers[name] = {k: round(v, 3) for k, v in judged(net, scenes, apart).items()}
     path = folder / "light.safetensors"
     save_file({n: t.half().contiguous() for n, t in net.state_dict().items()}, path)
-    taught = {k: v for k, v in asdict(lesson).items() if k != "out"}
     card = {"what": "the light estimator", "taught_on": "the soundstage's wild scenes alone",
-            "lesson": taught, "minutes": round(minutes, 1), "held_out": numbers,
+            "lesson": lesson.plain, "minutes": round(minutes, 1), "held_out": numbers,
             "crew": "dressed sets, a family that nothing was taught on"}  # fmt: skip
     path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(card, indent=1))
     return path
 
 
-def main(arguments: list[str]) -> None:
-    """Key=value arguments of `Lesson`."""
-    kinds = {"out": str, "rate": float}
-    pairs = [a.partition("=") for a in arguments]
-    teach(Lesson(**{name: kinds.get(name, int)(value) for name, _, value in pairs}))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    teach(LESSON.said(sys.argv[1:]))

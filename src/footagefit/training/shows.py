@@ -31,6 +31,8 @@ def dailies_of(show: Path, settings: Settings, *, spec: TaskSpec) -> Dailies:
         batch_size=settings.batch_size,
         steps=settings.max_steps or 1,
         seed=settings.seed,
+        length=spec.frames,
+        stride=spec.stride,
         references=max(1, spec.references),
         long_side_px=settings.long_side_px,
         workers=settings.workers,

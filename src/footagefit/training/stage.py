@@ -3,7 +3,9 @@
 What belongs here: takes of procedural scenes, drawn from seeds and cached, framed as windows. What
 does not: rendering (`soundstage`), what is done to a window (`tasks`).
 
-For tasks that learn from sources apart, scenes come as they are rendered, each source a layer.
+For tasks that learn from sources apart, scenes come as they are rendered, each source a layer. For
+those that learn from motion, takes of several frames come through a lens and a sensor
+(`stage_takes.py`).
 
 Plate and reference are two framings of one scene under the same light, as two takes of a set-up
 are: often the same framing, as a camera on its stand has it, and in the reference everything has
@@ -13,6 +15,7 @@ anew. Held-out windows come from scenes of another seed.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +25,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from footagefit.soundstage.apart import Apart
-from footagefit.tasks.base import PlainWindow, TaskSpec, Window
+from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving
+from footagefit.tasks.base import PlainWindow, Task, Window
 from footagefit.tasks.draws import chance, choice, generator, uniform
+from footagefit.tasks.filling import Filling
 from footagefit.tasks.relight import APART
 from footagefit.training.examples import Source
+from footagefit.training.lessons import Lessons
 from footagefit.training.run import Sides
+from footagefit.training.stage_takes import TakeWindows
 
 _BATCH = 4
 _LIGHTS = 3
@@ -127,36 +134,54 @@ class Replayed:
         return (self.stage if index % 2 else self.dailies).window(index // 2)
 
 
+Rendered = StageWindows | SourceWindows  # beforehand; lessons are worked out as they come
+
+
 def sides_of_stage(
-    folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int, teacher: str = "takes"
+    folder: Path, *, scenes: int, size_px: tuple[int, int], seed: int, task: Task | None = None
 ) -> Sides:
-    """Scenes to learn from, and others to be judged on."""
+    """Scenes to learn from, and others to be judged on; single takes where no task says else."""
     few, apart = max(8, scenes // 20), seed + _HELD_OUT_SEED
+    teacher = "takes" if task is None else task.spec.teacher
     if teacher == "sources":
         learnt = SourceWindows(Apart(folder, seed, scenes, size_px))
         return Sides(learnt, SourceWindows(Apart(folder, apart, few, size_px), stream=1))
+    if isinstance(task, Filling):
+        taught, judged = Moving(folder, seed, scenes, size_px), Moving(folder, apart, few, size_px)
+        return Sides(_lessons(folder, task, taught, 0), _lessons(folder, task, judged, 1))
     held_out = StageWindows(folder, apart, few, size_px, stream=1)
     return Sides(StageWindows(folder, seed, scenes, size_px), held_out)
 
 
-def with_replay(sides: Sides, folder: Path, *, spec: TaskSpec, seed: int) -> Sides:
+def _lessons(folder: Path, task: Filling, moving: Moving, stream: int) -> Lessons:
+    """Holes cut into takes, kept beside them."""
+    said = f"{task.kinds} {task.size} {moving.seed} {moving.size_px} {moving.takes}"
+    name = f"lessons_s{moving.seed}_{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    takes = TakeWindows(moving)
+    return Lessons(takes, task, folder / name, takes.count, moving.seed, stream)
+
+
+def with_replay(sides: Sides, folder: Path, *, task: Task, seed: int) -> Sides:
     """A show's sides, with stage scenes beside them where the task needs truth that dailies lack.
 
     What such a fit is judged on is the stage's: real frames have no other light to compare with.
     """
-    if spec.teacher != "sources":
+    if task.spec.teacher != "sources":
         return sides
-    stage = sides_of_stage(
-        folder, scenes=_REPLAYED, size_px=_REPLAYED_PX, seed=seed, teacher=spec.teacher
-    )
+    stage = sides_of_stage(folder, scenes=_REPLAYED, size_px=_REPLAYED_PX, seed=seed, task=task)
     for side in (stage.train, stage.held_out):
         if isinstance(side, SourceWindows):
             side.render()
     return Sides(Replayed(sides.train, stage.train), stage.held_out, {})
 
 
-def lineage_of_stage(*, scenes: int, size_px: tuple[int, int], seed: int) -> dict[str, Any]:
+def lineage_of_stage(
+    *, scenes: int, size_px: tuple[int, int], seed: int, teacher: str = "takes"
+) -> dict[str, Any]:
     """What rebuilds the teaching material: it is a function of seeds."""
+    if teacher == "moving":
+        said = {"scenes": scenes, "frames": FRAMES, "size_px": list(TAKE_PX), "seed": seed}
+        return {"stage": said}
     return {"stage": {"scenes": scenes, "lights": _LIGHTS, "size_px": list(size_px), "seed": seed}}
 
 

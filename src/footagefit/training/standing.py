@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from footagefit.records import Given, Pair
+from footagefit.tasks.base import INSIDE
+from footagefit.tasks.filling import NEAREST
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +30,7 @@ Table = dict[str, dict[str, float]]
 Way = Callable[[Pair], "Tensor"]
 
 UNTOUCHED, BEGAN, FIT = "untouched", "began from", "this fit"
+NEAREST_FRAME, CARRIED = "nearest frame", "carried alone"
 _ROWS = 6  # of the picture
 
 
@@ -62,12 +65,14 @@ def stand(plan: Plan, folder: Path, *, fit: Way, pairs: Sequence[Pair], view: Vi
     from footagefit.rendering.fits import load_fit
 
     began = None if plan.init_from is None else load_fit(plan.init_from).model
-    ways = _ways(fit, began)
+    fills = bool(pairs) and INSIDE in pairs[0].truth
+    ways = _trained(_fills() if fills else _transforms(), fit, began)
     table: Table = {}
     with torch.no_grad():
-        before = [_scores(pair.given.plate, pair.target) for pair in pairs]
+        rival = ways[CARRIED if fills else UNTOUCHED]
+        before = [_scores(rival(pair), pair) for pair in pairs]
         for name, way in ways.items():
-            scores = [_scores(way(pair), pair.target) for pair in pairs]
+            scores = [_scores(way(pair), pair) for pair in pairs]
             gains = [now[0] - then[0] for now, then in zip(scores, before, strict=True)]
             table[name] = {
                 "psnr_db": sum(s[0] for s in scores) / len(scores),
@@ -102,7 +107,7 @@ def shot_rows(fit: Way, sides: Sides, pairs: Sequence[Pair]) -> list[list[object
             names = (shot.name, shot.scene, getattr(window, "numbers", (-1,))[0])
         with torch.no_grad():
             made = fit(pair)
-        before, (after, log) = _scores(pair.given.plate, pair.target)[0], _scores(made, pair.target)
+        before, (after, log) = _scores(pair.given.plate, pair)[0], _scores(made, pair)
         apart = float(delta_e_2000(made, pair.target))
         rows.append([*names, *(round(v, 4) for v in (before, after, after - before, log, apart))])
     return rows
@@ -116,7 +121,9 @@ def stood(folder: Path) -> Table:
 
 def lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
     """The table for a terminal."""
-    made = [f"  {'on held-out frames, dB':26s}{'display':>9s}{'log':>9s}{'worst gain':>12s}"]
+    where = "in held-out holes, dB" if CARRIED in table else "on held-out frames, dB"
+    over = " over carried" if CARRIED in table else ""
+    made = [f"  {where:26s}{'display':>9s}{'log':>9s}{'worst gain' + over:>12s}"]
     for name, row in table.items():
         values = (row["psnr_db"], row["psnr_log_db"], row["worst_gain_db"])
         made.append("  {:26s}{:9.2f}{:9.2f}{:+12.2f}".format(name, *values))
@@ -129,8 +136,45 @@ def _on(model: Model, device: torch.device) -> Way:
     return lambda pair: model.predict(Given(*(part.to(device) for part in pair.given))).cpu()
 
 
-def _ways(fit: Way, began: Model | None) -> dict[str, Way]:
-    """By name, best guess last."""
+def _trained(ways: dict[str, Way], fit: Way, began: Model | None) -> dict[str, Way]:
+    """Every way by name, best guess last."""
+    if began is not None:
+        ways[BEGAN] = lambda pair: began.predict(pair.given)
+    ways[FIT] = fit
+    return ways
+
+
+def _fills() -> dict[str, Way]:
+    """What fills a hole without a fit; where a whole frame is gone, inpainting copies the next."""
+    import typing
+
+    import torch
+
+    from footagefit.evaluation import fills
+
+    def painted(pair: Pair, way: fills.Way, plate: Tensor, hole: Tensor) -> Tensor:
+        if bool((pair.given.mask > 0).all()) and bool((hole > 0).all()):
+            return pair.truth[NEAREST]
+        return fills.inpainted(plate[0], hole[0], way=way)[None]
+
+    def carried(pair: Pair) -> Tensor:
+        given = pair.given
+        seen = (given.guide[:, 3:4] > 0) & (given.mask > 0)
+        plate = torch.where(seen, given.guide[:, :3], given.plate)
+        return painted(pair, "telea", plate, given.mask * ~seen)
+
+    def nearest(pair: Pair) -> Tensor:
+        return torch.where(pair.given.mask > 0, pair.truth[NEAREST], pair.given.plate)
+
+    ways: dict[str, Way] = {
+        name: lambda pair, name=name: painted(pair, name, pair.given.plate, pair.given.mask)
+        for name in typing.get_args(fills.Way)
+    }
+    return {**ways, NEAREST_FRAME: nearest, CARRIED: carried}
+
+
+def _transforms() -> dict[str, Way]:
+    """Doing nothing, and the classical ways to make two pictures match."""
     from footagefit.evaluation.baselines import CLASSICAL
 
     ways: dict[str, Way] = {UNTOUCHED: lambda pair: pair.given.plate}
@@ -144,16 +188,15 @@ def _ways(fit: Way, began: Model | None) -> dict[str, Way]:
             return classical(pair.given.plate[0], pair.given.reference[0, 0])[None]
 
         ways[name] = way
-    if began is not None:
-        ways[BEGAN] = lambda pair: began.predict(pair.given)
-    ways[FIT] = fit
     return ways
 
 
-def _scores(made: Tensor, target: Tensor) -> tuple[float, float]:
+def _scores(made: Tensor, pair: Pair) -> tuple[float, float]:
+    """PSNR of display and of log light, in the hole where the pair has one."""
     from footagefit.evaluation.metrics import psnr, psnr_log
 
-    return float(psnr(made, target)), float(psnr_log(made, target))
+    inside = pair.truth.get(INSIDE)
+    return tuple(float(m(made, pair.target, mask=inside)) for m in (psnr, psnr_log))  # pyright: ignore[reportReturnType]
 
 
 def _picture(

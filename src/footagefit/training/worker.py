@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from footagefit.errors import FootagefitError
+from footagefit.training.lessons import with_lessons
 from footagefit.training.run import Plan, execute
 from footagefit.training.shows import dailies_of, need_show, sides_of, with_keyframes
 from footagefit.training.stage import with_replay
@@ -25,9 +26,8 @@ def main(folder: Path) -> int:
         task = plan.recipe.build_task()
         dailies = dailies_of(need_show(plan.show), plan.settings, spec=task.spec)
         sides = with_keyframes(sides_of(dailies), plan.keyframes, space=dailies.show.space)
-        sides = with_replay(
-            sides, dailies.show.work / "cache", spec=task.spec, seed=plan.settings.seed
-        )
+        sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
+        sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
         numbers = execute(folder, sides, plan=plan)
     except FootagefitError as error:
         if os.environ.get("FOOTAGEFIT_DEBUG") == "1":

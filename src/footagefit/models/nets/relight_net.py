@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from footagefit.models.nets.blocks import Turned
 from footagefit.models.nets.light import stops
 from footagefit.models.nets.light_code import Lamp
 
@@ -172,10 +173,10 @@ class _UNet(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths, deep, strict=False)
         )
-        self.before = nn.ModuleList(_Block(w, code) for w in widths)
+        self.before = nn.ModuleList(Turned(w, code) for w in widths)
         self.up = nn.ModuleList(nn.Conv2d(b + a, a, 1) for a, b in zip(widths, deep, strict=False))
-        self.after = nn.ModuleList(_Block(w, code) for w in widths[:-1])
-        self.deepest = _Block(deep[-1], code)
+        self.after = nn.ModuleList(Turned(w, code) for w in widths[:-1])
+        self.deepest = Turned(deep[-1], code)
         self.everywhere = nn.Linear(deep[-1], deep[-1])
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
@@ -190,17 +191,3 @@ class _UNet(nn.Module):
             wide = F.interpolate(x, size=kept[at].shape[2:], mode="bilinear")
             x = self.after[at](self.up[at](torch.cat([wide, kept[at]], 1)), code)
         return x
-
-
-class _Block(nn.Module):
-    def __init__(self, width: int, code: int) -> None:
-        super().__init__()
-        self.settle = nn.GroupNorm(8, width)
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.turn = nn.Linear(code, 2 * width)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        up, more = self.turn(code)[:, :, None, None].chunk(2, 1)
-        inner = self.first(F.silu(self.settle(x)))
-        return x + self.second(F.silu(inner * (1.0 + up) + more))

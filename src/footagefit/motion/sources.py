@@ -1,0 +1,184 @@
+"""Where real pixels may come from: a shot's frames, read when wanted, and which are worth reading.
+
+Here: what propagation asks of a shot, the few frames kept in memory, and the choice of frames that
+show what a hole hides. Not here: laying them over it (`aligning.py`).
+
+Shapes: C channels, H rows, W columns, N places in a hole, S frames.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from footagefit.motion import looks, warps
+from footagefit.signature import coordinates
+
+_HALO_PX = 1  # rims of holes are wet paint: what is so near a source's hole is not taken
+_TAPS = (5, 5)
+
+
+class Footage(Protocol):
+    """A shot, as propagation sees it: frames of one size, perhaps a canvas wider than the plate.
+
+    Attributes:
+        numbers: Every frame asked for, in order, those that do not exist among them.
+    """
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """See the class."""
+        ...
+
+    def plate(self, number: int) -> Tensor:
+        """(3,H,W) scene-linear ACEScg; whatever is in the hole is not looked at."""
+        ...
+
+    def hole(self, number: int) -> Tensor:
+        """(1,H,W) above 0 where there is no pixel: all 1 where the frame does not exist."""
+        ...
+
+
+class Plate(NamedTuple):
+    """A frame in memory.
+
+    Attributes:
+        codes_HWC: On the curve of `looks.bent`.
+        stops_HW: Log2 of luminance.
+        known_HW: 1 where there is a pixel, and no hole's rim.
+    """
+
+    codes_HWC: np.ndarray
+    stops_HW: np.ndarray
+    known_HW: np.ndarray
+
+
+class Shelf:
+    """Frames of a shot, the last few used kept.
+
+    Args:
+        footage: What they are read from.
+        most_bytes: Memory for those kept; at least two always are.
+        gain_HWC: What the lens leaves of the light: taken off.
+    """
+
+    def __init__(
+        self, footage: Footage, *, most_bytes: int = 1 << 30, gain_HWC: np.ndarray | None = None
+    ) -> None:
+        self.footage, self.most_bytes, self.gain_HWC = footage, most_bytes, gain_HWC
+        self._kept: OrderedDict[int, Plate] = OrderedDict()
+
+    def plate(self, number: int) -> Plate:
+        """A frame, read if it is not at hand."""
+        if number not in self._kept:
+            light = coordinates.channels_last(self.footage.plate(number))
+            made = seen_plate(light, self.footage.hole(number), gain_HWC=self.gain_HWC)
+            each = sum(part.nbytes for part in made)
+            while self._kept and len(self._kept) >= max(2, self.most_bytes // each):
+                self._kept.popitem(last=False)
+            self._kept[number] = made
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+
+def seen_plate(
+    light_HWC: np.ndarray, hole_1HW: Tensor, *, gain_HWC: np.ndarray | None = None
+) -> Plate:
+    """A frame ready to be read from: where its hole is, its rim goes on a little way.
+
+    Args:
+        light_HWC: Scene-linear ACEScg.
+        hole_1HW: Above 0 where there is no pixel.
+        gain_HWC: What the lens leaves of the light.
+    """
+    light = light_HWC
+    if not np.isfinite(light).all():
+        light = np.nan_to_num(light, nan=0.0, posinf=6e4, neginf=-6e4)
+    if gain_HWC is not None:
+        light = light / gain_HWC
+    gone = (hole_1HW[0] > 0).cpu().numpy()
+    stops, codes = looks.stops(coordinates.luma(light)), looks.bent(light)
+    if not gone.any():
+        return Plate(codes, stops, np.ones(gone.shape, np.float32))
+    side = 2 * _HALO_PX + 1
+    wide = cv2.dilate(gone.astype(np.uint8), np.ones((side, side), np.uint8))
+    # A cubic filter reads two pixels beyond what it is asked for: no black may be there.
+    rows, columns = (np.nonzero(wide.any(axis))[0][[0, -1]] for axis in (1, 0))
+    part = np.s_[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+    known = (~gone[part]).astype(np.float32)
+    share = np.maximum(cv2.blur(known, _TAPS), 1e-3)
+    rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
+    codes[part] = np.where(gone[part][..., None], rim, codes[part])
+    return Plate(codes, stops, (wide == 0).astype(np.float32))
+
+
+def whole_plate(plate_CHW: Tensor, hole_1HW: Tensor | None) -> Plate:
+    """A frame ready to be read from; without a hole, all of it."""
+    hole = torch.zeros_like(plate_CHW[:1]) if hole_1HW is None else hole_1HW
+    return seen_plate(coordinates.channels_last(plate_CHW), hole)
+
+
+class Candidate(NamedTuple):
+    """A frame that may show what a hole hides.
+
+    Attributes:
+        take: Which footage: 0 the shot itself.
+        number: The frame's.
+        seen_N: Which of the hole's places it shows.
+        far: How far from the frame it is, in frames; other takes are far.
+    """
+
+    take: int
+    number: int
+    seen_N: np.ndarray
+    far: float
+
+
+def choose(
+    candidates: Sequence[Candidate], *, most: int, wanted: int = 6
+) -> list[Candidate]:  # fmt: skip
+    """The few frames that together show every place, near ones first, as often as is wanted.
+
+    Args:
+        candidates: What there is.
+        most: How many at most.
+        wanted: How many views of a place are enough: more only take grain off.
+
+    Returns:
+        Them, the nearest first.
+    """
+    left = [c for c in candidates if c.seen_N.any()]
+    if not left:
+        return []
+    views = np.zeros(left[0].seen_N.shape, np.float32)
+    chosen: list[Candidate] = []
+    while left and len(chosen) < most:
+        # A place seen k times already is worth 1 / (1 + k)^2 more.
+        worth = np.where(views < wanted, 1.0 / (1.0 + views) ** 2, 0.02 / (1.0 + views) ** 2)
+        gains = [float(worth[c.seen_N].sum()) / (1.0 + 0.04 * c.far) for c in left]
+        best = int(np.argmax(gains))
+        if gains[best] <= 1e-3 * len(views):
+            break
+        chosen.append(left.pop(best))
+        views += chosen[-1].seen_N
+    return sorted(chosen, key=lambda c: (c.far, c.take, c.number))
+
+
+def seen(
+    place_N2: np.ndarray, hole_HW: np.ndarray, *, size: tuple[int, int]
+) -> np.ndarray:  # fmt: skip
+    """Which places (N,2), px of a frame of that size, it shows; its hole is given small."""
+    inside = warps.within(place_N2, size, edge_px=1.0)
+    scale = np.array([hole_HW.shape[1] / size[1], hole_HW.shape[0] / size[0]])
+    at = ((place_N2 + 0.5) * scale).astype(int).clip(0, np.array(hole_HW.shape[::-1]) - 1)
+    return inside & ~hole_HW[at[:, 1], at[:, 0]]
+
+
+Mover = Callable[[np.ndarray], np.ndarray]
+"""From places (...,2) of one frame to those of another."""

@@ -1,0 +1,126 @@
+"""What propagation stands on: spreading, gains, the middle of views, choice, the lens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from footagefit.motion import gains, looks, merging, sources, spreading, warps
+from footagefit.motion.glass import Glass
+from footagefit.motion.sources import Candidate
+from footagefit.records import Box
+from footagefit.signature import coordinates, distortion
+from footagefit.signature.distortion import Distortion
+from footagefit.signature.record import Lens
+from footagefit.signature.vignette import Vignette
+from motion_made import Scene, grid, shifted, view
+
+
+def test_spreading_keeps_what_is_known_and_runs_smoothly_between():
+    y, x = np.mgrid[0:60, 0:80].astype(np.float32)
+    slope = np.stack([0.1 * x - 0.05 * y, np.full_like(x, 3.0)], -1)
+    known = ((x - 40) ** 2 + (y - 30) ** 2 > 15**2).astype(np.float32)
+    made = spreading.spread(np.where(known[..., None] > 0, slope, 1e6), known)
+    assert np.array_equal(made[known > 0], slope[known > 0])
+    assert np.abs(made[..., 0] - slope[..., 0]).max() < 0.7  # of 2.9 across the hole
+    assert np.allclose(made[..., 1], 3.0, atol=1e-3)
+
+
+def test_nothing_known_spreads_nothing():
+    assert not spreading.spread(np.ones((9, 9, 1)), np.zeros((9, 9))).any()
+
+
+def test_the_curve_comes_back_and_keeps_negatives_and_highlights():
+    light = np.array([-0.2, 0.0, 1e-4, 0.18, 4.0, 460.0, 60000.0], np.float32)
+    assert np.allclose(looks.straight(looks.bent(light)), light, rtol=2e-5, atol=1e-6)
+
+
+def test_a_gain_that_leans_is_found_among_strangers():
+    rng = np.random.default_rng(2)
+    place = rng.uniform(0, 200, (4000, 2))
+    light = rng.uniform(0.02, 2.0, (4000, 3))
+    stops = np.array([0.5, -0.25, 0.0]) + 0.3 * (place[:, :1] - 100) / 100
+    wanted = light * np.exp2(stops) * (1 + 0.02 * rng.standard_normal((4000, 3)))
+    wanted[:1200] = rng.uniform(0.02, 2.0, (1200, 3))  # an actor who was not there
+    found = gains.fitted(wanted, light, place, np.ones(4000), half_px=100.0)
+    assert np.allclose(np.log2(found.at(place)), stops, atol=0.06)
+    few = gains.fitted(wanted[:5], light[:5], place[:5], np.ones(5), half_px=100.0)
+    assert np.array_equal(few.at(place[:3]), np.ones((3, 3)))
+
+
+def test_the_middle_of_views_leaves_out_who_walks_through_and_averages_the_rest():
+    rng = np.random.default_rng(3)
+    views = [1.0 + 0.02 * rng.standard_normal((500, 3)).astype(np.float32) for _ in range(6)]
+    views.append(np.full((500, 3), 3.0, np.float32))
+    ones = np.ones(500, np.float32)
+    made = merging.merged(views, *([[ones] * 7] * 3))
+    assert np.abs(made.codes_N3 - 1.0).mean() < 0.012
+    assert made.grain_N.mean() == pytest.approx(1 / 6, abs=0.02)
+    assert made.sure_N.min() > 0.9
+
+
+def test_views_that_disagree_are_less_sure_and_none_is_nothing():
+    ones, weight = np.ones((4, 3), np.float32), np.full(4, 0.8, np.float32)
+    agree = merging.merged([ones, ones], *([[weight, weight]] * 3))
+    apart = merging.merged([ones, 4 * ones], *([[weight, weight]] * 3))
+    none = merging.merged([ones], [0 * weight], [weight], [weight])
+    assert apart.sure_N.max() < 0.8 * agree.sure_N.min()
+    assert not none.sure_N.any()
+    assert not none.codes_N3.any()
+    assert (none.grain_N == 1.0).all()
+
+
+def test_the_frames_chosen_show_every_place_and_near_ones_come_first():
+    left, right = np.arange(100) < 50, np.arange(100) >= 50
+    near = [Candidate(0, n, left, n) for n in range(1, 20)]
+    chosen = sources.choose([*near, Candidate(0, 60, right, 60.0)], most=4)
+    assert [c.number for c in chosen] == [1, 2, 3, 60]
+    assert sources.choose([Candidate(0, 1, left & right, 1.0)], most=4) == []
+
+
+def test_a_canvas_knows_the_lens_of_the_plate_that_lies_in_it():
+    lens = Lens(distortion=Distortion(-0.06, 0.01), vignette=Vignette(-1.0))
+    canvas, plate = Glass(lens, (108, 160), Box(30, 18, 96, 54)), Glass(lens, (54, 96))
+    at = np.stack(np.meshgrid(np.arange(0.0, 96.0, 7), np.arange(0.0, 54.0, 5)), -1)
+    corner = np.array([30, 18])
+    inner = plate.straight(at.astype(np.float32))
+    outer = canvas.straight((at + corner).astype(np.float32)) - corner
+    assert np.abs(inner - outer).max() < 0.05
+    assert np.abs(plate.bent(inner) - at).max() < 0.05
+    assert np.abs(inner - at).max() > 1.0
+    shades, own = canvas.gain(), plate.gain()
+    assert shades is not None and own is not None
+    assert np.allclose(shades[18:72, 30:126], own, atol=1e-5)
+    assert Glass(None, (54, 96)).gain() is None
+
+
+def test_straight_places_are_where_the_signature_straightens_pictures():
+    lens = Distortion(-0.08, 0.01)
+    scene = Scene(14, shortest_px=14.0)
+    bent = distortion.apply(view(scene, shifted(0)), lens)
+    x, y = grid()
+    at = Glass(Lens(distortion=lens), x.shape).bent(np.stack([x, y], -1).astype(np.float32))
+    read = warps.at_places(coordinates.channels_last(bent), at)
+    known = distortion.remove(bent, lens)
+    inner = (slice(8, -8), slice(8, -8))
+    assert (looks.tensor(read) - known)[:, 8:-8, 8:-8].abs().max() < 0.02
+    apart = coordinates.channels_last(view(scene, shifted(0))) - read
+    assert np.abs(apart[inner]).mean() < 0.01
+
+
+def test_lens_coordinates_come_back():
+    at = np.array([[0.0, 0.0], [31.5, 12.25]])
+    lens = coordinates.to_lens(at, (54, 96), squeeze=2.0)
+    assert np.allclose(coordinates.of_lens(lens, (54, 96), squeeze=2.0), at)
+
+
+def test_a_look_is_soft_in_its_hole():
+    plate = view(Scene(15), shifted(0))
+    hole = torch.zeros(1, 72, 112)
+    hole[:, 20:40, 30:60] = 1.0
+    look = looks.look(plate * (1 - hole), hole, long_px=56)
+    assert look.stops_HW.shape == (36, 56)
+    assert look.hole_HW[11:19, 16:29].all()
+    assert look.stops_HW.min() > -5.0  # no black edge
+    assert looks.look(plate, hole * 0 + 1).empty
