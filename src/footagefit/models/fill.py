@@ -276,8 +276,7 @@ class FillModel(Model):
 
     def _free(self, confidence: Tensor) -> Tensor:
         """1 where carried pixels are not to be trusted, 0 where they are kept."""
-        off = ((self.sure - confidence) / (self.sure - self.unsure)).clamp(0.0, 1.0)
-        return off * off * (3.0 - 2.0 * off)
+        return doubted(confidence, sure=self.sure, unsure=self.unsure)
 
     def _tokens(self, given: Given) -> Tensor:
         reference = given.reference
@@ -295,6 +294,12 @@ class _Level(NamedTuple):
 
     given: Given
     need: Tensor
+
+
+def doubted(confidence: Tensor, *, sure: float, unsure: float) -> Tensor:
+    """1 where carried pixels are not to be trusted, 0 where they are kept, smooth between."""
+    off = ((sure - confidence) / (sure - unsure)).clamp(0.0, 1.0)
+    return off * off * (3.0 - 2.0 * off)
 
 
 def _smaller(level: _Level) -> _Level:
