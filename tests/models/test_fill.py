@@ -20,6 +20,7 @@ def a_model(*, untrained: bool = False, **settings) -> FillModel:
         made = FillModel(**{"width": 16, **settings}).eval()
         if not untrained:
             torch.nn.init.normal_(made.net.out.weight, std=0.05)
+            torch.nn.init.constant_(made.net.trust.bias, 5.0)
     return made
 
 
@@ -167,8 +168,9 @@ def test_the_net_scripts_and_asks_its_references():
     rest = (torch.zeros(1), torch.zeros(1), torch.zeros(1, 4))
     beside = torch.rand(1, 2, 3, 32, 48, generator=generator(2))
     with torch.no_grad():
-        alone = net(seen, *rest, net.tokens(beside[:, :0]))
-        told = net(seen, *rest, net.tokens(beside))
+        alone, odds = net(seen, *rest, net.tokens(beside[:, :0]))
+        told, _ = net(seen, *rest, net.tokens(beside))
+    assert odds.shape == (1, 1, 32, 48)
     assert alone.shape == (1, 3, 32, 48)
     assert not torch.allclose(alone, told, atol=1e-6)
 

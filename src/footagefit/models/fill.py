@@ -8,7 +8,8 @@ a picture, at which sizes, and the loss that teaches it. What does not: the netw
 A flow runs from the guess, roughened by noise where nothing is known, to the truth along straight
 lines; the network is shown a point on the line and says where the line ends (Lipman et al. 2023,
 eq. 22, with its end instead of its velocity). Untrained it says the guess. How far it may depart
-from the guess falls to nothing where the carried pixels are sure.
+from the guess falls to nothing where the carried pixels are sure, and where the network itself
+does not expect to better it.
 
 Shapes: B batch, C channels, H rows, W columns; pictures are scene-linear ACEScg.
 """
@@ -32,11 +33,12 @@ from footagefit.records import Given, Pair
 
 GUIDE = ("carried_r", "carried_g", "carried_b", "confidence", "lens_x", "lens_y")
 _DOUBT = 0.15  # confidence at which a carried pixel counts a little over half in the guess
-_AT_START = 0.35  # how often training looks at the flow's very beginning
+_AT_START = 0.6  # how often training looks at the flow's very beginning
 _COARSE = 0.5  # where on the line a finer size goes on from what a coarser one made
 _REFERENCE_PX = 96
 _SPREAD = 0.4  # stops to numbers of about one
 _CLAMP = 6.0
+_EVEN, _BETTER = 0.5, 0.8  # odds at which the network is not followed, and is
 _NEAR_PX = 9  # side of what counts as near
 _THIN, _DEEP = (
     0.75,
@@ -150,7 +152,7 @@ class FillModel(Model):
         return {
             "gain": gain,
             "offset": look["made"],
-            "confidence": 1.0 - there * self._free(_known(given)),
+            "confidence": 1.0 - there * (1.0 - self.kept(given.guide[:, 3:4])),
         }
 
     def predict(self, given: Given) -> Tensor:
@@ -159,7 +161,7 @@ class FillModel(Model):
 
     def kept(self, confidence: Tensor) -> Tensor:
         """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
-        return 1.0 - self._free(confidence)
+        return 1.0 - doubted(confidence, sure=self.sure, unsure=self.unsure)
 
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
@@ -204,13 +206,14 @@ class FillModel(Model):
         for step in range(self.steps):
             t = first + (1.0 - first) * step / self.steps
             left = (1.0 - first) * (self.steps - step) / self.steps
-            change = self._change(seen, state, state.new_full((len(state),), t))
+            change, odds = self._change(seen, state, state.new_full((len(state),), t))
+            change = change * ((torch.sigmoid(odds) - _EVEN) / (_BETTER - _EVEN)).clamp(0.0, 1.0)
             end = seen.stops + change
             state = state + (end - state) * ((1.0 - first) / self.steps / left)
         return relit(seen.guess, change)
 
     def loss(self, pair: Pair, *, rng: torch.Generator) -> dict[str, Tensor]:
-        """`light` where the line ends, and `edges` of it, where something is to be made."""
+        """`light` where the line ends, `edges` of it, and `odds` of bettering the guess."""
         given = pair.given
         light, known = self._guess(given, None)
         seen = self._seen(given, light, known, self._tokens(given), None)
@@ -220,23 +223,26 @@ class FillModel(Model):
         t = t.to(light)
         start, goal = self._start(seen), stops(pair.target)
         state = start + t[:, None, None, None] * seen.hole * (goal - start)
-        made = relit(light, self._change(seen, state, t))
+        change, odds = self._change(seen, state, t)
+        made = relit(light, change)
         weight = pair.weight * seen.hole * (0.02 + seen.free)
         flat = (made.flatten(2), pair.target.flatten(2), weight.flatten(2))
         return {
             "light": self.light_error(*flat),
             "edges": 0.1 * self.edges(made, pair.target, weight),
+            "odds": 0.05 * _odds_error(odds, (light, made.detach(), pair.target), weight),
         }
 
-    def _change(self, seen: Seen, state: Tensor, t: Tensor) -> Tensor:
-        """The network's answer in stops, as far as it is free."""
+    def _change(self, seen: Seen, state: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's answer in stops, as far as it is free, and its odds."""
         size = _size(state)
         shown = [_about(state, seen.mean), _about(seen.stops, seen.mean)]
         shown += [seen.known, seen.hole, seen.lens]
         picture = _celled(torch.cat(shown, 1).contiguous(memory_format=torch.channels_last))
         level = seen.mean.flatten()
-        out = self.net(picture, t, level, seen.vector, seen.tokens)[:, :, : size[0], : size[1]]
-        return out / _SPREAD * seen.free * seen.hole
+        out, odds = self.net(picture, t, level, seen.vector, seen.tokens)
+        out, odds = out[:, :, : size[0], : size[1]], odds[:, :, : size[0], : size[1]]
+        return out / _SPREAD * seen.free * seen.hole, odds
 
     def _guess(self, given: Given, coarse: Tensor | None) -> tuple[Tensor, Tensor]:
         """Light to begin from, and how sure it is: the plate and carried pixels.
@@ -280,14 +286,13 @@ class FillModel(Model):
         return seen.stops + self.noise_stops * seen.free * seen.hole * seen.noise
 
     def _free(self, known: Tensor) -> Tensor:
-        """1 where nothing near is known, 0 where carried pixels are kept and in thin holes.
+        """How far the network may depart: not where carried pixels are sure, nor in thin holes.
 
         Right beside what is known a smooth surface is hard to beat.
         """
-        off = ((self.sure - known) / (self.sure - self.unsure)).clamp(0.0, 1.0)
         round_ = F.avg_pool2d(known, _NEAR_PX, 1, _NEAR_PX // 2, count_include_pad=False)
         far = ((_THIN - round_) / (_THIN - _DEEP)).clamp(0.0, 1.0)
-        return off * off * (3.0 - 2.0 * off) * far
+        return (1.0 - self.kept(known)) * far
 
     def _tokens(self, given: Given) -> Tensor:
         reference = given.reference
@@ -305,6 +310,12 @@ class _Level(NamedTuple):
 
     given: Given
     need: Tensor
+
+
+def doubted(confidence: Tensor, *, sure: float, unsure: float) -> Tensor:
+    """1 where carried pixels are not to be trusted, 0 where they are kept, smooth between."""
+    off = ((sure - confidence) / (sure - unsure)).clamp(0.0, 1.0)
+    return off * off * (3.0 - 2.0 * off)
 
 
 def _smaller(level: _Level) -> _Level:
@@ -327,6 +338,16 @@ def _known(given: Given) -> Tensor:
     """How sure each pixel is: 1 outside the hole, as carried in it (B,1,H,W)."""
     hole = (given.mask > 0.0).to(given.plate)
     return (1.0 - hole) + hole * given.guide[:, 3:4].clamp(0.0, 1.0)
+
+
+def _odds_error(odds: Tensor, pictures: tuple[Tensor, Tensor, Tensor], weight: Tensor) -> Tensor:
+    """Cross entropy of the odds and whether what was made is nearer the truth than the guess."""
+    guess, made, target = (stops(picture) for picture in pictures)
+    off = [(p - target).abs().mean(1, keepdim=True) for p in (made, guess)]
+    off = [F.avg_pool2d(e, _NEAR_PX, 1, _NEAR_PX // 2, count_include_pad=False) for e in off]
+    better = (off[0] < off[1]).to(odds)
+    each = F.binary_cross_entropy_with_logits(odds, better, reduction="none") * weight
+    return each.sum() / weight.sum().clamp_min(1e-6)
 
 
 def _about(view: Tensor, mean: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from footagefit.tasks.relight import APART
 from footagefit.training.examples import Source
 from footagefit.training.lessons import Lessons
 from footagefit.training.run import Sides
-from footagefit.training.stage_takes import TakeWindows
+from footagefit.training.stage_takes import Stills, TakeWindows
 
 _BATCH = 4
 _LIGHTS = 3
@@ -42,6 +42,7 @@ _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
 _LOCKED_OFF = 0.5  # how often plate and reference are framed alike
 _REPLAYED = 240  # scenes that a show's fit is reminded with
 _REPLAYED_PX = (96, 96)
+_LESSONS = 1100  # at most, in which motion carries pixels
 _SMALLEST = 0.55  # part of the frame that a framing shows at least
 
 Framing = tuple[float, float, float]  # how much of the picture, from where across, from where down
@@ -118,20 +119,20 @@ class SourceWindows:
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """Two sources by turns: so that what the stage taught stays true on a show.
+class ByTurns:
+    """Two sources by turns: so that what one taught stays true on the other.
 
     Attributes:
-        dailies: The show's own windows.
-        stage: Scenes of the soundstage.
+        first: Comes at even numbers.
+        second: At odd ones.
     """
 
-    dailies: Source
-    stage: Source
+    first: Source
+    second: Source
 
     def window(self, index: int) -> Window:
-        """The show's at even numbers, the stage's at odd ones."""
-        return (self.stage if index % 2 else self.dailies).window(index // 2)
+        """The first's or the second's."""
+        return (self.second if index % 2 else self.first).window(index // 2)
 
 
 Rendered = StageWindows | SourceWindows  # beforehand; lessons are worked out as they come
@@ -148,7 +149,8 @@ def sides_of_stage(
         return Sides(learnt, SourceWindows(Apart(folder, apart, few, size_px), stream=1))
     if isinstance(task, Filling):
         taught, judged = Moving(folder, seed, scenes, size_px), Moving(folder, apart, few, size_px)
-        return Sides(_lessons(folder, task, taught, 0), _lessons(folder, task, judged, 1))
+        learnt = ByTurns(_lessons(folder, task, taught, 0), Stills(taught))
+        return Sides(learnt, _lessons(folder, task, judged, 1))
     held_out = StageWindows(folder, apart, few, size_px, stream=1)
     return Sides(StageWindows(folder, seed, scenes, size_px), held_out)
 
@@ -158,7 +160,8 @@ def _lessons(folder: Path, task: Filling, moving: Moving, stream: int) -> Lesson
     said = f"{task.kinds} {task.size} {moving.seed} {moving.size_px} {moving.takes}"
     name = f"lessons_s{moving.seed}_{hashlib.sha256(said.encode()).hexdigest()[:12]}"
     takes = TakeWindows(moving)
-    return Lessons(takes, task, folder / name, takes.count, moving.seed, stream)
+    count = min(takes.count, _LESSONS)
+    return Lessons(takes, task, folder / name, count, moving.seed, stream)
 
 
 def with_replay(sides: Sides, folder: Path, *, task: Task, seed: int) -> Sides:
@@ -172,7 +175,7 @@ def with_replay(sides: Sides, folder: Path, *, task: Task, seed: int) -> Sides:
     for side in (stage.train, stage.held_out):
         if isinstance(side, SourceWindows):
             side.render()
-    return Sides(Replayed(sides.train, stage.train), stage.held_out, {})
+    return Sides(ByTurns(sides.train, stage.train), stage.held_out, {})
 
 
 def lineage_of_stage(

@@ -24,7 +24,7 @@ from footagefit.tasks.filling import CLEAN
 _GRAINY = 0.6  # how often there is grain
 _BREATH_EV = 0.04  # how much exposure may wander over a take
 _SEEDS = 1 << 30
-_STREAM = 5
+_STREAM, _STILLS = 5, 6
 EACH = 5  # windows of a take
 
 
@@ -47,16 +47,40 @@ class TakeWindows:
         """A whole take under drawn conditions, and one of its frames to sit beside."""
         index %= self.count
         rng = generator(self.takes.seed, _STREAM, index)
-        clean = self.takes.take(index // EACH)
-        clean = clean * 2.0 ** lit.exposure_of(clean[len(clean) // 2], rng)
-        clean = _through_lens(clean, uniform(rng, 0.0, 0.5))
-        if chance(rng, 0.5):  # the other way round
-            clean = clean.flip(0)
-        beside = clean[choice(rng, len(clean))]
-        frames = _breathing(clean, rng)
-        if chance(rng, _GRAINY):
-            frames = _grainy(frames, rng)
+        frames, clean = _filmed(self.takes.take(index // EACH), rng)
+        beside = clean[1 + 2 * choice(rng, 2)]  # hardly ever the one to fill
         return PlainWindow(frames, beside[None], {CLEAN: clean})
+
+
+@dataclass(frozen=True)
+class Stills:
+    """Single frames of takes, another every time; can be pickled.
+
+    Nothing is carried into their holes: so they cost little, and teach what no frame has seen.
+
+    Attributes:
+        takes: Where they are.
+    """
+
+    takes: Moving
+
+    def window(self, index: int) -> PlainWindow:
+        """One frame under drawn conditions, and another to sit beside."""
+        rng = generator(self.takes.seed, _STILLS, index)
+        take = self.takes.take(choice(rng, self.takes.takes))
+        two = torch.randperm(len(take), generator=rng)[:2]
+        frames, clean = _filmed(take[two], rng)
+        return PlainWindow(frames[:1], clean[1:], {CLEAN: clean[:1]})
+
+
+def _filmed(clean: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Frames of a take through a lens and a sensor, and the same without grain."""
+    clean = clean * 2.0 ** lit.exposure_of(clean[len(clean) // 2], rng)
+    clean = _through_lens(clean, uniform(rng, 0.0, 0.5))
+    if chance(rng, 0.5):  # the other way round
+        clean = clean.flip(0)
+    frames = _breathing(clean, rng)
+    return (_grainy(frames, rng) if chance(rng, _GRAINY) else frames), clean
 
 
 def _through_lens(frames: Tensor, softness: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 Known, carried and half-made pixels come in at full size and are folded two by two; four stages
 see ever further; at the deepest every place looks at every other, and at the references. What
-comes out is a change of stops. Untrained it is none.
+comes out is a change of stops, and whether it is for the better. Untrained it is none.
 
 Shapes: B batch, C channels, H and W of the picture, N tokens of references.
 """
@@ -39,6 +39,9 @@ class FillNet(nn.Module):
         self.out = nn.Conv2d(width, 12, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # pyright: ignore[reportArgumentType]
+        self.trust = nn.Conv2d(width, 4, 3, padding=1)
+        nn.init.zeros_(self.trust.weight)
+        nn.init.zeros_(self.trust.bias)  # pyright: ignore[reportArgumentType]
         self.clock = nn.Sequential(
             nn.Linear(2 * len(_WAVES) + 1, _CODE), nn.SiLU(), nn.Linear(_CODE, _CODE)
         )
@@ -60,8 +63,8 @@ class FillNet(nn.Module):
 
     def forward(
         self, seen: Tensor, t: Tensor, level: Tensor, vector: Tensor, tokens: Tensor
-    ) -> Tensor:
-        """The change (B,3,H,W).
+    ) -> tuple[Tensor, Tensor]:
+        """The change (B,3,H,W), and the odds (B,1,H,W), as a logit, that it is for the better.
 
         Args:
             seen: (B,10,H,W), sides in cells of 16.
@@ -75,7 +78,8 @@ class FillNet(nn.Module):
         code = F.silu(self.clock(time) + self.measured(vector))
         x = self.stem(F.pixel_unshuffle(seen, 2))
         x = self.stages(x, code, tokens)
-        return F.pixel_shuffle(self.out(F.silu(x)), 2)
+        x = F.silu(x)
+        return F.pixel_shuffle(self.out(x), 2), F.pixel_shuffle(self.trust(x), 2)
 
 
 class _Stage(nn.Module):
