@@ -12,7 +12,6 @@ detail is judged on a staged UHD frame, with an autoencoder that keeps none.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import statistics
@@ -53,7 +52,7 @@ TINY = {
     "projection_class_embeddings_input_dim": 48 + 64,
 }
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
-CARDS_GB = (12, 16, 24, 48, 80)
+CARDS_GB = (8, 12, 16, 24, 32, 48, 80)
 
 
 def main() -> None:
@@ -66,27 +65,30 @@ def main() -> None:
         sys.stdout.flush()
         rows.extend(more)
 
+    size = (216, 384) if options.quick else (2160, 3840)
+    add("Detail kept, a staged frame", detail(size))
     try:
         bases.library()
     except MissingPart as missing:
-        print(missing)
-        show("Diffusion", rows, options.json)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        os.environ[bases.CACHE] = str(folder / "cache")
-        add("A tiny base on the CPU", speed(folder / "tiny", TINY, 64, quick=options.quick))
-        if torch.cuda.is_available():
-            for side in (512, 1024):
-                add(f"SDXL's size, {torch.cuda.get_device_name()}, {side} px",
-                    on_gpu(folder / "sdxl", side, quick=options.quick))  # fmt: skip
-        else:
-            print("\nno GPU is at hand: rows of SDXL's size are left out")
-    size = (216, 384) if options.quick else (2160, 3840)
-    add("Detail kept, a staged frame", detail(size))
-    if not options.quick:
-        add("Memory of a step by shapes (computed, not measured)", memory())
+        print(f"\n{missing}")
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            os.environ[bases.CACHE] = str(Path(temporary) / "cache")
+            beside_plain(Path(temporary), add, quick=options.quick)
+        if not options.quick:
+            add("Memory of a step by shapes (computed, not measured)", memory())
     show("Diffusion", rows, options.json)
+
+
+def beside_plain(folder: Path, add: Callable[[str, list[Row]], None], *, quick: bool) -> None:
+    """Steps and samples beside the plain loop: a tiny base, and SDXL's size where a GPU is."""
+    add("A tiny base on the CPU", speed(folder / "tiny", TINY, 64, quick=quick))
+    if not torch.cuda.is_available():
+        print("\nno GPU is at hand: rows of SDXL's size are left out")
+        return
+    for side in (512, 1024):
+        add(f"SDXL's size, {torch.cuda.get_device_name()}, {side} px",
+            on_gpu(folder / "sdxl", side, quick=quick))  # fmt: skip
 
 
 def write_base(folder: Path, config: dict[str, Any], *, levels: int, dtype: torch.dtype) -> Path:
@@ -306,7 +308,7 @@ def memory() -> list[Row]:
     rows = []
     for name in BASES:
         for side in (512, 1024):
-            found = copy.copy(need(name, side))
+            found = need(name, side)
             whole, again = found.total(again=False), found.total(again=True)
             print(f"{name} {side} px: base {found.weights_m:.0f} million, "
                   f"learnt {found.learnt_m:.1f} million")  # fmt: skip

@@ -26,7 +26,7 @@ from footagefit.errors import FootagefitError
 from footagefit.rendering.fits import Fit
 
 _FRAMES = 7
-_HD, _HD_FRAMES, _SHARE = (1080, 1920), 60, 0.10
+_SHARE = 0.10
 _MOST_MINUTES, _MOST_MIB = 30.0, 3072.0
 
 
@@ -104,9 +104,8 @@ print(peak(), time.monotonic() - begun, told[0] if told else 0.0)
 )
 
 
-def speed(fits: dict[str, Fit], folder: Path, *, quick: bool) -> list[Row]:
-    """An HD shot of 60 frames with a tenth of each masked, end to end, in a process of its own."""
-    size, count = ((90, 160), 4) if quick else (_HD, _HD_FRAMES)
+def speed(fits: dict[str, Fit], folder: Path, *, size: tuple[int, int], count: int) -> list[Row]:
+    """A shot with a tenth of each frame masked, end to end, in a process of its own."""
     numbers = range(FIRST, FIRST + count)
     picture = scene()
     plates = [staged_frame(picture, n, size) for n in numbers]

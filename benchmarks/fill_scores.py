@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from fill_ways import Made
 from torch import Tensor
 
 from footagefit.errors import MissingPart
@@ -17,6 +18,7 @@ from footagefit.evaluation import metrics, steadiness
 from footagefit.evaluation.artefacts import seam_step
 from footagefit.evaluation.perceptual import Lpips
 
+_ALIKE_EV = 0.06  # how near the light of what was made must be for its grain to be told
 _LEAST_PX = 64  # side of what LPIPS is shown
 
 
@@ -67,8 +69,9 @@ def sharpness(made: Tensor, truth: Tensor, mask: Tensor) -> float:
 
 def _gradients(picture: Tensor) -> Tensor:
     """Gradient of stops at a pixel (H,W), after a little blur that takes single pixels' noise."""
-    stops = torch.from_numpy(np.log2(steadiness.luminance(picture.numpy()) + steadiness.TOE))
-    soft = torch.nn.functional.avg_pool2d(stops[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
+    soft = torch.nn.functional.avg_pool2d(
+        _stops(picture)[None, None], 3, 1, 1, count_include_pad=False
+    )[0, 0]
     across = torch.zeros_like(soft)
     across[:, 1:] = (soft[:, 1:] - soft[:, :-1]).abs()
     across[1:] += (soft[1:] - soft[:-1]).abs()
@@ -100,18 +103,19 @@ def steady(made: Sequence[Tensor], truth: Sequence[Tensor], masks: Sequence[Tens
 
 
 def grain(
-    made: Sequence[Tensor],
+    made: Made,
     plates: Sequence[Tensor],
     masks: Sequence[Tensor],
     clean: Sequence[Tensor],
 ) -> dict[str, float]:
     """Variance of the grain in the hole over what the plate has there, and neighbours' agreement.
 
-    Grain is what a picture has over the grain-free truth, high-passed, where that is flat.
+    Grain is what a picture has over the grain-free truth, high-passed, where that is flat and what
+    was made is of its light.
     """
     ours, own = [], []
-    for m, p, mask, c in zip(made, plates, masks, clean, strict=True):
-        flat = _flat(c) & (_inner(mask) > 0.5)
+    for m, bare, p, mask, c in zip(made.frames, made.bare, plates, masks, clean, strict=True):
+        flat = _flat(c) & (_inner(mask) > 0.5) & ((_coarse(bare) - _coarse(c)).abs() < _ALIKE_EV)
         for found, picture in ((ours, m), (own, p)):
             found.append((_fine(picture) - _fine(c), flat))
     variance = [_variance(found) for found in (ours, own)]
@@ -132,9 +136,17 @@ def _flat(clean: Tensor) -> Tensor:
 
 def _fine(picture: Tensor) -> Tensor:
     """Stops less their surroundings (H,W)."""
-    stops = torch.from_numpy(np.log2(steadiness.luminance(picture.numpy()) + steadiness.TOE))
-    calm = torch.nn.functional.avg_pool2d(stops[None, None], 5, 1, 2, count_include_pad=False)
-    return stops - calm[0, 0]
+    return _stops(picture) - _coarse(picture)
+
+
+def _coarse(picture: Tensor) -> Tensor:
+    """Mean stops of a pixel's surroundings (H,W)."""
+    stops = _stops(picture)[None, None]
+    return torch.nn.functional.avg_pool2d(stops, 5, 1, 2, count_include_pad=False)[0, 0]
+
+
+def _stops(picture: Tensor) -> Tensor:
+    return torch.from_numpy(np.log2(steadiness.luminance(picture.numpy()) + steadiness.TOE))
 
 
 def _variance(found: Sequence[tuple[Tensor, Tensor]]) -> float:

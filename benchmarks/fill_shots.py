@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from footagefit.soundstage.sensor import expose
 from footagefit.soundstage.specs import LensSpec, Obstacle, SensorSpec, SetUp
 
 FIRST = 1001
+_STILL_EV = 0.05
 GLASS = LensSpec("40 mm", 40.0, -0.03, 0.004, 0.2, 0.6, 0.3, 0.8, 0.0, 0.01)
 CAMERA = SensorSpec(1.2, grain=0.03, grain_size_px=0.7, grain_chroma=0.5)
 LIGHT = Light(azimuth_deg=35.0, elevation_deg=35.0, softness_deg=20.0, key_ev=0.2, key_k=5600.0,
@@ -50,7 +52,7 @@ class Staging:
 
 STAGED = (
     Staging("pan", "interior", "medium", "pan", 2.0),
-    Staging("handheld", "exterior", "wide", "handheld", 2.0),
+    Staging("dolly", "exterior", "medium", "dolly", 4.0),
     Staging("locked", "interior", "wide", "static", 2.0),
 )
 HUNG = (
@@ -92,6 +94,13 @@ class Shot:
     def key(self) -> str:
         """Of its name, size and length, for files."""
         return f"{self.name.replace(', ', '_')}_{self.size[1]}_{len(self.plates)}"
+
+    @cached_property
+    def background(self) -> Tensor:
+        """Where nothing moves, of a locked shot (1,H,W): 1 where light stays through the shot."""
+        stops = [(p.clamp_min(0.0) + 2.0**-7).log2() for p in self.truth]
+        low, high = (getattr(torch.stack(stops), way)(0) for way in ("amin", "amax"))
+        return ((high - low).amax(0, keepdim=True) < _STILL_EV).float()
 
     @property
     def size(self) -> tuple[int, int]:

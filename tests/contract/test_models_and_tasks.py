@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from footagefit.rendering.fits import Part, Recipe
 from footagefit.tasks.base import PlainWindow, collated
 from footagefit.tasks.draws import generator
 from footagefit.tasks.relight import APART
-from tiny_bases import tiny_base
 
 SIZE = (48, 64)
 
@@ -37,9 +37,14 @@ def taught() -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    """A tiny random base for models that stand on one."""
-    return tiny_base(tmp_path_factory.mktemp("bases") / "sd15", "sd15", towers=True)
+def base(tmp_path_factory) -> Iterator[Path]:
+    """A tiny random base for models that stand on one; without their extra, those are skipped."""
+    from tiny_bases import tiny_base
+
+    root = tmp_path_factory.mktemp("bases")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOOTAGEFIT_CACHE", str(root / "cache"))
+        yield tiny_base(root / "sd15", "sd15", towers=True)
 
 
 @pytest.fixture(params=taught(), ids="-".join)

@@ -25,6 +25,7 @@ KEYS = {"metric", "unit", "ours", "baselines", "target", "holds"}
         "report",
         "ball",
         "catalogue",
+        "diffusion",
         "fill",
     ],
 )

@@ -14,18 +14,20 @@ latents, f pixels that a latent covers each way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from footagefit.errors import WrongValue
 from footagefit.models import diffusion_bases as bases
-from footagefit.models.base import Amounts, Look, Model, bucket, resampled, shrunk_to
+from footagefit.models.base import Amounts, Look, Model, bucket, resampled, scaled, shrunk_to
 from footagefit.models.bridges import Bridge, Flow, Way, draws_of
 from footagefit.models.diffusion_families import DENOISERS, Autoencoder
+from footagefit.models.diffusion_state import hold_learnt_only
+from footagefit.models.fill import doubted
 from footagefit.models.guided import Fitted, Grid, Ratio
 from footagefit.models.holes import boxes_of, cut, put_back
 from footagefit.models.nets.codes import WHITE, codes_of, light_of
@@ -36,6 +38,7 @@ from footagefit.models.tiles import tiled
 from footagefit.records import Given, Pair
 
 CACHED = "latent."  # entries of a pair's truth that are what `encode` gave
+_SURE, _UNSURE = 0.9, 0.5  # confidence of carried pixels that stand, and of those that do not
 _BESIDE = 0.1  # what a latent outside the hole counts in the loss, where pixels are made
 _CROP_LATENTS = 32  # side of the crop that likeness is judged on
 Known = dict[str, Tensor]
@@ -150,11 +153,7 @@ class DiffusionModel(Model):
             vector_size=vector_size,
         )
         self.cell_px = self.autoencoder.factor * self.denoiser.multiple
-        belongs = torch.tensor(list(bytes.fromhex(found.hash)), dtype=torch.uint8)
-        self.register_buffer("belongs_to", belongs)
-        self.frozen = frozenset(_frozen(self))
-        self.register_state_dict_post_hook(_without_base)
-        self.register_load_state_dict_post_hook(_not_missing)
+        hold_learnt_only(self, found)
 
     def about(self) -> dict[str, str]:
         """The base that a fit of it needs."""
@@ -168,12 +167,16 @@ class DiffusionModel(Model):
 
     @torch.no_grad()
     def look(self, given_small: Given) -> Look:
-        """The field from the plate to the made picture; of pixels, the picture itself (`made`)."""
+        """The field from the plate to the made picture; of pixels, the picture itself.
+
+        That is `made` (B,3,H,W), weighed by how much of it is to be seen, `there` (B,1,1,1).
+        """
         known = self.encode_given(given_small)
         made = self._sampled(known, given_small)
         if self.makes == "pixels":
-            return {"made": light_of(self._decoded(made))}
-        size = (int(made.shape[2]), int(made.shape[3]))
+            light = light_of(self._decoded(made))
+            return {"made": light, "there": light.new_ones(len(light), 1, 1, 1)}
+        size = _size(made)
         before, after = (
             resampled(light_of(self._decoded(z)).clamp_min(0.0), size)
             for z in (known["plate"], made)
@@ -187,18 +190,27 @@ class DiffusionModel(Model):
     def apply(self, look: Look, given: Given) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The plate with the field on it, or with the made pixels in its hole."""
         if self.makes == "pixels":
-            size = (int(given.plate.shape[2]), int(given.plate.shape[3]))
-            return put_back(given.plate, resampled(look["made"], size), given.mask)
+            return self._filled(look, given)
         return self.fitted.apply(look, given.plate)
+
+    def kept(self, confidence: Tensor) -> Tensor:
+        """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
+        return 1.0 - doubted(confidence, sure=_SURE, unsure=_UNSURE)
 
     def followed(self, look: Look, amounts: Amounts) -> Look:
         """As much of a look as is asked for."""
-        return look if self.makes == "pixels" else self.fitted.followed(look, amounts)
+        if self.makes == "pixels":
+            return scaled(look, amounts.strength)
+        return self.fitted.followed(look, amounts)
 
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
-        """`gain` and `offset` (B,3,H,W): plate x gain + offset is the result."""
+        """`gain` and `offset` (B,3,H,W): plate x gain + offset is the result; `confidence`."""
         gain, offset = gain_and_offset(given.plate, self.apply(look, given))
-        return {"gain": gain, "offset": offset}
+        layers = {"gain": gain, "offset": offset}
+        if self.carried:
+            sure = self.kept(resampled(given.guide[:, 3:4], _size(given.plate)))
+            layers["confidence"] = torch.where(given.mask > 0, sure, 1.0)
+        return layers
 
     def predict(self, given: Given) -> Tensor:
         """Decide and apply; pixels are made round each hole, as large as they are if they fit."""
@@ -230,9 +242,10 @@ class DiffusionModel(Model):
         terms = {"latent": self.latent_weight * latent}
         if self.likeness is not None:
             ends = self.way.end(drawn, made)
-            terms["lpips"] = self.lpips_weight * self._unlike(
-                ends, known["target"], self.likeness, rng
-            )
+            unlike = self._unlike(ends, known["target"], self.likeness, rng)
+            counts = (weight.sum((1, 2, 3)) > 0).to(unlike)  # some examples have no target
+            unlike = (unlike * counts).sum() / counts.sum().clamp_min(1.0)
+            terms["lpips"] = self.lpips_weight * unlike
         return terms
 
     def encodes(self) -> str:
@@ -241,13 +254,14 @@ class DiffusionModel(Model):
         return f"{self.found.hash} {shown}"
 
     def encode(self, pair: Pair) -> Known:
-        """All that the loss needs of an example's pictures; it can be kept."""
-        small = self.small(pair.given)
-        known = self.encode_given(small)
-        size = (int(small.plate.shape[2]), int(small.plate.shape[3]))
-        known["target"] = self._latents(resampled(pair.target, size))
-        there = (int(known["target"].shape[2]), int(known["target"].shape[3]))
-        weight = resampled(pair.weight * pair.given.mask, there)
+        """All that the loss needs of an example's pictures, in whole precision; it can be kept."""
+        with torch.autocast(pair.target.device.type, enabled=False):
+            small = self.small(pair.given)
+            known = self.encode_given(small)
+            size = _size(small.plate)
+            known["target"] = self._latents(resampled(pair.target, size))
+            there = _size(known["target"])
+            weight = resampled(pair.weight * pair.given.mask, there)
         if self.makes == "pixels":
             weight = weight.clamp_min(_BESIDE)
         known["weight"] = weight
@@ -263,7 +277,7 @@ class DiffusionModel(Model):
         else:
             seen, hole = small.plate * (1.0 - mask), mask
         known = {"plate": self._latents(seen)}
-        size = (int(known["plate"].shape[2]), int(known["plate"].shape[3]))
+        size = _size(known["plate"])
         known["mask"] = nn.functional.pixel_unshuffle(hole, factor)
         geometry = small.guide
         if self.carried:
@@ -275,8 +289,19 @@ class DiffusionModel(Model):
             flat = self._latents(small.reference.flatten(0, 1))
             known["reference"] = flat.unflatten(0, shape[:2])
         else:
-            known["reference"] = known["plate"].new_zeros(shape[0], 0, flat_channels(known), 1, 1)
+            known["reference"] = known["plate"][:, None][:, :0]
         return known
+
+    def _filled(self, look: Look, given: Given) -> Tensor:
+        """Carried pixels in the hole where they are sure, and made ones elsewhere."""
+        size, there = _size(given.plate), look["there"]
+        made = resampled(look["made"], size)
+        if self.carried:
+            guide = resampled(given.guide[:, :4], size)
+            kept = self.kept(guide[:, 3:4])
+            made = there * kept * guide[:, :3] + (1.0 - kept) * made
+        mixed = torch.where(there >= 1.0, made, given.plate * (1.0 - there) + made)
+        return put_back(given.plate, mixed, given.mask)
 
     def _latents(self, light: Tensor) -> Tensor:
         return self.autoencoder.encode(codes_of(light))
@@ -292,7 +317,7 @@ class DiffusionModel(Model):
 
     def _sampled(self, known: Known, small: Given) -> Tensor:
         source = self._source(known)
-        size = (int(source.shape[2]), int(source.shape[3]))
+        size = _size(source)
         noise = latent_noise(
             small.noise, size, channels=source.shape[1], factor=self.autoencoder.factor
         )
@@ -321,7 +346,7 @@ class DiffusionModel(Model):
     def _unlike(
         self, made: Tensor, target: Tensor, likeness: Likeness, rng: torch.Generator
     ) -> Tensor:
-        """How unlike a crop of two latents looks, decoded."""
+        """How unlike a crop of each picture's two latents looks, decoded (B,)."""
         rows, columns = (min(n, _CROP_LATENTS) for n in target.shape[-2:])
         top = int(torch.randint(target.shape[2] - rows + 1, (), generator=rng))
         left = int(torch.randint(target.shape[3] - columns + 1, (), generator=rng))
@@ -330,28 +355,14 @@ class DiffusionModel(Model):
         with torch.no_grad():
             wanted = self.autoencoder.decode(target[part])
         shown = [(0.5 * (codes + 1.0)).clamp(0.0, 1.0) for codes in (ends, wanted)]
-        return likeness(shown[0], shown[1]).mean()
+        return likeness(shown[0], shown[1])
 
     def _bucket(self, height: int, width: int, side: int | None = None) -> tuple[int, int]:
         return bucket(height, width, side_px=side or self.side_px, cell_px=self.cell_px)
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        """Refuse what was learnt on another base, before anything is taken from it."""
-        theirs = state_dict.get(f"{prefix}belongs_to")
-        mine = self.get_buffer("belongs_to").cpu()
-        if theirs is not None and not torch.equal(theirs.cpu(), mine):
-            was = bytes(theirs.cpu().tolist()).hex()
-            raise WrongValue(
-                f"it was learnt on another base ({was[:12]}) than {self.found.folder} "
-                f"({self.found.hash[:12]})",
-                hint=f"Put the base it names into {bases.BASES}",
-            )
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
-
-def flat_channels(known: Known) -> int:
-    """Latent channels of what is known."""
-    return int(known["plate"].shape[1])
+def _size(picture: Tensor) -> tuple[int, int]:
+    return int(picture.shape[2]), int(picture.shape[3])
 
 
 def _chosen(said: str, otherwise: str) -> str:
@@ -361,23 +372,3 @@ def _chosen(said: str, otherwise: str) -> str:
 def _held(dtype: str) -> torch.dtype:
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if dtype == "bf16" or (dtype == "auto" and half) else torch.float32
-
-
-def _frozen(model: nn.Module) -> Iterable[str]:
-    """Names in the state that a fit does not hold."""
-    learnt = {name for name, weight in model.named_parameters() if weight.requires_grad}
-    return (n for n in model.state_dict() if n not in learnt and n != "belongs_to")
-
-
-def _without_base(model: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """A state holds what is learnt, and which base it belongs to."""
-    if isinstance(model, DiffusionModel):
-        for name in model.frozen:
-            state.pop(prefix + name, None)
-
-
-def _not_missing(model: nn.Module, keys: Any) -> None:
-    """The base is there already."""
-    if isinstance(model, DiffusionModel):
-        there = tuple(model.frozen)
-        keys.missing_keys[:] = [k for k in keys.missing_keys if not k.endswith(there)]

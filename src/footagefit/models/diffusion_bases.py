@@ -277,7 +277,8 @@ def empty_prompt(found: Found, denoiser: type[Denoiser], config: Any) -> Prompt:
             **absent,
         )
         prompt = denoiser.said(pipeline)
-    prompt = Prompt(*(None if t is None else t.float().cpu() for t in prompt))
+    pooled = None if prompt.pooled is None else prompt.pooled.float().cpu()
+    prompt = Prompt(prompt.tokens.float().cpu(), pooled)
     with contextlib.suppress(OSError):
         _keep_prompt(path, prompt)
     return prompt

@@ -38,6 +38,9 @@ class Denoiser(nn.Module, ABC):
 
     attention = ATTENTION
     packs = 1  # latents that the first layer takes as one
+    ends: tuple[str, str]  # names of the first and the last layer
+    tokens: Tensor
+    pooled: Tensor | None
 
     def __init__(
         self, net: Any, prompt: Prompt, *, extra: int, rank: int, fresh: bool,
@@ -65,11 +68,6 @@ class Denoiser(nn.Module, ABC):
     @abstractmethod
     def _prepared(self, schedule: dict[str, Any]) -> int:
         """Whatever the family needs first; entries of the hint."""
-
-    @property
-    @abstractmethod
-    def ends(self) -> tuple[str, str]:
-        """Names of the first and the last layer."""
 
     @property
     @abstractmethod
@@ -132,6 +130,11 @@ class Denoiser(nn.Module, ABC):
         mine = ".lora_" in name or name.startswith(f"{first}.extra.")
         return mine or (self.fresh and name.startswith(f"{last}."))
 
+    @property
+    def _sum(self) -> Tensor:
+        """The prompt's, which every DiT has."""
+        return torch.zeros(()) if self.pooled is None else self.pooled
+
     def _typed(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         return tuple(t.to(self.held) for t in tensors)
 
@@ -140,6 +143,7 @@ class UnetDenoiser(Denoiser):
     """SD 1.5, SD 2 and SDXL, with and without inpainting channels."""
 
     ends = ("conv_in", "conv_out")
+    log_ratio: Tensor  # of noise to picture, by the base's own steps
 
     def _channels(self, config: Any) -> tuple[int, int]:
         own = config.in_channels - config.out_channels
@@ -266,7 +270,7 @@ class Sd3Denoiser(Denoiser):
 
     def forward(self, x: Tensor, s: Tensor, told: Tensor, hint: Tensor) -> Tensor:
         """As the base gives it."""
-        x, tokens, pooled = self._typed(x, self.tokens + told, self.pooled + hint)
+        x, tokens, pooled = self._typed(x, self.tokens + told, self._sum + hint)
         return self.net(
             hidden_states=x, encoder_hidden_states=tokens, pooled_projections=pooled,
             timestep=_TIMES * s, return_dict=False,
@@ -321,7 +325,7 @@ class FluxDenoiser(Denoiser):
         height, width = x.shape[-2:]
         parts = x.split([self.channels, self.own, x.shape[1] - self.channels - self.own], 1)
         packed = torch.cat([_packed(part) for part in parts if part.shape[1]], 2)
-        packed, tokens, pooled = self._typed(packed, self.tokens + told, self.pooled + hint)
+        packed, tokens, pooled = self._typed(packed, self.tokens + told, self._sum + hint)
         places = torch.zeros(height // 2, width // 2, 3, device=x.device)
         places[..., 1] = torch.arange(height // 2, device=x.device)[:, None]
         places[..., 2] = torch.arange(width // 2, device=x.device)[None]

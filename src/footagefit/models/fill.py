@@ -161,8 +161,7 @@ class FillModel(Model):
 
     def kept(self, confidence: Tensor) -> Tensor:
         """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
-        off = ((self.sure - confidence) / (self.sure - self.unsure)).clamp(0.0, 1.0)
-        return 1.0 - off * off * (3.0 - 2.0 * off)
+        return 1.0 - doubted(confidence, sure=self.sure, unsure=self.unsure)
 
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
@@ -311,6 +310,12 @@ class _Level(NamedTuple):
 
     given: Given
     need: Tensor
+
+
+def doubted(confidence: Tensor, *, sure: float, unsure: float) -> Tensor:
+    """1 where carried pixels are not to be trusted, 0 where they are kept, smooth between."""
+    off = ((sure - confidence) / (sure - unsure)).clamp(0.0, 1.0)
+    return off * off * (3.0 - 2.0 * off)
 
 
 def _smaller(level: _Level) -> _Level:

@@ -68,7 +68,8 @@ class Grid(Fitted):
         if depth_cells < 1 or long_cells < 2:
             raise WrongValue("a grid has a depth cell and two along its longer side at least")
         self.depth_cells, self.long_cells = depth_cells, long_cells
-        self.smoothness, self.way = smoothness, way
+        self.smoothness = smoothness
+        self.way: Way = way
         self.guide = Guide()
         self.guide.requires_grad_(False)
         self.guide.inner.zero_()  # luminance alone

@@ -30,12 +30,13 @@ def latent_noise(
         size: h and w.
         channels: C.
         factor: Pixels that a latent covers each way.
-        start: What is drawn from where there is none, or too few pixels.
+        start: What is drawn from where there is none, all is 0, or pixels are too few.
     """
     batch, count, height, width = noise.shape
     wanted = (size[0] * factor, size[1] * factor)
     patterns = count * factor * factor
-    if count == 0 or height < wanted[0] or width < wanted[1] or patterns < channels:
+    few = height < wanted[0] or width < wanted[1] or patterns < channels
+    if few or not bool(noise.any()):
         draws = [keyed(start, n.flatten()[:4096].float().cpu()) for n in noise]
         drawn = [torch.randn(channels, *size, generator=d) for d in draws]
         return torch.stack(drawn).to(noise)

@@ -21,8 +21,8 @@ class Carried(NamedTuple):
     Attributes:
         rgb_CHW: Scene-linear ACEScg; 0 where nothing was found.
         confidence_1HW: 0 nothing, 1 sure.
-        grain_1HW: Share of the grain's variance that is still in them: 1 of a single frame, less
-            of the mean of several. 1 where nothing was found.
+        grain_1HW: Share of the grain's variance that is still in them: 1 of a single frame that was
+            not resampled, less of the mean of several. 1 where nothing was found.
     """
 
     rgb_CHW: Tensor

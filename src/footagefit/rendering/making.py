@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from footagefit.models.base import Model, resampled, small_size
+from footagefit.models.diffusion import DiffusionModel
 from footagefit.models.fill import FillModel
 from footagefit.motion.carried import Carried
 from footagefit.motion.propagation import Propagation
@@ -96,8 +97,8 @@ class Making:
         return given
 
     @property
-    def _model(self) -> FillModel:
-        return cast(FillModel, self.plan.fit.model)
+    def _model(self) -> FillModel | DiffusionModel:
+        return cast("FillModel | DiffusionModel", self.plan.fit.model)
 
     @cached_property
     def _beside(self) -> Tensor:

@@ -84,7 +84,7 @@ class Filling(Task):
             guide=GUIDE,
             vector=SIGNATURE,
             controls=CONTROLS,
-            models=("fill",),
+            models=("fill", "diffusion"),
             references=references,
             teacher="moving",
             frames=frames,

@@ -50,7 +50,7 @@ class ConditionsNet(nn.Module):
         self.null = nn.Parameter(0.02 * torch.randn(1, 1, width))
         self.ask = nn.Linear(prompt_width, width)
         self.seat = nn.Parameter(0.02 * torch.randn(1, prompt_tokens, width))
-        self.key = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)  # softmax would not hear one
         self.value = nn.Linear(width, width)
         self.tell = nn.Linear(width, prompt_width)
         self.read = nn.Linear(max(1, vector_size), width)
@@ -120,7 +120,7 @@ class Widened(nn.Module):
         self.axis = 1 if isinstance(own, nn.Conv2d) else -1
         if isinstance(own, nn.Conv2d):
             self.count = own.in_channels
-            self.extra: nn.Module = nn.Conv2d(
+            self.extra: nn.Conv2d | nn.Linear = nn.Conv2d(
                 extra,
                 own.out_channels,
                 own.kernel_size,  # pyright: ignore[reportArgumentType]
