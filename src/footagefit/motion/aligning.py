@@ -125,6 +125,7 @@ class Known:
         self.weight_HW = np.where(gone, 0.0, 1.0).astype(np.float32)
         self.hole_HW = gone
         self.places = part.places
+        self.off_HW = np.full(gone.shape, _UNLIKE_EV, np.float32)  # of the source that lies best
 
     def learn(self, laid: Laid) -> None:
         """Take what a source showed as known, by as much as it is sure."""
@@ -166,6 +167,8 @@ def lay(
     forward, backward = track(*codes), track(*codes[::-1])
     beside, error = _believed(known, other + middle, forward, backward, both, still=still)
     sure, worth = _sureness(known, error, both)
+    own = both & (known.weight_HW > 0.9)
+    known.off_HW = np.where(own, np.minimum(known.off_HW, error), known.off_HW)
     by = beside * np.float32(known.part.step)
     stops, seen = read(small, to(known.places + by), source.stops_HW.shape)
     return Laid(to, by, sure * (seen > 0.5), worth, stops, seen)
@@ -195,7 +198,7 @@ def read(
     return values[..., 0], np.where(inside, values[..., 1], 0.0).astype(np.float32)
 
 
-def _soft(plane_HW: np.ndarray, weight_HW: np.ndarray) -> np.ndarray:
+def softly(plane_HW: np.ndarray, weight_HW: np.ndarray) -> np.ndarray:
     """A plane's mean nearby, of what has weight."""
     import cv2
 
@@ -210,8 +213,8 @@ def _believed(
     """The flow where it explains more than none does, spread to everywhere; its error in stops."""
     weight = both.astype(np.float32)
     along = warps.at_places(other, warps.pixels(other.shape[:2]) + forward, cubic=False)
-    plain = _soft(np.abs(known.stops_HW - other), weight)
-    moved = _soft(np.abs(known.stops_HW - along), weight)
+    plain = softly(np.abs(known.stops_HW - other), weight)
+    moved = softly(np.abs(known.stops_HW - along), weight)
     agree = flow.agreement(forward, backward)
     gain = (plain - moved) / (plain + _NOISE_EV)
     use = np.clip((gain - (0.15 if still else 0.05)) / 0.2, 0.0, 1.0) * agree

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from footagefit.motion import flow, leaps, looks, warps
-from footagefit.motion.aligning import Known, Laid, read, reduced
+from footagefit.motion import flow, leaps, looks, spreading, warps
+from footagefit.motion.aligning import Known, Laid, read, reduced, softly
 from footagefit.motion.between import Thrown, settled, thrown
 from footagefit.motion.sources import Mover, Plate
 
@@ -28,7 +28,7 @@ _UNLIKE_EV = 0.35
 _ALIKE_EV, _SOFT_PX = 0.08, 1.5
 _UNCOVERED = 0.6  # how sure what a moving thing uncovers is: one frame alone shows it
 _PASSES_PX, _FURTHEST_PX = 2.5, 24.0  # less uncovers next to nothing
-_LEAST_TOLD, _UNTOLD = 24, 0.8
+_NOISE_EV = 0.03
 
 
 class Side(NamedTuple):
@@ -82,7 +82,7 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
     early, late = _thrown(one, two, both, part, track)
     shown = [_shown(one, early, -part), _shown(two, late, part - 1.0)]
     core = _moving(early, late, shown, part)
-    core = core * _borne_out(known, core, (1.0 - part) * shown[0] + part * shown[1])
+    core = core * _borne_out(known, (1.0 - part) * shown[0] + part * shown[1])
     if not (core > 0.3).any():
         return None
     zone = _zone(core, early.flow_HW2)
@@ -146,11 +146,14 @@ def _zone(core_HW: np.ndarray, way_HW2: np.ndarray) -> np.ndarray:
     return cv2.dilate(core_HW.astype(np.float32), disc)
 
 
-def _borne_out(known: Known, core_HW: np.ndarray, made_HW: np.ndarray) -> float:
-    """How far what is said to move is met by what the frame itself shows round its hole."""
-    told = (known.weight_HW > 0.9) & (core_HW > 0.3)
-    if told.sum() < _LEAST_TOLD:
-        return _UNTOLD
-    off = (known.stops_HW - made_HW)[told]
-    error = float(np.abs(off - np.median(off)).mean())
-    return float(np.exp(-((error / _UNLIKE_EV) ** 2)))
+def _borne_out(known: Known, made_HW: np.ndarray) -> np.ndarray:
+    """How far two frames meet what the frame itself shows, 1 where as well as any one does (H,W).
+
+    A wire has what is behind it on both sides: there nobody needs to be told how it moves.
+    """
+    own = (known.weight_HW > 0.9).astype(np.float32)
+    middle = np.float32(np.median((known.stops_HW - made_HW)[own > 0])) if own.any() else 0.0
+    error = softly(np.abs(known.stops_HW - made_HW - middle), own)
+    ratio = (known.off_HW + _NOISE_EV) / (error + _NOISE_EV)
+    told = np.clip(1.5 * ratio - 0.5, 0.0, 1.0).astype(np.float32)
+    return spreading.spread(told[..., None], own, softly=True)[..., 0]

@@ -87,7 +87,8 @@ def _merged(codes: np.ndarray, weight: np.ndarray, worth: np.ndarray, grain: np.
     top = np.maximum(worth.max(0, initial=0.0, where=weight > 0), 1e-12)
     backing = np.minimum(weight * like * np.minimum(1.0, 4.0 * worth / top), 1.0)
     backed = 1.0 - np.prod(1.0 - _LONE * backing, 0)
-    sure = np.where(there, backed * np.minimum(1.0, 0.25 + sum_kept / total), 0.0)
+    mind = np.clip((sum_kept / total - 0.2) * 2.0, 0.0, 1.0)  # views torn apart tell little
+    sure = np.where(there, backed * mind, 0.0)
     left = (kept**2 * grain).sum(0) / sum_kept**2
     return Merged(
         np.where(there[:, None], mean, 0.0).astype(np.float32),
