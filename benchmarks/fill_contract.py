@@ -55,7 +55,7 @@ def _kept(name: str, masks: list[Tensor], plate: Path, numbers: list[int], fit: 
     out = folder / key / "out.####.exr"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        footagefit.render(plate, fit=fit, mask=mask, out=out)
+        footagefit.render(plate, fit=fit, mask=mask, out=out, existing="replace")
     wrong = 0
     for number, matte in zip(numbers, masks, strict=True):
         one, other = (_stored(path, number) for path in (plate, out))

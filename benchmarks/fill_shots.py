@@ -52,7 +52,7 @@ class Staging:
 
 STAGED = (
     Staging("pan", "interior", "medium", "pan", 2.0),
-    Staging("dolly", "exterior", "medium", "dolly", 4.0),
+    Staging("push-in", "exterior", "medium", "dolly", 2.0),
     Staging("locked", "interior", "wide", "static", 2.0),
 )
 HUNG = (
