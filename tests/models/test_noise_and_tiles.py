@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from footagefit.errors import WrongValue
-from footagefit.models.holes import boxes_of, cut, put_back
+from footagefit.models.holes import cut, hole_boxes, put_back
 from footagefit.models.noise import latent_noise
 from footagefit.models.tiles import starts, tiled
 from footagefit.records import Given
@@ -87,7 +87,7 @@ def test_boxes_hold_their_holes_and_come_back():
     mask = torch.zeros(3, 1, 60, 90)
     mask[0, 0, 5:8, 80:90] = 1.0
     mask[2] = 1.0
-    boxes = boxes_of(mask, least_px=32)
+    boxes = hole_boxes(mask, least_px=32)
     assert boxes[1] is None
     assert boxes[2] == (slice(0, 60), slice(0, 90))
     rows, columns = boxes[0]

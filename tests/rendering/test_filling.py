@@ -10,8 +10,19 @@ import OpenImageIO as oiio
 import pytest
 
 import footagefit
-from fill_helpers import HEIGHT, STEP_PX, WIDTH, cleanup_fit, extend_fit, mattes, pan, seen
-from footagefit.errors import FootagefitError
+from fill_helpers import (
+    HEIGHT,
+    STEP_PX,
+    WIDTH,
+    cleanup_fit,
+    extend_fit,
+    make_fill,
+    mattes,
+    pan,
+    seen,
+)
+from footagefit.errors import FootagefitError, FootagefitWarning
+from footagefit.rendering import fits
 from footagefit.rendering.canvas import Extend
 from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.plan import Ask, Plan
@@ -97,6 +108,19 @@ def test_one_frame_alone_is_filled_too(cleanup_fit, pan, mattes, tmp_path):
     hole = block(1001) > 0
     assert (before[~hole] == after[~hole]).all()
     assert psnr(after[hole], before[hole]) > 18.0
+
+
+def test_tasks_that_share_a_base_each_name_it(tmp_path, monkeypatch):
+    make_fill(tmp_path / "fill", "cleanup")
+    monkeypatch.setattr(fits, "_BASES", tmp_path)
+    for name in ("cleanup", "extend"):
+        with pytest.warns(FootagefitWarning, match=f"fit=base/{name}: the base that ships"):
+            fit = fits.load_fit(f"base/{name}")
+        assert (fit.task.spec.name, fit.recipe.task.name, str(fit.path)) == (
+            name, name, f"base/{name}",
+        )  # fmt: skip
+    with pytest.raises(FootagefitError, match="no match base is shipped"):
+        fits.load_fit("base/match")
 
 
 def test_previews_leave_such_fits_to_renders(cleanup_fit, pan):

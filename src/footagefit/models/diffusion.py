@@ -29,7 +29,7 @@ from footagefit.models.diffusion_families import DENOISERS, Autoencoder
 from footagefit.models.diffusion_state import hold_learnt_only
 from footagefit.models.fill import doubted
 from footagefit.models.guided import Fitted, Grid, Ratio
-from footagefit.models.holes import boxes_of, cut, put_back
+from footagefit.models.holes import cut, hole_boxes, put_back
 from footagefit.models.nets.codes import WHITE, codes_of, light_of
 from footagefit.models.nets.conditions_net import ConditionsNet
 from footagefit.models.nets.light import TOE, gain_and_offset
@@ -217,7 +217,7 @@ class DiffusionModel(Model):
         if self.makes == "look":
             return super().predict(given)
         out = given.plate.clone()
-        for index, box in enumerate(boxes_of(given.mask, least_px=self.side_px)):
+        for index, box in enumerate(hole_boxes(given.mask, least_px=self.side_px)):
             if box is None:
                 continue
             there = cut(given, index, box)

@@ -38,7 +38,7 @@ _COARSE = 0.5  # where on the line a finer size goes on from what a coarser one 
 _REFERENCE_PX = 96
 _SPREAD = 0.4  # stops to numbers of about one
 _CLAMP = 6.0
-_EVEN, _BETTER = 0.5, 0.8  # odds at which the network is not followed, and is
+_EVEN, _BETTER = 0.7, 0.95  # odds at which the network is not followed, and is
 _NEAR_PX = 9  # side of what counts as near
 _THIN, _DEEP = (
     0.75,
@@ -95,7 +95,7 @@ class FillModel(Model):
         guide_channels: int = len(GUIDE),
         vector_size: int = 8,
         width: int = 32,
-        steps: int = 4,
+        steps: int = 2,
         sure: float = 0.9,
         unsure: float = 0.5,
         noise_stops: float = 0.5,

@@ -17,7 +17,7 @@ Box = tuple[slice, slice]  # rows and columns
 _ROOM = 0.5  # of the hole's size, seen on both sides together
 
 
-def boxes_of(mask_B1HW: Tensor, *, least_px: int) -> list[Box | None]:
+def hole_boxes(mask_B1HW: Tensor, *, least_px: int) -> list[Box | None]:
     """A box for each picture that holds its hole with room round it; None where there is none.
 
     Args:

@@ -122,8 +122,8 @@ def stood(folder: Path) -> Table:
 def lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
     """The table for a terminal."""
     where = "in held-out holes, dB" if CARRIED in table else "on held-out frames, dB"
-    over = " over carried" if CARRIED in table else ""
-    made = [f"  {where:26s}{'display':>9s}{'log':>9s}{'worst gain' + over:>12s}"]
+    gain = "  worst gain over carried" if CARRIED in table else "  worst gain"
+    made = [f"  {where:26s}{'display':>9s}{'log':>9s}{gain}"]
     for name, row in table.items():
         values = (row["psnr_db"], row["psnr_log_db"], row["worst_gain_db"])
         made.append("  {:26s}{:9.2f}{:9.2f}{:+12.2f}".format(name, *values))
