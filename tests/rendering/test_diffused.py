@@ -11,16 +11,18 @@ from torch import nn
 from torch.nn import functional as F
 
 import footagefit
+from fill_helpers import HEIGHT, WIDTH, mattes, pan, seen
 from footagefit.models import diffusion_bases as bases
 from footagefit.models.base import resampled
 from footagefit.models.diffusion import DiffusionModel
 from footagefit.models.nets.codes import codes_of
-from footagefit.rendering.fits import Fit, Part, Recipe
+from footagefit.rendering.fits import Fit, Part, Recipe, save_fit
 from footagefit.soundstage.training import draw
 from footagefit.tasks.base import PlainWindow
 from rendering_helpers import ACESCG, stored
 from tiny_bases import tiny_base
 
+__all__ = ["mattes", "pan"]
 UHD = (2160, 3840)
 
 
@@ -122,3 +124,34 @@ def test_outside_the_mask_stored_bits_stay(fit, plate, tmp_path, write_picture):
     before = pixels.view(np.uint16)
     assert (made == before)[outside].all()
     assert (made != before)[~outside].any()
+
+
+@pytest.mark.filterwarnings("ignore:grain cannot be told")  # the wall has none
+def test_a_base_fills_what_no_frame_shows_and_leaves_what_was_carried(
+    pan, mattes, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(bases.CACHE, str(tmp_path / "cache"))
+    base = tiny_base(tmp_path / "sd15", "sd15", towers=True)
+    recipe = Recipe(
+        Part("cleanup"),
+        Part("diffusion", {"base": str(base), "side_px": 32, "rank": 2, "steps": 1}),
+    )
+    model = recipe.build_model(recipe.build_task().spec)
+    fit = save_fit(
+        tmp_path / "cleanup_v001", recipe=recipe, weights=model.state_dict(),
+        card={"lineage": {}, **model.about()},
+    )  # fmt: skip
+    hole = np.zeros((HEIGHT, WIDTH))
+    hole[20:34, 50:64] = 1.0  # seen in other frames, as the camera pans
+    hole[:, 0:4] = hole[0:3] = 1.0  # the top never is
+    out = tmp_path / "o" / "c.####.exr"
+    footagefit.render(pan(), fit=fit, mask=mattes(lambda _: hole), out=out, layers=["confidence"])
+    made = stored(Path(str(out).replace("####", "1004")))[0].astype(np.float32)
+    truth, sure = seen(1004), made[..., 3]
+    keeps = hole == 0
+    assert np.array_equal(made[keeps][:, :3], truth.astype(np.float16).astype(np.float32)[keeps])
+    carried = sure[20:34, 50:64] > 0.9
+    assert carried.mean() > 0.8
+    assert np.abs(made[20:34, 50:64, :3] - truth[20:34, 50:64])[carried].max() < 0.02
+    assert sure[0:3, 10:].max() < 0.5
+    assert np.isfinite(made).all() and np.ptp(made[0:3, 10:, :3]) > 0
