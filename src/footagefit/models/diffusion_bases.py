@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -201,7 +202,8 @@ def library() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import diffusers
-            import peft  # noqa: F401  (diffusers takes it where it is)
+
+            import_module("peft")  # diffusers takes it where it is
     except ImportError as error:
         raise MissingPart(
             f"{error.name or 'diffusers'} is not installed",
@@ -285,6 +287,7 @@ def empty_prompt(found: Found, denoiser: type[Denoiser], config: Any) -> Prompt:
 
 
 def _kept_prompt(path: Path) -> Prompt | None:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
@@ -292,7 +295,7 @@ def _kept_prompt(path: Path) -> Prompt | None:
     try:
         held = load_file(path)
         return Prompt(held["tokens"], held.get("pooled"))
-    except Exception as error:  # safetensors raises its own type
+    except (SafetensorError, OSError, KeyError) as error:
         raise WrongValue("not an empty prompt of ours", path=path, hint="Remove it") from error
 
 

@@ -3,36 +3,11 @@
 What belongs here: which holes clean-up learns on. What does not: all else (`filling.py`).
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 from footagefit.tasks.filling import Filling
 
 
 class Cleanup(Filling):
-    """Wires, booms and objects taken out.
+    """Wires, booms and objects taken out."""
 
-    Args:
-        kinds: Holes to cut, by name; each comes equally often.
-        size: Rows and columns of training pictures; None leaves frames as they are, for judging.
-        frames: Of a window.
-        stride: Frames from one of them to the next.
-        mirror: How often left and right are exchanged.
-        references: Frames an example sits beside.
-    """
-
-    def __init__(
-        self,
-        *,
-        kinds: Sequence[str] = ("tubes", "wires", "booms"),
-        size: Sequence[int] | None = (96, 96),
-        frames: int = 5,
-        stride: int = 1,
-        mirror: float = 0.5,
-        references: int = 1,
-    ) -> None:
-        super().__init__(
-            "cleanup", kinds=kinds, size=size, frames=frames, stride=stride, mirror=mirror,
-            references=references,
-        )  # fmt: skip
+    name = "cleanup"
+    own = ("tubes", "wires", "booms")

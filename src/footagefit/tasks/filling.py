@@ -8,6 +8,7 @@ rendered. What does not: shapes of holes (`holes.py`), motion, any network.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,9 +49,12 @@ _LIMIT = 256.0
 class Filling(Task):
     """Self-supervised filling.
 
-    Args:
+    Attributes:
         name: Of the task.
-        kinds: Holes to cut, by name; each comes equally often.
+        own: Holes that it learns on.
+
+    Args:
+        kinds: Holes to cut, by name; each comes equally often; the task's own by default.
         size: Rows and columns of training pictures; None leaves frames as they are, for judging.
         frames: Of a window: the middle one or an end is filled from the others.
         stride: Frames from one to the next.
@@ -58,17 +62,20 @@ class Filling(Task):
         references: Frames an example sits beside.
     """
 
+    name: ClassVar[str]
+    own: ClassVar[tuple[str, ...]]
+
     def __init__(
         self,
-        name: str,
         *,
-        kinds: Sequence[str],
-        size: Sequence[int] | None,
-        frames: int,
-        stride: int,
-        mirror: float,
-        references: int,
+        kinds: Sequence[str] | None = None,
+        size: Sequence[int] | None = (96, 96),
+        frames: int = 5,
+        stride: int = 1,
+        mirror: float = 0.5,
+        references: int = 1,
     ) -> None:
+        kinds = self.own if kinds is None else kinds
         if size is not None and (len(size) != 2 or min(size) < 32):
             raise WrongValue(f"size: expected rows and columns of 32 or more, got {list(size)}")
         if frames < 1 or stride < 1:
@@ -80,7 +87,7 @@ class Filling(Task):
         self.size = None if size is None else (int(size[0]), int(size[1]))
         self.mirror = mirror
         self.spec = TaskSpec(
-            name=name,
+            name=self.name,
             guide=GUIDE,
             vector=SIGNATURE,
             controls=CONTROLS,
