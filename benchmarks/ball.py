@@ -27,8 +27,8 @@ from footagefit.commands.desk import Desk
 from footagefit.commands.ui import routes_of
 from footagefit.footage import colour
 from footagefit.models.base import resampled
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.fits import Part, Recipe, save_fit
-from footagefit.rendering.plan import Ask
 from footagefit.report import pictures
 from footagefit.report.local import Local
 

@@ -17,12 +17,12 @@ from fill_shots import FIRST, Shot, write, write_masks
 from torch import Tensor
 
 from footagefit.evaluation.fills import blended, held, inpainted
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.canvas import Extend
 from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fill_plan import plan_of
 from footagefit.rendering.filling import Filler
 from footagefit.rendering.fits import Fit
-from footagefit.rendering.plan import Ask
 
 
 @dataclass

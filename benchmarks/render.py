@@ -35,9 +35,10 @@ import footagefit
 from footagefit.evaluation.unet import UNet
 from footagefit.footage.manifest import manifest_path, merge
 from footagefit.records import Box
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.composite import compose
 from footagefit.rendering.fits import load_fit
-from footagefit.rendering.plan import Ask, Plan
+from footagefit.rendering.plan import Plan
 from footagefit.rendering.render import run
 from footagefit.rendering.work import one_thread
 

@@ -23,7 +23,7 @@ from footagefit.commands.desk import Desk
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import SHOT, Link, Medium, Part, Shot, Slate
 from footagefit.errors import FootagefitError
-from footagefit.rendering.plan import Ask
+from footagefit.rendering.ask import Ask
 from night_fit import night_fit
 from rendering_helpers import fit, reference, shot, stored
 

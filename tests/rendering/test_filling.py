@@ -23,9 +23,10 @@ from fill_helpers import (
 )
 from footagefit.errors import FootagefitError, FootagefitWarning
 from footagefit.rendering import fits
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.canvas import Extend
 from footagefit.rendering.fill_asked import Filling
-from footagefit.rendering.plan import Ask, Plan
+from footagefit.rendering.plan import Plan
 from rendering_helpers import stored
 
 __all__ = ["cleanup_fit", "extend_fit", "mattes", "pan"]

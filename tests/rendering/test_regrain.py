@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from footagefit.errors import UsageError
-from footagefit.rendering.plan import Ask, Plan
+from footagefit.rendering.ask import Ask
+from footagefit.rendering.plan import Plan
 from footagefit.rendering.regrain import Regrain
 from footagefit.rendering.render import run
 from footagefit.signature import record

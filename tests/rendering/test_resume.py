@@ -19,11 +19,12 @@ from footagefit.errors import DiskFull, FootagefitError, FootagefitWarning, Miss
 from footagefit.footage.manifest import manifest_path, merge
 from footagefit.models.field import FieldModel
 from footagefit.rendering import devices
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.devices import DeviceLost
 from footagefit.rendering.fits import load_fit
-from footagefit.rendering.plan import Ask, Bounds, Plan
+from footagefit.rendering.plan import Plan
 from footagefit.rendering.render import run
-from footagefit.rendering.work import Work
+from footagefit.rendering.work import Bounds, Work
 
 FRAMES = range(1001, 1025)
 SCRIPT = """

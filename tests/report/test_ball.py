@@ -15,7 +15,7 @@ from PIL import Image
 
 from footagefit.commands.desk import Desk
 from footagefit.commands.ui import routes_of
-from footagefit.rendering.plan import Ask
+from footagefit.rendering.ask import Ask
 from footagefit.report.local import Local
 from night_fit import night_fit
 from rendering_helpers import fit, reference, shot

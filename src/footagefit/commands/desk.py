@@ -29,9 +29,10 @@ from footagefit.errors import (
 from footagefit.footage.clip import Clip
 from footagefit.footage.opening import open_clip
 from footagefit.footage.view import View
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.controls import Asked, animation
 from footagefit.rendering.fits import Fit, fit_of
-from footagefit.rendering.plan import Ask, Plan
+from footagefit.rendering.plan import Plan
 from footagefit.rendering.preview import Preview, What
 from footagefit.rendering.render import run
 from footagefit.report.local import Answer, Given, Routes

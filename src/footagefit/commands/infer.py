@@ -79,8 +79,8 @@ def infer(
     output: OutputForm,
 ) -> int:
     """Render; see configs/infer.yaml for each key."""
+    from footagefit.rendering.ask import Ask
     from footagefit.rendering.fill_plan import plan_of
-    from footagefit.rendering.plan import Ask
 
     flat = {**_lit_by(Spheres(hdri, ball, at, kind), reference_space), **flattened(controls)}
     sheet = out if wedge is not None and out is not None else None

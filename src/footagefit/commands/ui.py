@@ -45,7 +45,7 @@ def ui(
 ) -> int:
     """Serve the page until the terminal stops it; see configs/ui.yaml for each key."""
     from footagefit.commands.desk import Desk
-    from footagefit.rendering.plan import Ask
+    from footagefit.rendering.ask import Ask
 
     if not _LEAST_PX <= size_px <= _MOST_PX:
         raise WrongValue(f"size_px: {size_px} is outside {_LEAST_PX}..{_MOST_PX}")

@@ -20,13 +20,14 @@ from footagefit.footage import colour
 from footagefit.footage.clip import Clip
 from footagefit.footage.pattern import MOVIES, numbers, ranges
 from footagefit.records import ClipInfo
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.canvas import Canvas, Timeline
 from footagefit.rendering.composite import MASK, check_names
 from footagefit.rendering.content import clip_key, key_beside, plain_key
 from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit, fit_of
 from footagefit.rendering.laid import LaidFootage
-from footagefit.rendering.plan import Ask, Plan
+from footagefit.rendering.plan import Plan
 from footagefit.rendering.shot import Shot, check_mask
 
 CONFIDENCE = "confidence"

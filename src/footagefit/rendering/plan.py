@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,93 +21,22 @@ from footagefit.footage import colour
 from footagefit.footage.asked import refuse_own_input, wanted_frames, warn_of_layers
 from footagefit.footage.clip import Clip
 from footagefit.footage.manifest import continues, job_of, manifest_path
-from footagefit.footage.opening import Levels, Matrix, open_clip
+from footagefit.footage.opening import open_clip
 from footagefit.footage.pattern import MOVIES, numbers, parse, ranges
-from footagefit.footage.writing import Existing, OutputForm
 from footagefit.records import ClipInfo
 from footagefit.rendering import devices, versions
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.composite import check_layers
 from footagefit.rendering.content import clip_key, file_of, key_beside, plain_key
-from footagefit.rendering.controls import Animation, Asked, animation
+from footagefit.rendering.controls import Animation, animation
 from footagefit.rendering.fields import VERSION
-from footagefit.rendering.fill_asked import Filling
-from footagefit.rendering.fits import Fit, fit_of
-from footagefit.rendering.regrain import GrainWay, Regrain
+from footagefit.rendering.fits import fit_of
+from footagefit.rendering.regrain import Regrain
 from footagefit.rendering.shot import Kept, Shot, check_mask, reference_frames, small_reference
-from footagefit.rendering.temporal import Temporal
 from footagefit.rendering.work import Bounds, Work, available
 
 REFERENCES = 4  # most frames of a reference clip that are looked at
 _GIB = 2**30
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What was asked for; `render` and `footagefit infer` say what each means.
-
-    Attributes:
-        plate: The clip to be changed.
-        fit: A fit, or the folder of one.
-        out: What to write; None for the next version.
-        reference: A clip or frame to sit beside.
-        reference_frames: Frames of it that may be looked at; None for all.
-        mask: A clip of mattes.
-        frames: Frames to write; None for all.
-        handles: Frames added at both ends of `frames`.
-        shot: Frames of the plate that are one shot; None for all of it.
-        controls: Values by name.
-        keyframes: A JSON or CSV file of controls.
-        temporal: How looks are filtered.
-        layers: Layers to write beside the picture.
-        form: How to store the result; as the plate is by default.
-        space: Colour space of the plate.
-        reference_space: Colour space of the reference.
-        layer: Which of the plate's layers to change.
-        matrix: YUV matrix of a movie without tags.
-        levels: Levels of a movie without tags.
-        rate: The plate's frames a second, where it does not say.
-        existing: What to do with frames that are there.
-        device: Where to compute.
-        threads: Encoding threads.
-        memory_gb: Memory to stay within.
-        half: Decide looks in half precision, where that changes nothing to be seen.
-        grain: `keep` it as the look leaves it, or `match`: degrain, work, regrain.
-        signature: What the show measured as; the fit's own by default.
-        fill: What is asked of fits that make pixels alone.
-        part: Name of one part of a job that several processes share.
-        also_known: Other names to list where a control is not known.
-    """
-
-    plate: Path
-    fit: Fit | Path
-    out: Path | None = None
-    reference: Path | None = None
-    reference_frames: str | None = None
-    mask: Path | None = None
-    frames: str | None = None
-    handles: int = 0
-    shot: str | None = None
-    controls: Mapping[str, Asked] = field(default_factory=dict)
-    keyframes: Path | None = None
-    temporal: Temporal = "auto"
-    layers: Sequence[str] = ()
-    form: OutputForm = field(default_factory=OutputForm)
-    space: str = "auto"
-    reference_space: str = "auto"
-    layer: str = ""
-    matrix: Matrix = "auto"
-    levels: Levels = "auto"
-    rate: Fraction | None = None
-    existing: Existing = "resume"
-    device: str = "auto"
-    threads: int | None = None
-    memory_gb: float | None = None
-    half: bool = False
-    grain: GrainWay = "keep"
-    signature: Path | None = None
-    fill: Filling = field(default_factory=Filling)
-    part: str = ""
-    also_known: Sequence[str] = ()
 
 
 class Plan:

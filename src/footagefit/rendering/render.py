@@ -25,13 +25,14 @@ from footagefit.footage.pattern import MOVIES
 from footagefit.footage.writing import Entry, Existing, OutputForm, Writer, open_writer
 from footagefit.models.base import Model
 from footagefit.rendering import fields
+from footagefit.rendering.ask import Ask
 from footagefit.rendering.composite import Result, compose
 from footagefit.rendering.content import file_of
 from footagefit.rendering.controls import Asked
 from footagefit.rendering.fields import Fields
 from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit
-from footagefit.rendering.plan import Ask, Plan
+from footagefit.rendering.plan import Plan
 from footagefit.rendering.shot import Loaded
 from footagefit.rendering.stream import ahead
 from footagefit.rendering.temporal import Temporal
