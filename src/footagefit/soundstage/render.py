@@ -21,7 +21,7 @@ from footagefit.soundstage.camera import View
 from footagefit.soundstage.lights import Arriving, Source
 from footagefit.soundstage.scene import Scene
 from footagefit.soundstage.shadows import dot
-from footagefit.soundstage.shapes import FAR, Hits
+from footagefit.soundstage.shapes import FAR, Hits, Shown
 from footagefit.soundstage.tiles import balls
 from footagefit.soundstage.tracing import trace
 
@@ -29,6 +29,7 @@ _LIFT_M, _TOUCH_M = 0.012, 0.05
 _AT_ONCE = 6  # far sources that share the work
 _SCATTER = (0.30, 0.10, 0.05)  # how far light bleeds round a terminator of skin, by channel
 _THROUGH = (0.55, 0.6, 0.2)  # colour of light that comes through a leaf
+_DEEP = 0.6  # of the sky is hidden in the deepest folds of a face
 _BOUNCE = 0.22  # of a far or near source's light comes back from the set
 
 
@@ -47,7 +48,7 @@ class Planar:
     thin: Tensor | None
     present: Tensor | None  # (B,N) 1 where a ray met something; None where all did
     touching: Tensor  # (B,P,N) 1 where a point is on a plane
-    faces: list[heads.Shown]
+    faces: list[Shown]
 
 
 @dataclass
@@ -138,6 +139,8 @@ def look(scene: Scene, view: View) -> Seen:
     standing = shadows.Standing(lifted, *balls(hits.point, hits.item >= 0))
     standing.radius += _LIFT_M
     free = shadows.open_sky(scene.stand, scene.parts.planes, standing, hits.normal)
+    for face in hits.faces:
+        free.view(-1)[face.rays] *= 1 - _DEEP * face.chart[:, 2]
     planar = _planar(scene, hits, surface, lifted=lifted, to_eye=-way)
     ones = way.new_ones(way.shape[0], 1, 1)
     up = torch.tensor([0.0, 1.0, 0.0], device=way.device).reshape(1, 1, 3, 1) * ones[..., None]
@@ -153,7 +156,6 @@ def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Ten
     def first(values: Tensor) -> Tensor:
         return values.transpose(1, 2).contiguous()
 
-    which = (hits.item - scene.parts.first[3]).clamp_min(0)
     there, point, planes = hits.item >= 0, first(lifted), scene.parts.planes
     height = torch.matmul(planes.normal, point) - planes.offset[..., None]
     touching = (height.abs() < _TOUCH_M).to(point.dtype)
@@ -162,8 +164,7 @@ def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Ten
         first(to_eye), point, surface.rough,
         surface.skin if bool(surface.skin.any()) else None,
         surface.thin if bool(surface.thin.any()) else None,
-        None if bool(there.all()) else there.to(point.dtype), touching,
-        heads.shown(scene.parts.heads, hits.unit, which),
+        None if bool(there.all()) else there.to(point.dtype), touching, hits.faces,
     )  # fmt: skip
 
 

@@ -1,0 +1,187 @@
+"""Eyes and mouth: where lids and lips run, and how they rise and fall across their edges.
+
+Both are curves across a flat piece of the face: u along, v up, from the middle, in half-heights of
+the head. What belongs here: those curves, the slopes they make and the eyeball between them. What
+does not: colour (`makeup.py`) and everything that is no curve (`sculpt.py`). Shapes: n points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from footagefit.soundstage.face import Face
+from footagefit.soundstage.sculpt import EYE, MOUTH
+
+_BALL = 0.105  # an eyeball's radius
+_EDGE = 0.004  # over what distance one thing becomes another
+_ASIDE = 0.15  # how far the eyes' plane turns out
+
+
+@dataclass
+class Eyes:
+    """Points near an eye, both eyes as one: u from the nose outwards.
+
+    Attributes:
+        at: (n,) which points.
+        u: (n,) over half the eye's width: inner corner -1, outer +1.
+        v: (n,) up from the middle.
+        over: How far above the upper lid's edge.
+        under: How far below the lower lid's.
+        ball: 0..1 whether the eyeball shows.
+        iris: Distance from the middle of the iris over its radius.
+        side: -1 or +1.
+    """
+
+    at: Tensor
+    u: Tensor
+    v: Tensor
+    over: Tensor
+    under: Tensor
+    ball: Tensor
+    iris: Tensor
+    side: Tensor
+
+
+@dataclass
+class Mouth:
+    """Points near the mouth.
+
+    Attributes:
+        at: (n,) which points.
+        u: (n,) over half the mouth's width.
+        over: How far above the parting line, over the upper lip's height there.
+        under: How far below it, over the lower lip's.
+        lips: 0..1 whether this is lip.
+        gap: 0..1 whether the mouth stands open here.
+        line: 0..1 how near the parting line is.
+        v: (n,) up from the middle of the gap.
+    """
+
+    at: Tensor
+    u: Tensor
+    over: Tensor
+    under: Tensor
+    lips: Tensor
+    gap: Tensor
+    line: Tensor
+    v: Tensor
+
+
+def eyes(face: Face, way: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor]:
+    """What is near the eyes of unit directions (n,3).
+
+    Args:
+        face: Whose.
+        way: Directions, see `sculpt`.
+        pixel: (n,) its size, half-heights: edges are no sharper.
+
+    Returns:
+        Those m points, slopes (m,3) over directions, and the eyeballs' normals (m,3).
+    """
+    middle, across, up = _plane((EYE[0] + 0.014 * face.apart, EYE[1], EYE[2]), _ASIDE, way)
+    side = torch.where(way[:, 0] < 0, -1.0, 1.0)
+    apart = torch.stack([way[:, 0].abs(), way[:, 1], way[:, 2]], 1) - middle[0]
+    far = float(np.linalg.norm(EYE))
+    u, v = torch.matmul(apart, across) * far, torch.matmul(apart, up) * far
+    half = 0.130 + 0.010 * face.eye_size
+    at = torch.nonzero((u.abs() < 2.2 * half) & (v.abs() < 0.24) & (way[:, 2] > 0.2))[:, 0]
+    u, v, side = u[at] / half, v[at], side[at]
+    v = v - 0.014 * face.eye_tilt * u - 0.004 * face.lean * side
+    inside = (1 - u * u).clamp_min(0)
+    tall = (0.062 + 0.008 * face.eye_size) * face.open
+    skew = 1 - 0.22 * u  # highest towards the nose
+    top = tall * inside.sqrt() * (0.62 + 0.38 * inside) * skew - 0.030 * (1 - face.open) * inside
+    low = -0.030 * inside * (1 + 0.25 * u)
+    outer = 0.02 * (u.abs() - 1).clamp_min(0) ** 2 * half  # folds run on past the corners
+    over, under = v - top + outer, low - v + outer
+    edge = (0.4 * pixel[at]).clamp_min(_EDGE)
+    ball = torch.sigmoid(-over / edge) * torch.sigmoid(-under / edge) * (u.abs() < 1.02)
+    x, y = u * half + 0.004 - 0.022 * side * face.gaze_x, v - 0.006 - 0.018 * face.gaze_y
+    iris = (x * x + y * y).sqrt() / 0.053
+    found = Eyes(at, u, v, over, under, ball, iris, side)
+    slope = far * _lids(face, found, half, (across, up))
+    return found, slope, _rounded(x, y, iris, side, (across, up))
+
+
+def _lids(face: Face, e: Eyes, half: float, axes: tuple[Tensor, Tensor]) -> Tensor:
+    """Slopes (n,3) of the lids' edges, the fold above and the bag below."""
+    near = torch.sigmoid((1.25 - e.u.abs()) * 12.0)
+    fold = 0.052 - 0.02 * (1 - face.crease)
+    above = 0.010 * _bell_slope(e.over - 0.010, 0.011)
+    above = above - 0.016 * face.crease * _bell_slope(e.over - fold, 0.011)
+    above = above + 0.012 * _bell_slope(e.over - fold - 0.035, 0.026)
+    below = 0.010 * _bell_slope(e.under - 0.009, 0.010)
+    below = below - 0.007 * _bell_slope(e.under - 0.034, 0.012)
+    below = below + (0.004 + 0.010 * face.bags) * _bell_slope(e.under - 0.062, 0.022)
+    dv = (above * (e.over > -0.02) - below * (e.under > -0.02)) * near
+    bent = 2.0 * (0.062 * face.open * above + 0.030 * below) * e.u / half * near
+    across, up = axes
+    return _sided(dv[:, None] * up + bent[:, None] * across, e.side)
+
+
+def _rounded(x: Tensor, y: Tensor, iris: Tensor, side: Tensor, axes: tuple[Tensor, Tensor]
+             ) -> Tensor:  # fmt: skip
+    """Unit normals (n,3) of the eyeballs; the cornea is rounder than the ball."""
+    across, up = axes
+    steep = 1.0 + 0.5 * torch.sigmoid((1.15 - iris) * 12.0)
+    a, b = x / _BALL * steep * 0.8, y / _BALL * steep * 0.8
+    out = (1 - a * a - b * b).clamp_min(0.12).sqrt()
+    front = torch.linalg.cross(across, up)
+    made = a[:, None] * across + b[:, None] * up + out[:, None] * front
+    return torch.nn.functional.normalize(_sided(made, side), dim=1)
+
+
+def mouth(face: Face, way: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
+    """What is near the mouth: see `eyes`."""
+    middle, across, up = _plane(MOUTH, 0.0, way)
+    far = float(np.linalg.norm(MOUTH))
+    apart = way - middle[0]
+    u, v = torch.matmul(apart, across) * far, torch.matmul(apart, up) * far
+    half = 0.215 + 0.024 * face.mouth + 0.012 * max(face.smile, 0.0)
+    at = torch.nonzero((u.abs() < 1.5 * half) & (v.abs() < 0.2) & (way[:, 2] > 0.2))[:, 0]
+    u, v = u[at] / half, v[at]
+    inside = (1 - u * u).clamp_min(0)
+    curve = 0.010 * inside * torch.cos(u * 4.7) * 0.6 + 0.012 * face.smile * u * u
+    v = v - curve + 0.004 * face.lean * u
+    opened = 0.020 * face.part * inside
+    bow = 1 - 0.20 * torch.exp(-((u / 0.16) ** 2)) + 0.06 * torch.exp(-(((u.abs() - 0.3) / 0.2) ** 2))
+    upper = (0.066 + 0.022 * face.lip_upper) * inside.sqrt() * (0.35 + 0.65 * inside) * bow + 1e-3
+    lower = (0.082 + 0.022 * face.lip_lower) * inside * (0.55 + 0.45 * inside) + 1e-3
+    over, under = (v - opened) / upper, (-v - opened) / lower
+    soft = (0.4 * pixel[at]).clamp_min(0.006)
+    lips = torch.sigmoid((1 - over) * upper / soft) * torch.sigmoid((1 - under) * lower / soft)
+    lips = lips * torch.sigmoid((1.0 - u.abs()) * 30.0)
+    gap = torch.sigmoid((opened - v.abs()) / 0.003) * (face.part > 0.02) * (u.abs() < 0.97)
+    line = torch.exp(-((v / 0.008) ** 2)) * torch.sigmoid((1.06 - u.abs()) * 30.0)
+    found = Mouth(at, u, over, under, lips, gap, line, v)
+    full = (0.030 + 0.012 * face.lip_upper, 0.036 + 0.014 * face.lip_lower)
+    dv = torch.where(v > 0, full[0] * (1 - 2 * over) / upper, -full[1] * (1 - 2 * under) / lower)
+    dv = dv.clamp(-1.3, 1.3) * torch.sigmoid((1.12 - torch.maximum(over, under)) * 14.0)
+    dv = dv * inside.sqrt() - 0.007 * _bell_slope(v, 0.010) * (u.abs() < 1.1)
+    dv = dv + 0.004 * _bell_slope(v - opened - upper, 0.008) * inside  # the border stands up
+    return found, far * dv[:, None] * up
+
+
+def _plane(at: tuple[float, float, float], aside: float, like: Tensor) -> tuple[Tensor, ...]:
+    """(1,3) direction to a place, and (3,) axes across and up there, turned out by `aside`."""
+    middle = torch.tensor([at], device=like.device)
+    tilt = at[1] / at[2]
+    across = torch.tensor([np.cos(aside), 0.0, -np.sin(aside)], device=like.device)
+    front = torch.tensor([np.sin(aside), tilt * 0.35, np.cos(aside)], device=like.device)
+    up = torch.linalg.cross(front.float(), across.float())
+    return middle / middle.norm(), across.float(), up / up.norm()
+
+
+def _bell_slope(x: Tensor, width: float) -> Tensor:
+    """How exp(-(x / width)^2) changes with x."""
+    at = x / width
+    return -2.0 / width * at * torch.exp(-(at * at).clamp_max(30.0))
+
+
+def _sided(v: Tensor, side: Tensor) -> Tensor:
+    """Vectors (n,3) of the one eye, for both."""
+    return torch.cat([(v[:, 0] * side)[:, None], v[:, 1:]], 1)
