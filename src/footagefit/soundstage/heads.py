@@ -24,7 +24,7 @@ CHANNELS = 7  # radius, slope x y z, hair cover, hair strands, how hollow
 _STEPS = (5, 5, 8)
 _NEAR = 0.004  # of a head's radius
 _BALD = 0.004  # thinner hair is none
-_REACHES = (0.05, 0.1, 0.17, 0.27, 0.4)
+_REACHES = (0.04, 0.08, 0.13, 0.19, 0.27, 0.38)
 
 
 @lru_cache(maxsize=24)
@@ -212,7 +212,7 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         at = ahead.transpose(0, 1).reshape(3, -1)
         radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
         wide = light.spread[scene][:, None, mine]  # (L,1,n)
-        seen = (length - radius).div_(0.012 + reach * wide).mul_(0.5).add_(0.8)
+        seen = (length - radius).div_(0.018 + reach * wide).mul_(0.5).add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
         own = share[scene]
         own[:, rays] *= seen * seen * (3 - 2 * seen)

@@ -116,14 +116,14 @@ def _complexion(c: _Canvas) -> None:
     c.dye(c.spot((0.27, 0.02, 0.66), 0.19, 0.13) * (0.6 + 0.5 * f.bags), 0.84, 0.76, 0.77)
     c.dye(c.spot((0.24, -0.085, 0.66), 0.10, 0.045) * (0.2 + 0.7 * f.bags), 0.80, 0.74, 0.80)
     if f.freckles > 0.04:
-        fleck, _ = layered(c.way * 42.0 - f.seed, c.pixel * 42.0, 2)
+        fleck, _ = layered(c.way * 75.0 - f.seed, c.pixel * 75.0, 2)
         over = c.spot((0.22, -0.18, 0.7), 0.36, 0.26)
-        c.dye((fleck * 5.0 - 0.6).clamp(0, 1) * over * f.freckles, 0.55, 0.42, 0.34)
+        c.dye((fleck * 6.0 - 1.3).clamp(0, 1) * over * f.freckles, 0.68, 0.56, 0.48)
     rng = torch.Generator().manual_seed(int(f.seed * 1e4))
     moles = torch.rand(5, 3, generator=rng).tolist()
     for x, y, size in moles[: 2 + int(3 * moles[0][2])]:
         wide = 0.007 + 0.009 * size
-        c.dye(c.spot((1.1 * x - 0.55, 1.2 * y - 0.85, 0.62), wide, wide, both=False), 0.38, 0.28, 0.25)
+        c.dye(c.spot((1.1 * x - 0.55, 1.2 * y - 0.85, 0.62), wide, wide, both=False), 0.50, 0.40, 0.36)
     shine = c.spot((0, -0.2, 0.8), 0.13, 0.24) + 0.8 * c.spot((0, 0.42, 0.7), 0.36, 0.18)
     shine = shine + 0.5 * c.spot((0.4, -0.18, 0.55), 0.14, 0.10)
     c.rough = c.rough * (1 - (0.10 + 0.30 * f.oil) * shine.clamp(0, 1) * (1 + 0.8 * blotch))
@@ -169,7 +169,8 @@ def _lips(c: _Canvas, m: Mouth) -> None:
         ivory = torch.tensor([0.42, 0.37, 0.29], device=albedo.device) * between[:, None]
         albedo = torch.lerp(albedo, ivory, (0.8 * tooth)[:, None])
     c.albedo[m.at] = albedo
-    c.rough[m.at] = rough + (0.36 - 0.14 * f.lipstick - rough) * m.lips * 0.8
+    rough = rough + (0.44 - 0.18 * f.lipstick - rough) * m.lips * 0.8
+    c.rough[m.at] = rough + (0.8 - rough) * dark
     c.plain[m.at] = 1 - 0.8 * m.lips
 
 
@@ -234,7 +235,7 @@ def _ball(f: Face, e: Eyes, device: torch.device) -> Tensor:
     white = white * (1 - veins * torch.tensor([0.25, 0.48, 0.48], device=device))
     dark, pale = (0.030, 0.016, 0.009), ((0.09, 0.13, 0.18), (0.08, 0.11, 0.06))[int(f.seed * 3) % 2]
     tone = torch.lerp(torch.tensor(dark), torch.tensor(pale), f.iris**1.5).to(device)
-    fibre = 0.75 + 0.5 * torch.sin(e.iris * 9.0) * torch.sin(e.u * 70.0) * torch.cos(e.v * 300.0)
+    fibre = 0.85 + 0.25 * torch.sin(e.spoke * 23.0 + 4.0 * e.iris) * torch.sin(e.spoke * 9.0 + f.seed)
     rays = (fibre * (1.25 - 0.6 * (e.iris - 0.45).clamp(0, 1)))[:, None]
     iris = tone * rays * (1 - 0.75 * torch.sigmoid((e.iris - 0.88) * 25.0))[:, None]
     iris = iris * (1 - torch.sigmoid((0.40 - e.iris) * 30.0))[:, None] + 0.003
@@ -259,7 +260,7 @@ def _hair(c: _Canvas, shown: Shown, tint: Tensor, reach: Tensor) -> Tensor:
     c.albedo[at] = torch.lerp(c.albedo[at], tint * body[:, None], share[:, None])
     c.rough[at] = torch.lerp(c.rough[at], torch.full_like(share, 0.5), share)
     across = unit(torch.stack([y + 0.55, -x, torch.zeros_like(x)], -1))
-    bent = (slope[:, 0] * 0.175 * share)[:, None] * across * reach[at]
+    bent = (slope[:, 0] * 0.175 * share * share)[:, None] * across * reach[at]
     c.relief[at] = c.relief[at] * (1 - share)[:, None] + bent
     torn[at] = share
     return torn

@@ -17,7 +17,7 @@ from footagefit.soundstage.shapes import Hits, Shown, flat, unit
 
 # What a row of the table may be.
 PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW, HAIR = range(9)
-_PORES = 950.0  # a metre
+_PORES = 620.0  # a metre: the net of lines; pores are finer
 _FOLDS = 5.0  # a metre
 
 
@@ -161,9 +161,10 @@ def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tens
 def _alive(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
     """Skin has pores where the camera is close."""
     if bool((p.pixel * _PORES < 0.75).any()):
-        value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 2)
-        relief[mine] += slope * 0.045
-        albedo[mine] *= (1 + 0.05 * value)[:, None]
+        value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 3)
+        dented = (0.4 - 3.0 * value).clamp_(0.15, 1.6)  # pores are pits between flat cells
+        relief[mine] += slope * (0.060 * dented)[:, None]
+        albedo[mine] *= (1 + 0.14 * value.clamp_max(0.1))[:, None]
 
 
 def _face(shown: Shown, mine: Tensor, points: Points, made: Surface) -> None:

@@ -33,6 +33,7 @@ class Eyes:
         under: How far below the lower lid's.
         ball: 0..1 whether the eyeball shows.
         iris: Distance from the middle of the iris over its radius.
+        spoke: Angle about it.
         side: -1 or +1.
     """
 
@@ -43,6 +44,7 @@ class Eyes:
     under: Tensor
     ball: Tensor
     iris: Tensor
+    spoke: Tensor
     side: Tensor
 
 
@@ -102,7 +104,7 @@ def eyes(face: Face, way: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor]:
     ball = torch.sigmoid(-over / edge) * torch.sigmoid(-under / edge) * (u.abs() < 1.02)
     x, y = u * half + 0.004 - 0.022 * side * face.gaze_x, v - 0.006 - 0.018 * face.gaze_y
     iris = (x * x + y * y).sqrt() / 0.053
-    found = Eyes(at, u, v, over, under, ball, iris, side)
+    found = Eyes(at, u, v, over, under, ball, iris, torch.atan2(y, x), side)
     slope = far * _lids(face, found, half, (across, up))
     return found, slope, _rounded(x, y, iris, side, (across, up))
 
@@ -150,7 +152,7 @@ def mouth(face: Face, way: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     opened = 0.020 * face.part * inside
     bow = 1 - 0.20 * torch.exp(-((u / 0.16) ** 2)) + 0.06 * torch.exp(-(((u.abs() - 0.3) / 0.2) ** 2))
     upper = (0.066 + 0.022 * face.lip_upper) * inside.sqrt() * (0.35 + 0.65 * inside) * bow + 1e-3
-    lower = (0.082 + 0.022 * face.lip_lower) * inside * (0.55 + 0.45 * inside) + 1e-3
+    lower = (0.080 + 0.022 * face.lip_lower) * inside**0.75 * (0.7 + 0.3 * inside) + 1e-3
     over, under = (v - opened) / upper, (-v - opened) / lower
     soft = (0.4 * pixel[at]).clamp_min(0.006)
     lips = torch.sigmoid((1 - over) * upper / soft) * torch.sigmoid((1 - under) * lower / soft)
@@ -158,9 +160,9 @@ def mouth(face: Face, way: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     gap = torch.sigmoid((opened - v.abs()) / 0.003) * (face.part > 0.02) * (u.abs() < 0.97)
     line = torch.exp(-((v / 0.008) ** 2)) * torch.sigmoid((1.06 - u.abs()) * 30.0)
     found = Mouth(at, u, over, under, lips, gap, line, v)
-    full = (0.030 + 0.012 * face.lip_upper, 0.036 + 0.014 * face.lip_lower)
+    full = (0.020 + 0.008 * face.lip_upper, 0.026 + 0.010 * face.lip_lower)
     dv = torch.where(v > 0, full[0] * (1 - 2 * over) / upper, -full[1] * (1 - 2 * under) / lower)
-    dv = dv.clamp(-1.3, 1.3) * torch.sigmoid((1.12 - torch.maximum(over, under)) * 14.0)
+    dv = dv.clamp(-0.8, 0.8) * torch.sigmoid((1.12 - torch.maximum(over, under)) * 14.0)
     dv = dv * inside.sqrt() - 0.007 * _bell_slope(v, 0.010) * (u.abs() < 1.1)
     dv = dv + 0.004 * _bell_slope(v - opened - upper, 0.008) * inside  # the border stands up
     return found, far * dv[:, None] * up

@@ -22,7 +22,7 @@ from footagefit.soundstage.lights import Arriving, Source
 from footagefit.soundstage.scene import Scene
 from footagefit.soundstage.shadows import dot
 from footagefit.soundstage.shapes import FAR, Hits, Shown
-from footagefit.soundstage.tiles import balls
+from footagefit.soundstage.tiles import RAYS, balls
 from footagefit.soundstage.tracing import trace
 
 _LIFT_M, _TOUCH_M = 0.012, 0.05
@@ -139,6 +139,7 @@ def look(scene: Scene, view: View) -> Seen:
     standing = shadows.Standing(lifted, *balls(hits.point, hits.item >= 0))
     standing.radius += _LIFT_M
     free = shadows.open_sky(scene.stand, scene.parts.planes, standing, hits.normal)
+    standing.own = _own_heads(scene, hits)
     for face in hits.faces:
         free.view(-1)[face.rays] *= 1 - _DEEP * face.chart[:, 2]
     planar = _planar(scene, hits, surface, lifted=lifted, to_eye=-way)
@@ -149,6 +150,18 @@ def look(scene: Scene, view: View) -> Seen:
     if in_leaves is not None:
         free = free * (0.25 + 0.75 * in_leaves[:, 0])
     return Seen(scene, view, hits, surface, free, standing, planar)
+
+
+def _own_heads(scene: Scene, hits: Hits) -> Tensor | None:
+    """Which occluder each point is itself: heads shade themselves by their charts."""
+    if not hits.faces:
+        return None
+    each = scene.stand.centre.shape[1]
+    first = each - scene.parts.heads.centre.shape[1]
+    own = torch.full_like(hits.item.reshape(-1), -1)
+    for face in hits.faces:
+        own[face.rays] = face.scene * each + first + face.head
+    return own.reshape(-1, RAYS)
 
 
 def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Tensor,

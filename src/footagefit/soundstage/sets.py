@@ -189,7 +189,7 @@ class Set:
         """Add a figure; must come before anything else that has a material."""
         f = actor.figure
         self.material(m.SKIN, f.skin, second=f.skin * np.array([0.97, 0.84, 0.82]), tint=f.tint,
-                      scale=55.0, contrast=0.25, rough=0.42 + 0.14 * rng.random(), shine=0.028,
+                      scale=55.0, contrast=0.25, rough=0.52 + 0.14 * rng.random(), shine=0.028,
                       bump=0.004)  # fmt: skip
         for worn in (f.cloth, f.legs):
             weave = worn * (0.6 + 0.7 * rng.random(3))
