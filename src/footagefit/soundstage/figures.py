@@ -302,7 +302,7 @@ def _long_hair(made: _Builder, figure: Figure, body: np.ndarray, turn: np.ndarra
     wide, long = figure.build[0], figure.long
     made.put((0, -0.10, -0.42), (wide * 1.05, 0.85, 0.56), "hair", turn, shadow=False)
     for side in (-1.0, 1.0):
-        made.put((side * wide * 0.98, -0.25 - 0.4 * long, -0.30), (0.14, 0.62 + 0.4 * long, 0.30),
+        made.put((side * wide * 0.96, -0.25 - 0.4 * long, -0.22), (0.18, 0.62 + 0.4 * long, 0.32),
                  "hair", turn, own=turn_z(side * 4), shadow=False)  # fmt: skip
         made.put((side * wide * 0.62, -0.55 - 0.5 * long, -0.62), (0.30, 0.75 + 0.45 * long, 0.22),
                  "hair", turn, shadow=False)  # fmt: skip

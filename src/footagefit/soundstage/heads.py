@@ -84,12 +84,6 @@ def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]
     x, y, z = way.unbind(-1)
     if thick <= _BALD:
         return torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x)
-    flow = torch.stack([torch.atan2(x - part, y + 0.55) * 7.0, (z + 0.25 * y) * 1.6, x * 0.0], -1)
-    flow = flow + torch.tensor([seed, 3.1 * seed, 0.7 * seed])
-    relief = values(flow + 0.15 * curl, 3) * (1 - curl)
-    if curl > 0.0:
-        relief = relief + values(way * (5.0 + 6.0 * curl) + seed, 3) * curl
-    fringe = values(flow * 2.3 + 5.0, 2)
     round_ = torch.atan2(x.abs(), z)  # 0 in front, pi behind
     above = y - height - recess * torch.exp(-(((round_ - 0.62) / 0.28) ** 2))
     edge = 1.36 - 0.62 * y.clamp(-0.1, 0.7)  # in front of the ears
@@ -99,10 +93,19 @@ def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]
     if not hides:
         ear = (((round_ - 1.66) / 0.21) ** 2 + ((y + 0.10) / 0.29) ** 2).sqrt() - 1
         line = torch.minimum(line, 0.3 * ear)
-    line = line + 0.10 * fringe * (0.4 + curl)
-    cover = torch.sigmoid(line / max(soft, 1e-3))
-    rise = torch.sigmoid((line - 0.09) / (2.2 * soft + 0.05))
-    return cover, relief, thick * rise * (1 + 0.5 * relief)
+    at = torch.nonzero(line > -0.3)[:, 0]
+    x, y, z, line = x[at], y[at], z[at], line[at]
+    flow = torch.stack([torch.atan2(x - part, y + 0.55) * 7.0, (z + 0.25 * y) * 1.6, x * 0.0], -1)
+    flow = flow + torch.tensor([seed, 3.1 * seed, 0.7 * seed])
+    relief = values(flow + 0.15 * curl, 3) * (1 - curl)
+    if curl > 0.0:
+        relief = relief + values(way[at] * (5.0 + 6.0 * curl) + seed, 3) * curl
+    line = line + 0.10 * values(flow * 2.3 + 5.0, 2) * (0.4 + curl)
+    rise = torch.sigmoid((line - 0.07) / (0.6 * soft + 0.02))
+    found = torch.zeros(3, len(way))
+    found[0, at], found[1, at] = torch.sigmoid(line / max(soft, 1e-3)), relief
+    found[2, at] = thick * rise * (1 + 0.5 * relief)
+    return found[0], found[1], found[2]
 
 
 @lru_cache(maxsize=8)

@@ -6,8 +6,8 @@ strand. Shapes: n points of one head. Lengths as in `sculpt`: half-heights of th
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from footagefit.soundstage.face import Face
 from footagefit.soundstage.heads import in_clay
 from footagefit.soundstage.noise import layered
 from footagefit.soundstage.openings import Eyes, Mouth
+from footagefit.soundstage.sculpt import Bells, bells
 from footagefit.soundstage.shapes import Shown, unit
 
 _METRES = 0.12  # a half-height, about
@@ -40,29 +41,15 @@ class _Canvas:
 
     face: Face
     way: Tensor  # (n,3) directions, see `sculpt`
-    side: Tensor  # (n,3) the same, both halves as one
     pixel: Tensor  # (n,) half-heights
     albedo: Tensor
     rough: Tensor
     plain: Tensor
     relief: Tensor  # (n,3) in the head's axes
 
-    def dye(self, share: Tensor, red: float, green: float, blue: float) -> None:
-        """Multiply by a colour."""
-        tone = torch.tensor([red, green, blue], device=share.device)
-        self.albedo = self.albedo * (1 + share[:, None] * (tone - 1))
-
     def cover(self, share: Tensor, tone: Tensor) -> None:
         """Lay a colour (3,) or (n,3) over it."""
         self.albedo = self.albedo + (tone - self.albedo) * share[:, None]
-
-    def spot(self, at: tuple[float, float, float], wide: float, tall: float, *,
-             both: bool = True) -> Tensor:  # fmt: skip
-        """0..1 about a place."""
-        way = self.side if both else self.way
-        far = math.sqrt(sum(c * c for c in at))
-        x, y = (way[:, 0] * far - at[0]) / wide, (way[:, 1] * far - at[1]) / tall
-        return torch.exp(-(x * x + y * y).clamp_max(30.0)) * (way[:, 2] > -0.3)
 
 
 def face(
@@ -79,20 +66,18 @@ def face(
         pixel: (n,) size of a pixel, metres.
     """
     way, far = in_clay(shown.way)
-    side = torch.cat([way[:, :1].abs(), way[:, 1:]], 1)
+    terms = sculpt.terms(way)
     reach = (shown.radius * far)[:, None]
-    c = _Canvas(shown.face, way, side, pixel / _METRES, albedo, rough, torch.ones_like(rough),
+    c = _Canvas(shown.face, way, pixel / _METRES, albedo, rough, torch.ones_like(rough),
                 torch.zeros_like(way))  # fmt: skip
     seen = (1.6 - c.pixel / _TOO_FINE * 1.6).clamp(0, 1)
-    fine = bool((seen > 0).any())
-    if fine:
-        c.relief += sculpt.fine(shown.face, way) * seen[:, None]
-    _complexion(c)
-    _beard(c, tint)
+    if bool((seen > 0).any()):
+        c.relief += sculpt.fine(shown.face, terms) * seen[:, None]
+    above_lip = _complexion(c, terms)
+    _beard(c, tint, above_lip)
     found, slope = openings.mouth(shown.face, way, c.pixel)
     c.relief[found.at] += slope * seen[found.at, None]
     _lips(c, found)
-    _nostrils(c)
     near, slope, ball = openings.eyes(shown.face, way, c.pixel)
     c.relief[near.at] += slope * seen[near.at, None]
     _brows(c, near, tint)
@@ -105,39 +90,69 @@ def face(
     return Painted(c.albedo, made, c.rough, c.plain * (1 - torn))
 
 
-def _complexion(c: _Canvas) -> None:
-    """Blood under cheeks, nose, chin and ears, rings under the eyes, freckles, moles, oil."""
+@lru_cache(maxsize=64)
+def _places(face: Face) -> Bells:
+    """Where blood, rings, freckles, oil and a moustache are, one side for both; then nostrils."""
+    low = -0.40 - 0.03 * face.nose_long + 0.012 * face.nose_tip
+    return bells([
+        (0.40, -0.24, 0.56, 0.20, 0.16, 0, 0), (0.0, -0.30, 0.90, 0.13, 0.10, 0, 0),
+        (0.0, -0.92, 0.62, 0.16, 0.10, 0, 0), (0.70, -0.10, -0.10, 0.20, 0.25, 0, 0),
+        (0.27, 0.02, 0.66, 0.19, 0.13, 0, 0), (0.24, -0.085, 0.66, 0.10, 0.045, -10, 0),
+        (0.060 + 0.010 * face.nose_wide, low, 0.84, 0.036, 0.017, -20, 0),
+        (0.22, -0.18, 0.70, 0.36, 0.26, 0, 0), (0.10, -0.49, 0.78, 0.13, 0.05, 0, 0),
+        (0.0, -0.20, 0.80, 0.13, 0.24, 0, 0), (0.0, 0.42, 0.70, 0.36, 0.18, 0, 0),
+        (0.40, -0.18, 0.55, 0.14, 0.10, 0, 0),
+    ], both=False)  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _moles(face: Face) -> Bells:
+    rng = torch.Generator().manual_seed(int(face.seed * 1e4))
+    drawn = torch.rand(5, 3, generator=rng).tolist()
+    return bells([
+        (1.1 * x - 0.55, 1.2 * y - 0.85, 0.62, 0.006 + 0.009 * size, 0.006 + 0.009 * size, 0, 0)
+        for x, y, size in drawn[: 2 + int(3 * drawn[0][2])]
+    ], both=False)  # fmt: skip
+
+
+_DYES = (  # what blood, rings, nostrils, freckles, moles and blotches leave of red, green, blue
+    (0.98, 0.80, 0.80), (0.98, 0.80, 0.80), (0.98, 0.80, 0.80), (0.98, 0.80, 0.80),
+    (0.84, 0.76, 0.77), (0.80, 0.74, 0.80), (0.10, 0.05, 0.04),
+    (0.68, 0.56, 0.48), (0.50, 0.40, 0.36), (0.97, 0.78, 0.74),
+)  # fmt: skip
+
+
+def _complexion(c: _Canvas, terms: Tensor) -> Tensor:
+    """Blood, rings, freckles, moles and oil; (n,) how much this is above the lip."""
     f = c.face
-    blotch, _ = layered(c.way * 7.0 + f.seed, c.pixel * 7.0, 4)
-    c.dye((blotch * 0.55 + 0.1).clamp(-0.3, 0.5), 0.97, 0.78, 0.74)
-    red = 0.7 * c.spot((0.40, -0.24, 0.56), 0.20, 0.16) + 0.8 * c.spot((0, -0.30, 0.9), 0.13, 0.10)
-    red = red + 0.35 * c.spot((0, -0.92, 0.62), 0.16, 0.10) + 0.8 * c.spot((0.7, -0.1, -0.1), 0.2, 0.25)
-    c.dye(red * (0.5 + 0.9 * f.blush) * (1 + blotch), 0.98, 0.80, 0.80)
-    c.dye(c.spot((0.27, 0.02, 0.66), 0.19, 0.13) * (0.6 + 0.5 * f.bags), 0.84, 0.76, 0.77)
-    c.dye(c.spot((0.24, -0.085, 0.66), 0.10, 0.045) * (0.2 + 0.7 * f.bags), 0.80, 0.74, 0.80)
+    both = sculpt.terms(torch.cat([c.way[:, :1].abs(), c.way[:, 1:]], 1))
+    at = _places(f).at(both)
+    blotch, _ = layered(c.way * 7.0 + f.seed, c.pixel * 7.0, 3)
+    blood = (0.5 + 0.9 * f.blush) * (1 + blotch)
+    level = (0.7, 0.8, 0.35, 0.8, 0.6 + 0.5 * f.bags, 0.2 + 0.7 * f.bags, 1.0)
+    shares = at[:7] * torch.tensor(level, device=at.device)[:, None]
+    shares[:4] *= blood
+    fleck = torch.zeros_like(blotch)
     if f.freckles > 0.04:
-        fleck, _ = layered(c.way * 75.0 - f.seed, c.pixel * 75.0, 2)
-        over = c.spot((0.22, -0.18, 0.7), 0.36, 0.26)
-        c.dye((fleck * 6.0 - 1.3).clamp(0, 1) * over * f.freckles, 0.68, 0.56, 0.48)
-    rng = torch.Generator().manual_seed(int(f.seed * 1e4))
-    moles = torch.rand(5, 3, generator=rng).tolist()
-    for x, y, size in moles[: 2 + int(3 * moles[0][2])]:
-        wide = 0.007 + 0.009 * size
-        c.dye(c.spot((1.1 * x - 0.55, 1.2 * y - 0.85, 0.62), wide, wide, both=False), 0.50, 0.40, 0.36)
-    shine = c.spot((0, -0.2, 0.8), 0.13, 0.24) + 0.8 * c.spot((0, 0.42, 0.7), 0.36, 0.18)
-    shine = shine + 0.5 * c.spot((0.4, -0.18, 0.55), 0.14, 0.10)
-    c.rough = c.rough * (1 - (0.10 + 0.30 * f.oil) * shine.clamp(0, 1) * (1 + 0.8 * blotch))
+        spots, _ = layered(c.way * 75.0 - f.seed, c.pixel * 75.0, 2)
+        fleck = (spots * 6.0 - 1.3).clamp(0, 1) * at[7] * f.freckles
+    mole = _moles(f).at(terms).sum(0)
+    shares = torch.cat([shares, torch.stack([fleck, mole, (blotch * 0.55 + 0.1).clamp(-0.3, 0.5)])])
+    dyes = torch.tensor(_DYES, device=at.device).log()
+    c.albedo = c.albedo * torch.matmul(shares.T, dyes).exp_()
+    shine = (at[9] + 0.8 * at[10] + 0.5 * at[11]).clamp_(0, 1)
+    c.rough = c.rough * (1 - (0.10 + 0.30 * f.oil) * shine * (1 + 0.8 * blotch))
+    return at[8]
 
 
-def _beard(c: _Canvas, tint: Tensor) -> None:
+def _beard(c: _Canvas, tint: Tensor, lip: Tensor) -> None:
     """Stubble, or a beard, on jaw, chin and above the lip."""
     f = c.face
     if f.stubble < 0.02:
         return
-    x, y, z = c.side.unbind(1)
+    x, y, z = c.way[:, 0].abs(), c.way[:, 1], c.way[:, 2]
     line = -0.44 - 0.30 * (0.5 - x).clamp_min(0) - 0.25 * (0.3 - x).clamp_min(0) + 0.35 * (0.2 - z)
     jaw = torch.sigmoid((line - y) * 22.0) * torch.sigmoid((z + 0.12) * 12.0)
-    lip = c.spot((0.10, -0.49, 0.78), 0.13, 0.05)
     where = torch.maximum(jaw, lip).clamp(0, 1)
     hairs, _ = layered(c.way * torch.tensor([150.0, 70.0, 150.0], device=x.device) + f.seed,
                        c.pixel * 150.0, 2)  # fmt: skip
@@ -172,12 +187,6 @@ def _lips(c: _Canvas, m: Mouth) -> None:
     rough = rough + (0.44 - 0.18 * f.lipstick - rough) * m.lips * 0.8
     c.rough[m.at] = rough + (0.8 - rough) * dark
     c.plain[m.at] = 1 - 0.8 * m.lips
-
-
-def _nostrils(c: _Canvas) -> None:
-    f = c.face
-    low = -0.40 - 0.03 * f.nose_long + 0.012 * f.nose_tip
-    c.dye(c.spot((0.060 + 0.010 * f.nose_wide, low, 0.84), 0.036, 0.017), 0.10, 0.05, 0.04)
 
 
 def _brows(c: _Canvas, e: Eyes, tint: Tensor) -> None:

@@ -94,10 +94,10 @@ def eyes(face: Face, way: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor]:
     u, v, side = u[at] / half, v[at], side[at]
     v = v - 0.014 * face.eye_tilt * u - 0.004 * face.lean * side
     inside = (1 - u * u).clamp_min(0)
-    tall = (0.062 + 0.008 * face.eye_size) * face.open
+    tall = (0.069 + 0.008 * face.eye_size) * face.open
     skew = 1 - 0.22 * u  # highest towards the nose
     top = tall * inside.sqrt() * (0.62 + 0.38 * inside) * skew - 0.030 * (1 - face.open) * inside
-    low = -0.030 * inside * (1 + 0.25 * u)
+    low = -0.034 * inside * (1 + 0.25 * u)
     outer = 0.02 * (u.abs() - 1).clamp_min(0) ** 2 * half  # folds run on past the corners
     over, under = v - top + outer, low - v + outer
     edge = (0.4 * pixel[at]).clamp_min(_EDGE)
@@ -120,7 +120,7 @@ def _lids(face: Face, e: Eyes, half: float, axes: tuple[Tensor, Tensor]) -> Tens
     below = below - 0.007 * _bell_slope(e.under - 0.034, 0.012)
     below = below + (0.004 + 0.010 * face.bags) * _bell_slope(e.under - 0.062, 0.022)
     dv = (above * (e.over > -0.02) - below * (e.under > -0.02)) * near
-    bent = 2.0 * (0.062 * face.open * above + 0.030 * below) * e.u / half * near
+    bent = 2.0 * (0.069 * face.open * above + 0.034 * below) * e.u / half * near
     across, up = axes
     return _sided(dv[:, None] * up + bent[:, None] * across, e.side)
 

@@ -30,6 +30,7 @@ _AT_ONCE = 6  # far sources that share the work
 _SCATTER = (0.30, 0.10, 0.05)  # how far light bleeds round a terminator of skin, by channel
 _THROUGH = (0.55, 0.6, 0.2)  # colour of light that comes through a leaf
 _DEEP = 0.6  # of the sky is hidden in the deepest folds of a face
+_DARK = 1e-8  # lamps this faint are off: nobody sees their shadows
 _BOUNCE = 0.22  # of a far or near source's light comes back from the set
 
 
@@ -325,7 +326,7 @@ def _arriving(seen: Seen, sources: list[Source]) -> Arriving:
 def _share(seen: Seen, source: Source, light: Arriving) -> Tensor:
     """(B,L,N) share of the sources that each point sees."""
     scene, standing = seen.scene, seen.standing
-    share = _planes_clear(seen, light)
+    share = _planes_clear(seen, light) * (light.strength.amax(2) > _DARK)
     if source.gate is not None:
         towards, spread = light.way[:, 0], light.spread[:, 0]
         opening = shadows.through_opening(source.gate, seen.planar.point, towards, spread)

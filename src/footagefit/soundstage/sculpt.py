@@ -13,6 +13,7 @@ Shapes: K features, n directions.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ BUILD = (0.66, 1.0, 0.86)  # a middling head: half its width, height and depth
 EYE = (0.272, 0.0, 0.66)
 MOUTH = (0.0, -0.635, 0.76)
 _SKULL = (  # ellipsoids that melt into a head: centre y z, radii x y z
-    (0.22, -0.10, 0.645, 0.775, 0.79),
+    (0.24, -0.10, 0.665, 0.755, 0.79),
     (-0.27, 0.16, 0.510, 0.65, 0.53),
     (-0.42, 0.10, 0.425, 0.575, 0.53),
 )
@@ -33,19 +34,19 @@ _MELT = 0.022
 
 
 @lru_cache(maxsize=64)
-def coarse(face: Face) -> tuple[Tensor, Tensor, Tensor]:
-    """(K,10), (K,9), (K,) of what a chart can hold: see `_bank`."""
+def coarse(face: Face) -> Bells:
+    """What a chart can hold."""
     f = face
     nose, wing = 0.30 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
     eye, deep = EYE[0] + 0.014 * f.apart, 0.018 * f.eye_deep
     fat, bony = f.fat, -f.fat + 0.4 * f.age
     chin = -0.90 - 0.03 * f.long
-    return _bank([  # x y z, across, up, lean in degrees, height
+    return bells([  # x y z, across, up, lean in degrees, height
         (0.0, -0.05, 0.72, 0.070, 0.110, 0, 0.062 + 0.035 * f.nose_high),  # bridge
         (0.0, -0.17, 0.72, 0.075, 0.090, 0, 0.075 + 0.025 * f.nose_high + 0.03 * f.hook),
         (0.0, -nose + 0.045, 0.74, 0.078, 0.060, 0, 0.070),
-        (0.0, -nose - 0.01 + 0.02 * f.nose_tip, 0.76, 0.070, 0.060, 0, 0.118 + 0.02 * f.nose_tip),
-        (wing, -nose - 0.035, 0.74, 0.048, 0.050, 0, 0.062 + 0.012 * f.nose_wide),
+        (0.0, -nose - 0.01 + 0.02 * f.nose_tip, 0.76, 0.066, 0.060, 0, 0.125 + 0.02 * f.nose_tip),
+        (wing, -nose - 0.035, 0.74, 0.045, 0.048, 0, 0.072 + 0.012 * f.nose_wide),
         (0.0, -nose - 0.100, 0.78, 0.040, 0.040, 0, 0.030),  # the wall between the nostrils
         (0.0, -nose - 0.160, 0.78, 0.150, 0.045, 0, -0.012),  # below it
         (0.155, -0.01, 0.70, 0.055, 0.085, 0, -0.036),  # inner corners
@@ -75,15 +76,15 @@ def coarse(face: Face) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @lru_cache(maxsize=64)
-def details(face: Face) -> tuple[Tensor, Tensor, Tensor]:
-    """The same of what only the camera sees."""
+def details(face: Face) -> Bells:
+    """What only the camera sees."""
     f = face
     nose, wing = 0.30 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
     old = 0.25 + 0.75 * f.age
     ear = 0.10 - 0.02 * f.ear_long
-    return _bank([
+    return bells([
         (wing + 0.062, -nose - 0.035, 0.70, 0.018, 0.050, 8, -0.014),  # behind the wings
-        (wing - 0.035, -nose - 0.005, 0.76, 0.020, 0.040, -25, -0.009),  # between wing and tip
+        (wing - 0.035, -nose - 0.005, 0.76, 0.020, 0.040, -25, -0.012),  # between wing and tip
         (0.062, -nose - 0.085, 0.80, 0.032, 0.020, -22, -0.024),  # nostrils
         (0.0, -0.510, 0.80, 0.026, 0.050, 0, -0.007),  # philtrum
         (0.044, -0.515, 0.80, 0.018, 0.045, 6, 0.0035),
@@ -104,8 +105,27 @@ def details(face: Face) -> tuple[Tensor, Tensor, Tensor]:
     ], f.lean)  # fmt: skip
 
 
-def _bank(rows: list[tuple[float, ...]], lean: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Upright bell shapes on the sphere of directions, as coefficients of `_terms`.
+class Bells(NamedTuple):
+    """Bell shapes on the sphere of directions.
+
+    Attributes:
+        value: (K,10) coefficients on `terms` of the logarithm of each.
+        slope: (K,9) of its slope.
+        tall: (K,) heights.
+    """
+
+    value: Tensor
+    slope: Tensor
+    tall: Tensor
+
+    def at(self, terms_10n: Tensor) -> Tensor:
+        """(K,n) 0..1."""
+        logs = torch.matmul(self.value.to(terms_10n.device), terms_10n)
+        return logs.clamp_min_(-30.0).exp_()  # what is smaller is nothing, and slow
+
+
+def bells(rows: list[tuple[float, ...]], lean: float = 0.0, *, both: bool = True) -> Bells:
+    """Bells at places of a face.
 
     A bell is exp(-E), E a quadratic in the direction d: with c its middle, a and b its widths,
     E = A (d.t1)^2 + B (d.t2)^2 + 2 g (1 - d.c), which near c is the same as its bell in the plane.
@@ -113,17 +133,14 @@ def _bank(rows: list[tuple[float, ...]], lean: float) -> tuple[Tensor, Tensor, T
     Args:
         rows: Middle x y z, widths across and up, lean (+ to its own side at the top), height.
         lean: How much what stands left and right differs.
-
-    Returns:
-        (K,10) coefficients of -E, (K,9) of its slope, (K,) heights; what is not in the middle
-        stands on both sides.
+        both: Whether what is not in the middle stands on both sides.
     """
     table = np.array(rows)
     paired = table[:, 0] != 0
     mirrored = table[paired] * np.array([-1, 1, 1, 1, 1, -1, 1.0])
     table[paired, 6] *= 1 + 0.05 * lean
     table[paired, 1] += 0.006 * lean
-    table = np.concatenate([table, mirrored])
+    table = np.concatenate([table, mirrored]) if both else table
     far = np.linalg.norm(table[:, :3], axis=1, keepdims=True)
     c = table[:, :3] / far
     across = np.stack([c[:, 2], 0 * c[:, 0], -c[:, 0]], 1)  # up cross c
@@ -139,30 +156,31 @@ def _bank(rows: list[tuple[float, ...]], lean: float) -> tuple[Tensor, Tensor, T
     twice = six * np.array([1, 1, 1, 2, 2, 2.0])
     value = np.concatenate([-twice, 2 * g[:, None] * c, -2 * g[:, None]], 1)
     slope = np.concatenate([-2 * six, 2 * g[:, None] * c], 1)
-    return tuple(torch.from_numpy(v.astype(np.float32)) for v in (value, slope, table[:, 6]))
+    return Bells(*(torch.from_numpy(v.astype(np.float32)) for v in (value, slope, table[:, 6])))
 
 
-def _terms(way_n3: Tensor) -> Tensor:
+def terms(way_n3: Tensor) -> Tensor:
     """(10,n) squares, products, coordinates and one of unit directions."""
     return torch.cat([features(way_n3), way_n3.T, torch.ones_like(way_n3.T[:1])])
 
 
 def height(face: Face, way_n3: Tensor) -> Tensor:
     """(n,) how far the head reaches at unit directions, but for hair and what is fine."""
-    value, _, tall = coarse(face)
-    bells = torch.matmul(value, _terms(way_n3)).clamp_min_(-30.0).exp_()
-    return _skull(way_n3) + torch.matmul(tall, bells) + _ears(face, way_n3)
+    made = coarse(face)
+    bumps = torch.matmul(made.tall, made.at(terms(way_n3)))
+    return _skull(way_n3) + bumps + _ears(face, way_n3)
 
 
 def _skull(way_n3: Tensor) -> Tensor:
     """Ellipsoids that hold the middle, as far as their far sides, the furthest smoothly."""
-    reach = []
-    for y, z, *radii in _SKULL:
-        r = torch.tensor(radii)
-        step, start = way_n3 / r, torch.tensor([0.0, -y, -z]) / r
-        a, b = (step * step).sum(1), torch.matmul(step, start)
-        reach.append((torch.addcmul(a * float(1 - (start * start).sum()), b, b).sqrt() - b) / a)
-    return torch.logsumexp(torch.stack(reach) / _MELT, 0) * _MELT
+    table = torch.tensor(_SKULL)
+    middle = torch.cat([torch.zeros(len(table), 1), table[:, :2]], 1)
+    form = table[:, 2:] ** -2
+    a = torch.matmul(form, way_n3.T.square())
+    b = torch.matmul(-middle * form, way_n3.T)
+    inside = 1 - (middle * middle * form).sum(1, keepdim=True)
+    reach = (torch.addcmul(a * inside, b, b).sqrt() - b) / a
+    return torch.logsumexp(reach / _MELT, 0) * _MELT
 
 
 def _ears(face: Face, way_n3: Tensor) -> Tensor:
@@ -179,13 +197,12 @@ def _ears(face: Face, way_n3: Tensor) -> Tensor:
     return (x.abs() > 0.5) * plate * (off - 0.030 * bowl)
 
 
-def fine(face: Face, way_n3: Tensor) -> Tensor:
+def fine(face: Face, terms_10n: Tensor) -> Tensor:
     """(n,3) slope along the sphere of directions of what is finer than a chart."""
-    value, slope, tall = details(face)
-    value, slope, tall = (v.to(way_n3.device) for v in (value, slope, tall))
-    bells = torch.matmul(value, _terms(way_n3)).clamp_min_(-30.0).exp_().mul_(tall[:, None])
-    xx, yy, zz, xy, xz, yz, cx, cy, cz = torch.matmul(slope.T, bells)
-    x, y, z = way_n3.unbind(1)
+    made = details(face)
+    weighted = (made.slope * made.tall[:, None]).to(terms_10n.device)
+    xx, yy, zz, xy, xz, yz, cx, cy, cz = torch.matmul(weighted.T, made.at(terms_10n))
+    x, y, z = terms_10n[6:9]
     return torch.stack([
         xx * x + xy * y + xz * z + cx, xy * x + yy * y + yz * z + cy, xz * x + yz * y + zz * z + cz,
     ], 1)  # fmt: skip
