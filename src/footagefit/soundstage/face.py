@@ -114,7 +114,7 @@ def faced(genes: np.ndarray, *, pale: float) -> Face:
         pale: 0..1 how light the skin is: pale eyes and freckles are hardly found in the dark.
     """
     share = [0.5 * (1 + math.erf(g / math.sqrt(2))) for g in genes[:24].tolist()]
-    free = (0.5 * genes[24:]).clip(-1.3, 1.3).tolist()
+    free = (0.62 * genes[24:]).clip(-1.5, 1.5).tolist()
     male = min(1.0, max(0.0, 0.5 + 1.6 * (share[0] - 0.5)))
     age = share[1] ** 1.4
     painted = share[2] > 0.35 + 0.6 * male

@@ -24,7 +24,7 @@ CHANNELS = 7  # radius, slope x y z, hair cover, hair strands, how hollow
 _STEPS = (5, 5, 8)
 _NEAR = 0.004  # of a head's radius
 _BALD = 0.004  # thinner hair is none
-_REACHES = (0.04, 0.08, 0.13, 0.19, 0.27, 0.38)
+_REACHES = (0.03, 0.055, 0.085, 0.12, 0.165, 0.22, 0.3, 0.4)
 
 
 @lru_cache(maxsize=24)
@@ -101,7 +101,7 @@ def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]
     if curl > 0.0:
         relief = relief + values(way[at] * (5.0 + 6.0 * curl) + seed, 3) * curl
     line = line + 0.10 * values(flow * 2.3 + 5.0, 2) * (0.4 + curl)
-    rise = torch.sigmoid((line - 0.07) / (0.6 * soft + 0.02))
+    rise = torch.sigmoid((line - 0.07 - 0.05 * curl) / (0.6 * soft + 0.02 + 0.03 * curl))
     found = torch.zeros(3, len(way))
     found[0, at], found[1, at] = torch.sigmoid(line / max(soft, 1e-3)), relief
     found[2, at] = thick * rise * (1 + 0.5 * relief)

@@ -45,7 +45,7 @@ class _Canvas:
     albedo: Tensor
     rough: Tensor
     plain: Tensor
-    relief: Tensor  # (n,3) in the head's axes
+    relief: Tensor  # (n,3) slope, in the head's axes
 
     def cover(self, share: Tensor, tone: Tensor) -> None:
         """Lay a colour (3,) or (n,3) over it."""
@@ -68,23 +68,24 @@ def face(
     way, far = in_clay(shown.way)
     terms = sculpt.terms(way)
     reach = (shown.radius * far)[:, None]
+    place = way * reach
     c = _Canvas(shown.face, way, pixel / _METRES, albedo, rough, torch.ones_like(rough),
                 torch.zeros_like(way))  # fmt: skip
     seen = (1.6 - c.pixel / _TOO_FINE * 1.6).clamp(0, 1)
     if bool((seen > 0).any()):
-        c.relief += sculpt.fine(shown.face, terms) * seen[:, None]
+        c.relief += sculpt.fine(shown.face, terms) * seen[:, None] / reach
     above_lip = _complexion(c, terms)
     _beard(c, tint, above_lip)
-    found, slope = openings.mouth(shown.face, way, c.pixel)
+    found, slope = openings.mouth(shown.face, place, c.pixel)
     c.relief[found.at] += slope * seen[found.at, None]
     _lips(c, found)
-    near, slope, ball = openings.eyes(shown.face, way, c.pixel)
+    near, slope, ball = openings.eyes(shown.face, place, c.pixel)
     c.relief[near.at] += slope * seen[near.at, None]
     _brows(c, near, tint)
     _eyes(c, near, tint)
-    torn = _hair(c, shown, tint, reach)
+    torn = _hair(c, shown, tint)
     slope = c.relief - (c.relief * way).sum(1, keepdim=True) * way
-    made = unit(normal - torch.matmul(slope / reach, shown.turn))
+    made = unit(normal - torch.matmul(slope, shown.turn))
     bare = (near.ball * (1 - torn[near.at]))[:, None]
     made[near.at] = unit(torch.lerp(made[near.at], torch.matmul(ball, shown.turn), bare))
     return Painted(c.albedo, made, c.rough, c.plain * (1 - torn))
@@ -252,7 +253,7 @@ def _ball(f: Face, e: Eyes, device: torch.device) -> Tensor:
     return ball * (1 - 0.62 * torch.exp(-(-e.over / 0.020).clamp(0, 20)))[:, None]
 
 
-def _hair(c: _Canvas, shown: Shown, tint: Tensor, reach: Tensor) -> Tensor:
+def _hair(c: _Canvas, shown: Shown, tint: Tensor) -> Tensor:
     """Strands; (n,) where they hide the skin."""
     cover, locks = shown.chart[:, 0], shown.chart[:, 1]
     torn = torch.zeros_like(cover)
@@ -269,7 +270,7 @@ def _hair(c: _Canvas, shown: Shown, tint: Tensor, reach: Tensor) -> Tensor:
     c.albedo[at] = torch.lerp(c.albedo[at], tint * body[:, None], share[:, None])
     c.rough[at] = torch.lerp(c.rough[at], torch.full_like(share, 0.5), share)
     across = unit(torch.stack([y + 0.55, -x, torch.zeros_like(x)], -1))
-    bent = (slope[:, 0] * 0.175 * share * share)[:, None] * across * reach[at]
+    bent = (slope[:, 0] * 0.175 * share * share)[:, None] * across
     c.relief[at] = c.relief[at] * (1 - share)[:, None] + bent
     torn[at] = share
     return torn

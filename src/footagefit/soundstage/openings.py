@@ -7,9 +7,9 @@ does not: colour (`makeup.py`) and everything that is no curve (`sculpt.py`). Sh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,24 +73,22 @@ class Mouth:
     v: Tensor
 
 
-def eyes(face: Face, way: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor]:
-    """What is near the eyes of unit directions (n,3).
+def eyes(face: Face, place: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor]:
+    """What is near the eyes.
 
     Args:
         face: Whose.
-        way: Directions, see `sculpt`.
+        place: (n,3) points of the head, see `sculpt`.
         pixel: (n,) its size, half-heights: edges are no sharper.
 
     Returns:
-        Those m points, slopes (m,3) over directions, and the eyeballs' normals (m,3).
+        Those m points, slopes (m,3), and the eyeballs' normals (m,3).
     """
-    middle, across, up = _plane((EYE[0] + 0.014 * face.apart, EYE[1], EYE[2]), _ASIDE, way)
-    side = torch.where(way[:, 0] < 0, -1.0, 1.0)
-    apart = torch.stack([way[:, 0].abs(), way[:, 1], way[:, 2]], 1) - middle[0]
-    far = float(np.linalg.norm(EYE))
-    u, v = torch.matmul(apart, across) * far, torch.matmul(apart, up) * far
+    middle = (EYE[0] + 0.014 * face.apart, *EYE[1:])
+    side = torch.where(place[:, 0] < 0, -1.0, 1.0)
+    u, v, axes = _plane(middle, _ASIDE, torch.cat([place[:, :1].abs(), place[:, 1:]], 1))
     half = 0.130 + 0.010 * face.eye_size
-    at = torch.nonzero((u.abs() < 2.2 * half) & (v.abs() < 0.24) & (way[:, 2] > 0.2))[:, 0]
+    at = torch.nonzero((u.abs() < 2.2 * half) & (v.abs() < 0.24) & (place[:, 2] > 0.2))[:, 0]
     u, v, side = u[at] / half, v[at], side[at]
     v = v - 0.014 * face.eye_tilt * u - 0.004 * face.lean * side
     inside = (1 - u * u).clamp_min(0)
@@ -105,8 +103,7 @@ def eyes(face: Face, way: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor]:
     x, y = u * half + 0.004 - 0.022 * side * face.gaze_x, v - 0.006 - 0.018 * face.gaze_y
     iris = (x * x + y * y).sqrt() / 0.053
     found = Eyes(at, u, v, over, under, ball, iris, torch.atan2(y, x), side)
-    slope = far * _lids(face, found, half, (across, up))
-    return found, slope, _rounded(x, y, iris, side, (across, up))
+    return found, _lids(face, found, half, axes), _rounded(x, y, iris, side, axes)
 
 
 def _lids(face: Face, e: Eyes, half: float, axes: tuple[Tensor, Tensor]) -> Tensor:
@@ -137,17 +134,14 @@ def _rounded(x: Tensor, y: Tensor, iris: Tensor, side: Tensor, axes: tuple[Tenso
     return torch.nn.functional.normalize(_sided(made, side), dim=1)
 
 
-def mouth(face: Face, way: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
+def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     """What is near the mouth: see `eyes`."""
-    middle, across, up = _plane(MOUTH, 0.0, way)
-    far = float(np.linalg.norm(MOUTH))
-    apart = way - middle[0]
-    u, v = torch.matmul(apart, across) * far, torch.matmul(apart, up) * far
-    half = 0.215 + 0.024 * face.mouth + 0.012 * max(face.smile, 0.0)
-    at = torch.nonzero((u.abs() < 1.5 * half) & (v.abs() < 0.2) & (way[:, 2] > 0.2))[:, 0]
+    u, v, (_, up) = _plane(MOUTH, 0.0, place)
+    half = 0.188 + 0.020 * face.mouth + 0.012 * max(face.smile, 0.0)
+    at = torch.nonzero((u.abs() < 1.5 * half) & (v.abs() < 0.2) & (place[:, 2] > 0.2))[:, 0]
     u, v = u[at] / half, v[at]
     inside = (1 - u * u).clamp_min(0)
-    curve = 0.010 * inside * torch.cos(u * 4.7) * 0.6 + 0.012 * face.smile * u * u
+    curve = 0.010 * inside * torch.cos(u * 4.7) * 0.6 + 0.018 * (0.35 + face.smile) * u * u
     v = v - curve + 0.004 * face.lean * u
     opened = 0.020 * face.part * inside
     bow = 1 - 0.20 * torch.exp(-((u / 0.16) ** 2)) + 0.06 * torch.exp(-(((u.abs() - 0.3) / 0.2) ** 2))
@@ -165,17 +159,16 @@ def mouth(face: Face, way: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     dv = dv.clamp(-0.8, 0.8) * torch.sigmoid((1.12 - torch.maximum(over, under)) * 14.0)
     dv = dv * inside.sqrt() - 0.007 * _bell_slope(v, 0.010) * (u.abs() < 1.1)
     dv = dv + 0.004 * _bell_slope(v - opened - upper, 0.008) * inside  # the border stands up
-    return found, far * dv[:, None] * up
+    return found, dv[:, None] * up
 
 
-def _plane(at: tuple[float, float, float], aside: float, like: Tensor) -> tuple[Tensor, ...]:
-    """(1,3) direction to a place, and (3,) axes across and up there, turned out by `aside`."""
-    middle = torch.tensor([at], device=like.device)
-    tilt = at[1] / at[2]
-    across = torch.tensor([np.cos(aside), 0.0, -np.sin(aside)], device=like.device)
-    front = torch.tensor([np.sin(aside), tilt * 0.35, np.cos(aside)], device=like.device)
-    up = torch.linalg.cross(front.float(), across.float())
-    return middle / middle.norm(), across.float(), up / up.norm()
+def _plane(at: tuple[float, ...], aside: float, place: Tensor
+           ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
+    """How far points (n,3) lie across and above a place, and those axes, turned out by `aside`."""
+    across = torch.tensor([math.cos(aside), 0.0, -math.sin(aside)], device=place.device)
+    up = torch.tensor([0.0, 1.0, 0.0], device=place.device)
+    apart = place - torch.tensor(at, device=place.device)
+    return torch.matmul(apart, across), torch.matmul(apart, up), (across, up)
 
 
 def _bell_slope(x: Tensor, width: float) -> Tensor:
