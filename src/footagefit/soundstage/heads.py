@@ -39,10 +39,14 @@ def chart(face: Face, hair: tuple[float, ...], size: int) -> Tensor:
     way = _directions(size)  # (R*R,3)
     clay, far = in_clay(way)
     cover, strands, lift = _hair(way, hair)
-    radius = (sculpt.height(face, clay) / far).add_(lift).clamp_max_(0.99 * BOUND)
-    square = radius.reshape(size, size)
-    slope = _slope(way.reshape(size, size, 3), square)
-    hollow = _hollow(square)
+    tall, slope = sculpt.height(face, clay)
+    more = lift + sculpt.ears(face, clay) / far
+    radius = (tall / far + more).clamp_max_(0.99 * BOUND)
+    stretched = torch.tensor(sculpt.BUILD) / far[:, None] ** 2
+    slope = (stretched * (slope - tall[:, None] * clay)).T  # of tall / far
+    slope = slope - (slope * way.T).sum(0) * way.T
+    slope = slope + _slope(way.reshape(size, size, 3), more.reshape(size, size))
+    hollow = _hollow(radius.reshape(size, size))
     maps = torch.cat([radius[None], slope, cover[None], strands[None], hollow[None]])
     return maps.reshape(CHANNELS, size, size).contiguous()
 
@@ -55,7 +59,7 @@ def in_clay(way: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _slope(way_RR3: Tensor, radius_RR: Tensor) -> Tensor:
-    """How the radius changes along the ball's surface (3,R*R), from pixel to pixel."""
+    """How a radius changes along the ball's surface (3,R*R), from pixel to pixel."""
     before, after = _neighbours(len(way_RR3))
     right, down = way_RR3[:, after] - way_RR3[:, before], way_RR3[after] - way_RR3[before]
     more_right = radius_RR[:, after] - radius_RR[:, before]
@@ -215,7 +219,7 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         at = ahead.transpose(0, 1).reshape(3, -1)
         radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
         wide = light.spread[scene][:, None, mine]  # (L,1,n)
-        seen = (length - radius).div_(0.018 + reach * wide).mul_(0.5).add_(0.8)
+        seen = (length - radius).div_(0.02 + reach * (wide + 0.05)).mul_(0.5).add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
         own = share[scene]
         own[:, rays] *= seen * seen * (3 - 2 * seen)
