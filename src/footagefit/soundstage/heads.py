@@ -167,7 +167,7 @@ def march(
         left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
         if left.numel() == 0:
             break
-    good = (t < leave) & (gap.abs() < 2.5 * _NEAR)
+    good = (t < leave) & (gap.abs() < 5 * _NEAR)  # better a shade too large than holed
     return torch.where(good, t, t.new_tensor(FAR)), unit(start + t[:, None] * step)
 
 

@@ -83,7 +83,7 @@ def eyes(face: Face, place: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor
     middle = (EYE[0] + 0.014 * face.apart, *EYE[1:])
     side = torch.where(place[:, 0] < 0, -1.0, 1.0)
     u, v, axes = _plane(middle, _ASIDE, torch.cat([place[:, :1].abs(), place[:, 1:]], 1))
-    half = 0.130 + 0.010 * face.eye_size
+    half = 0.134 + 0.010 * face.eye_size
     at = torch.nonzero((u.abs() < 2.2 * half) & (v.abs() < 0.24) & (place[:, 2] > 0.2))[:, 0]
     u, v, side = u[at] / half, v[at], side[at]
     v = v - 0.014 * face.eye_tilt * u - 0.004 * face.lean * side

@@ -23,7 +23,7 @@ from footagefit.soundstage.face import Face
 from footagefit.soundstage.shapes import features
 
 BUILD = (0.66, 1.0, 0.86)  # a middling head: half its width, height and depth
-EYE = (0.272, 0.0, 0.66)
+EYE = (0.266, 0.0, 0.66)
 MOUTH = (0.0, -0.635, 0.76)
 _SKULL = (  # ellipsoids that melt into a head: centre y z, radii x y z
     (0.24, -0.10, 0.665, 0.755, 0.79),
@@ -64,7 +64,7 @@ def coarse(face: Face) -> Bells:
         (0.33, -0.315, 0.62, 0.120, 0.100, 0, 0.014 + 0.022 * fat + 0.01 * f.smile),
         (0.43, -0.50, 0.42, 0.130, 0.150, 0, -0.022 - 0.026 * bony),  # hollow cheeks
         (0.0, -0.60, 0.74, 0.230, 0.160, 0, 0.030),  # the teeth behind the lips
-        (0.19, -0.640, 0.70, 0.045, 0.045, 0, -0.016),  # corners of the mouth
+        (0.19, -0.640, 0.70, 0.050, 0.050, 0, -0.011),  # corners of the mouth
         (0.0, -0.590, 0.80, 0.120, 0.035, 0, 0.008 + 0.006 * f.lip_upper),
         (0.0, -0.695, 0.79, 0.110, 0.042, 0, 0.020 + 0.010 * f.lip_lower),
         (0.0, -0.795, 0.70, 0.160, 0.045, 0, -0.028),  # above the chin
