@@ -24,7 +24,7 @@ CHANNELS = 7  # radius, slope x y z, hair cover, hair strands, how hollow
 _STEPS = (5, 5, 8)
 _NEAR = 0.004  # of a head's radius
 _BALD = 0.004  # thinner hair is none
-_REACHES = (0.03, 0.055, 0.085, 0.12, 0.165, 0.22, 0.3, 0.4)
+_REACHES = (0.03, 0.06, 0.1, 0.16, 0.24, 0.36)
 
 
 @lru_cache(maxsize=24)
@@ -209,17 +209,20 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
     for face in faces:
         scene, head = face.scene, face.head
         rays = face.rays - scene * share.shape[2]
+        own = share[scene]
+        lamps = torch.nonzero(own[:, rays].amax(1) > 0)[:, 0]  # others are off, or hidden
+        if lamps.numel() == 0:
+            continue
         mine = slice(None) if light.far else rays
-        step = torch.matmul(heads.turn[scene, head], light.way[scene][..., mine])  # (L,3,n)
+        step = torch.matmul(heads.turn[scene, head], light.way[scene, lamps][..., mine])
         step = step / heads.radii[scene, head][:, None]
-        step = step * torch.rsqrt((step * step).sum(1, keepdim=True))
+        step = step * torch.rsqrt((step * step).sum(1, keepdim=True))  # (L,3,n)
         point = (face.way * face.radius[:, None]).T
         ahead = point[:, None] + reach * step[:, :, None]  # (L,3,R,n)
-        length = (ahead * ahead).sum(1).sqrt_()
+        length = torch.linalg.vector_norm(ahead, dim=1)
         at = ahead.transpose(0, 1).reshape(3, -1)
         radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
-        wide = light.spread[scene][:, None, mine]  # (L,1,n)
+        wide = light.spread[scene, lamps][:, None, mine]  # (L,1,n)
         seen = (length - radius).div_(0.02 + reach * (wide + 0.05)).mul_(0.5).add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
-        own = share[scene]
-        own[:, rays] *= seen * seen * (3 - 2 * seen)
+        own[lamps[:, None], rays] *= seen * seen * (3 - 2 * seen)
