@@ -15,6 +15,7 @@ from torch import Tensor
 
 from footagefit.soundstage.face import Face
 from footagefit.soundstage.sculpt import EYE, MOUTH
+from footagefit.soundstage.shapes import unit
 
 _BALL = 0.105  # an eyeball's radius
 _EDGE = 0.004  # over what distance one thing becomes another
@@ -127,7 +128,7 @@ def _rounded(x: Tensor, y: Tensor, iris: Tensor, side: Tensor, axes: tuple[Tenso
     out = (1 - a * a - b * b).clamp_min(0.12).sqrt()
     front = torch.linalg.cross(across, up)
     made = a[:, None] * across + b[:, None] * up + out[:, None] * front
-    return torch.nn.functional.normalize(_sided(made, side), dim=1)
+    return unit(_sided(made, side))
 
 
 def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
@@ -145,9 +146,8 @@ def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     lower = (0.088 + 0.022 * face.lip_lower) * inside**0.75 * (0.7 + 0.3 * inside) + 1e-3
     over, under = (v - opened) / upper, (-v - opened) / lower
     soft = (0.4 * pixel[at]).clamp_min(0.006)
-    ends = torch.sigmoid((1.0 - u.abs()) * 30.0)
     lips = torch.sigmoid((1 - over) * upper / soft) * torch.sigmoid((1 - under) * lower / soft)
-    lips = lips * ends
+    lips = lips * torch.sigmoid((1.0 - u.abs()) * 30.0)
     gap = torch.sigmoid((opened - v.abs()) / 0.003) * (face.part > 0.02) * (u.abs() < 0.97)
     line = bell(v, 0.008) * torch.sigmoid((1.06 - u.abs()) * 30.0)
     found = Mouth(at, u, lips, gap, line, v)
