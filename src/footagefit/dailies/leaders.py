@@ -88,8 +88,9 @@ def _black(small_THWC: np.ndarray) -> np.ndarray:
 
 def _bars(small_THWC: np.ndarray) -> np.ndarray:
     """Vertical stripes of strong colours, the same from row to row."""
-    strong_TC = small_THWC[:, 8, :, 1:].astype(np.float32).std(1)
-    found = (strong_TC >= 20).all(1)
+    row_TWC = small_THWC[:, 8, :, 1:]
+    found = (row_TWC.max(1) - row_TWC.min(1) >= 40).all(1)  # no less spreads by 20
+    found[found] = (row_TWC[found].astype(np.float32).std(1) >= 20).all(1)
     for index in np.flatnonzero(found):
         found[index] = _is_bars(small_THWC[index, 2:14].astype(np.float32))
     return found

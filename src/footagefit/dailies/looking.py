@@ -2,14 +2,15 @@
 
 Here: stored frames to tiny pictures (48 x 27), a sharpness figure from the full picture, and
 some thumbnails. Not here: decoding (`footage`), and what is concluded from it (`cuts`, `leaders`,
-`measures`). A look must cost little beside decoding: planes are taken as stored, thinned out by
-strides and averaged by two small matrix products.
+`measures`). A look must cost little beside decoding: of planes as they are stored some samples are
+picked, and averaged a few frames at a time.
 
 Shape suffixes: T frames, H rows, W columns, C channels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -17,17 +18,19 @@ import numpy as np
 
 from footagefit.dailies.cuts import HEIGHT, WIDTH, jumps
 from footagefit.errors import UnreadableFrame
-from footagefit.footage.clip import Clip
+from footagefit.footage.clip import Clip, Lines
 from footagefit.records import ClipInfo, Native
 
 THUMB_PX = 192
 _TAPS = 4  # samples across one cell of the tiny picture
 _PLANE_TAPS = (_TAPS, 2, 2)  # the same of each plane
-_BATCH = 64
+_BATCH = 16  # few enough to stay in the cache
 Thumb = np.ndarray | tuple[np.ndarray, ...]
 _SLANTED = np.flatnonzero(np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)).ravel() % 6 == 0)
 _SHARP_EVERY, _SHARP_ROWS = 6, 12
+_SHARP_WAIT = 6  # frames more after which one that was not filtered will do
 _MOST_THUMBS = 64
+_ROUGH_PX = 10 * WIDTH  # from here on a tiny pixel hides what deblocking does
 
 
 @dataclass
@@ -67,11 +70,16 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
         clip: Open for reading.
         most_broken: Frames that may fail before the rest is given up.
     """
-    linear, sharp = [], []
-    broken: dict[int, str] = {}
-    tiny, thumbs = _Tiny(), _Thumbs()
-    matrix, full, held = "bt709", False, 0.0
-    for number in clip.numbers:
+    info, numbers, index = clip.info, clip.numbers, 0
+    tiny, closer = _Tiny(info), _Closer()
+    for lines in clip.through(rough=info.width >= _ROUGH_PX):
+        tiny.add(lines)
+        if index >= closer.due:
+            closer.look(numbers[index], index, lines)
+        index += 1
+        del lines  # the next frame goes where this one was, which is still in the cache
+    seen, linear, broken = numbers[:index], list[np.ndarray](), dict[int, str]()
+    for number in numbers[index:]:
         try:
             native = clip.native(number)
         except UnreadableFrame as error:
@@ -79,32 +87,33 @@ def look_at(clip: Clip, *, most_broken: int = 64) -> Look:
             if len(broken) > most_broken:
                 break
             continue
-        stored = native.layout == "interleaved"
-        if stored:
-            linear.append(_small(_rgb_grid(native, clip.info)).astype(np.float16))
-            tiny.add(codes_of(linear[-1].astype(np.float32)))
+        if native.layout == "interleaved":
+            linear.append(_small(_rgb_grid(native, info)).astype(np.float16))
+            tiny.add_made(codes_of(linear[-1].astype(np.float32)))
+            if len(seen) >= closer.due:
+                closer.look_at_stored(number, len(seen), native, info)
         else:
-            matrix = str(native.attributes.get("matrix", matrix))
-            full = native.attributes.get("levels") == "full"
-            tiny.add_planes(native)
-        if len(sharp) % _SHARP_EVERY == 0:
-            held = _sharpness(_luma_rows(native.planes[0]))
-        sharp.append(held)
-        if thumbs.wants():
-            kept = _rgb_grid(native, clip.info, wide=THUMB_PX) if stored else _picked(native)
-            thumbs.keep(number, kept)
-        del native  # the next frame goes where this one was, which is still in the cache
-    small_THWC = tiny.all()
+            lines = _lines_of(native)
+            tiny.add(lines)
+            if len(seen) >= closer.due:
+                closer.look(number, len(seen), lines)
+        seen.append(number)
     return Look(
-        small_THWC=small_THWC,
+        small_THWC=tiny.all(),
         linear_THWC=np.stack(linear) if linear else None,
-        sharp_T=np.array(sharp, np.float32),
-        numbers=[n for n in clip.numbers if n not in broken][: len(small_THWC)],
+        sharp_T=closer.sharp(len(seen)),
+        numbers=seen,
         broken=broken,
-        thumbs=thumbs.kept,
-        matrix=matrix,
-        full=full,
+        thumbs=closer.thumbs,
+        matrix=str(tiny.attributes.get("matrix", "bt709")),
+        full=tiny.attributes.get("levels") == "full",
     )
+
+
+def _lines_of(native: Native) -> Lines:
+    planes = tuple([np.ascontiguousarray(p).reshape(-1) for p in native.planes])
+    sizes = tuple([(p.shape[0], p.shape[1]) for p in native.planes])
+    return Lines(planes, sizes, native.attributes, True)
 
 
 def linear_of(look: Look, info: ClipInfo, *, chunk: int = 256) -> np.ndarray:
@@ -141,21 +150,18 @@ def shown(thumb: Thumb, look: Look, info: ClipInfo) -> np.ndarray:
 
 def rgb_of(ycc_THWC: np.ndarray, matrix: str, full: bool) -> np.ndarray:
     """RGB code values 0..1 of 8-bit Y, Cb, Cr."""
-    from footagefit.footage.yuv import LUMA
+    weights, offsets = _to_rgb(matrix, full)
+    rgb = ycc_THWC.reshape(-1, 3).astype(np.float32) @ weights
+    rgb += offsets
+    return rgb.reshape(ycc_THWC.shape)
 
-    red, blue = LUMA.get(matrix, LUMA["bt709"])
-    y = ycc_THWC[..., 0].astype(np.float32)
-    cb = ycc_THWC[..., 1].astype(np.float32) - 128.0
-    cr = ycc_THWC[..., 2].astype(np.float32) - 128.0
-    y, cb, cr = (
-        (y / 255.0, cb / 255.0, cr / 255.0)
-        if full
-        else ((y - 16.0) / 219.0, cb / 224.0, cr / 224.0)
-    )
-    r = y + 2 * (1 - red) * cr
-    b = y + 2 * (1 - blue) * cb
-    g = (y - red * r - blue * b) / (1 - red - blue)
-    return np.ascontiguousarray(np.stack([r, g, b], -1))
+
+@lru_cache(maxsize=8)
+def _to_rgb(matrix: str, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    from footagefit.footage.yuv import PlaneFormat, equation
+
+    made = equation(PlaneFormat("yuv444p", 8, "yuv", False, 0, 0), matrix=matrix, full=full)
+    return made.weights.T.astype(np.float32), made.offsets.astype(np.float32)
 
 
 def codes_of(linear_HWC: np.ndarray) -> np.ndarray:
@@ -174,79 +180,124 @@ def _to_working(pixels_HWC: np.ndarray, space: str) -> None:
     colour.to_working(pixels_HWC, space)
 
 
-class _Thumbs:
-    """Pictures at even steps through a clip of unknown length, never more than so many."""
+class _Closer:
+    """What only some frames are asked for: how sharp they are, and pictures for people.
+
+    Attributes:
+        due: Index of the next frame to look at; it costs to ask every one.
+        thumbs: Pictures by frame number, at even steps through a clip of unknown length, never
+            more than so many.
+    """
 
     def __init__(self) -> None:
-        self.kept: dict[int, Thumb] = {}
-        self._seen = -1
-        self._step = 8
+        self.due = 0
+        self.thumbs: dict[int, Thumb] = {}
+        self._next_thumb, self._step = 4, 8
+        self._next_sharp = -_SHARP_WAIT  # the first frame is, whatever it is
+        self._told: list[int] = []
+        self._sharp: list[np.ndarray] = []
+        self._rows: list[np.ndarray] = []
 
-    def wants(self) -> bool:
-        """Whether the next frame should be kept."""
-        self._seen += 1
-        return self._seen % self._step == 4
+    def look(self, number: int, index: int, lines: Lines) -> None:
+        """Look at a frame by its planes."""
+        self._tell(index, lambda: lines.picture(0), filtered=lines.filtered)
+        self._keep(number, index, lambda: _picked(lines))
 
-    def keep(self, number: int, picture: Thumb) -> None:
-        """Keep one; every other one goes when there are too many."""
-        self.kept[number] = picture
-        if len(self.kept) > _MOST_THUMBS:
-            self.kept = dict(list(self.kept.items())[::2])
+    def look_at_stored(self, number: int, index: int, native: Native, info: ClipInfo) -> None:
+        """Look at a frame of stored RGB."""
+        self._tell(index, lambda: native.planes[0], filtered=True)
+        self._keep(number, index, lambda: _rgb_grid(native, info, wide=THUMB_PX))
+
+    def _tell(self, index: int, stored: Callable[[], np.ndarray], *, filtered: bool) -> None:
+        due = self._next_sharp if filtered else self._next_sharp + _SHARP_WAIT
+        if index >= due:
+            rows = _luma_rows(stored())
+            if len(self._rows) == _BATCH or (self._rows and rows.shape != self._rows[0].shape):
+                self._flush()
+            self._rows.append(rows)
+            self._told.append(index)
+            self._next_sharp = index + _SHARP_EVERY
+        self.due = min(max(self._next_sharp, index + 1), self._next_thumb)
+
+    def _keep(self, number: int, index: int, picture: Callable[[], Thumb]) -> None:
+        if index < self._next_thumb:
+            return
+        self.thumbs[number] = picture()
+        if len(self.thumbs) > _MOST_THUMBS:
+            self.thumbs = dict(list(self.thumbs.items())[::2])
             self._step *= 2
+        self._next_thumb = index + self._step
+        self.due = min(max(self._next_sharp, index + 1), self._next_thumb)
+
+    def sharp(self, total: int) -> np.ndarray:
+        """How sharp each of so many frames is: as the last one that was looked at."""
+        self._flush()
+        told = np.concatenate(self._sharp or [np.zeros(0, np.float32)])
+        return np.repeat(told, np.diff([*self._told, total]))
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._sharp.append(_sharpness(_for_sums(np.stack(self._rows))))
+            self._rows = []
 
 
 class _Tiny:
     """Tiny pictures as they come; planes are averaged in batches, since small steps cost."""
 
-    def __init__(self) -> None:
+    def __init__(self, info: ClipInfo) -> None:
+        self.attributes: dict[str, object] = {}
+        self._stored_rgb = info.channels[:3] == ("G", "B", "R")
+        self._sample = info.sample
         self._done: list[np.ndarray] = []
-        self._taps: list[np.ndarray] = []
-        self._rows: list[np.ndarray] = []
-        self._whole = False
-        self._scale: list[float] = []
+        self._length = 0
+        self._picks: list[np.ndarray] = []  # of each plane, where its samples lie
+        self._taps: list[np.ndarray] = []  # the samples: frames, samples x tiny pixels
+        self._most: list[float] = []
         self._held = 0
 
-    def add(self, picture_HWC: np.ndarray) -> None:
+    def add_made(self, picture_HWC: np.ndarray) -> None:
         """One that is tiny already."""
         self._done.append(picture_HWC[None])
 
-    def add_planes(self, native: Native) -> None:
+    def add(self, lines: Lines) -> None:
         """One of a frame's planes."""
-        planes = native.planes
-        if native.layout.startswith(("gbr", "rgb")):
-            g, b, r = (_small(_thin(p)) / _most(p) for p in planes[:3])
-            self.add(codes_of(np.stack([r, g, b], -1) ** 2.4 * 4.0))
+        planes = lines.planes
+        if planes[0].size != self._length:
+            self._begin(lines)
+        if self._stored_rgb:
+            g, b, r = (_thin(lines.picture(n)) for n in range(3))
+            rgb = [_small(plane) / _most(plane, self._sample) for plane in (r, g, b)]
+            self.add_made(codes_of(np.stack(rgb, -1) ** 2.4 * 4.0))
             return
-        if not self._taps:
-            kind = planes[0].dtype
-            sizes = [(HEIGHT * t, WIDTH * t) for t in _PLANE_TAPS[: len(planes[:3])]]
-            self._taps = [np.empty((_BATCH, *size), kind) for size in sizes]
-            self._rows = [np.empty((t.shape[1], 0), kind) for t in self._taps]
-            self._whole = all(map(_is_whole, planes[:3]))
-            self._scale = [255.0 / _most(p, native.sample) for p in planes[:3]]
-        for channel, (taps, plane) in enumerate(zip(self._taps, planes, strict=False)):
-            (height, width), (tall, across) = plane.shape, taps.shape[1:]
-            if self._whole and plane.base is not None:  # numpy copies all to take rows of a part
-                plane = plane.base.reshape(-1, plane.strides[0] // plane.itemsize)
-            if self._rows[channel].shape[1] != plane.shape[1]:
-                self._rows[channel] = np.empty((tall, plane.shape[1]), plane.dtype)
-            rows = self._rows[channel]
-            plane.take(_places(height, tall), axis=0, out=rows, mode="clip")
-            rows.take(_places(width, across), axis=1, out=taps[self._held], mode="clip")
-        self._held += 1
+        held = self._held
+        for plane, picks, taps in zip(planes, self._picks, self._taps, strict=False):
+            plane.take(picks, out=taps[held], mode="clip")
+        self._held = held + 1
         if self._held == _BATCH:
             self._flush()
+
+    def _begin(self, lines: Lines) -> None:
+        self._flush()
+        self.attributes, self._length = lines.attributes, lines.planes[0].size
+        planes = lines.planes[:3]
+        self._picks = [
+            _sample_places(size, len(plane) // size[0], each)
+            for plane, size, each in zip(planes, lines.sizes, _PLANE_TAPS, strict=False)
+        ]
+        self._taps = [
+            np.empty((_BATCH, len(picks)), plane.dtype)
+            for plane, picks in zip(planes, self._picks, strict=True)
+        ]
+        self._most = [_most(p, self._sample) for p in planes]
+        self._held = 0
 
     def _flush(self) -> None:
         if not self._held:
             return
-        out = np.full((self._held, HEIGHT, WIDTH, 3), 128, np.uint8)
-        for channel, (taps, scale) in enumerate(zip(self._taps, self._scale, strict=True)):
-            each = taps.shape[1] // HEIGHT
-            total = _summed(taps[: self._held], each)
-            mean = total * np.float32(scale / (each * each)) + np.float32(0.5)
-            out[..., channel] = mean.clip(0, 255)
-        self._done.append(out)
+        out = np.full((self._held, HEIGHT * WIDTH, 3), 128, np.uint8)
+        for channel, (taps, most) in enumerate(zip(self._taps, self._most, strict=True)):
+            out[..., channel] = _averaged(taps[: self._held], most)
+        self._done.append(out.reshape(self._held, HEIGHT, WIDTH, 3))
         self._held = 0
 
     def all(self) -> np.ndarray:
@@ -255,38 +306,47 @@ class _Tiny:
         return np.concatenate(self._done or [np.zeros((0, HEIGHT, WIDTH, 3), np.uint8)])
 
 
-def _is_whole(plane_HW: np.ndarray) -> bool:
-    """Whether a plane's base is all of its samples and what lies between its rows, in one row."""
-    base = plane_HW.base
-    if not isinstance(base, np.ndarray) or base.ndim != 1 or base.dtype != plane_HW.dtype:
-        return False
-    starts = base.__array_interface__["data"][0] == plane_HW.__array_interface__["data"][0]
-    return starts and base.nbytes == plane_HW.shape[0] * plane_HW.strides[0]
+@lru_cache(maxsize=16)
+def _sample_places(size: tuple[int, int], line: int, each: int) -> np.ndarray:
+    """Where in a plane's lines, one after the other, the samples of tiny pixels lie.
+
+    First the first sample of every tiny pixel, then the second of every one: sums are then quick.
+    """
+    rows = _places(size[0], HEIGHT * each).reshape(HEIGHT, 1, each, 1)
+    columns = _places(size[1], WIDTH * each).reshape(1, WIDTH, 1, each)
+    return (rows * line + columns).transpose(2, 3, 0, 1).ravel()
 
 
-def _summed(taps_THW: np.ndarray, each: int) -> np.ndarray:
-    """Sums of each x each samples."""
-    rows = taps_THW[:, 0::each].astype(np.uint32 if taps_THW.dtype != np.uint8 else np.uint16)
-    for step in range(1, each):
-        rows += taps_THW[:, step::each]
-    cells = rows[..., 0::each].copy()
-    for step in range(1, each):
-        cells += rows[..., step::each]
-    return cells
+def _averaged(taps_TN: np.ndarray, most: float) -> np.ndarray:
+    """Means of each tiny pixel's samples as 8-bit codes, rounded."""
+    each = taps_TN.reshape(len(taps_TN), -1, HEIGHT * WIDTH)
+    count = each.shape[1]
+    if each.dtype == np.uint8:  # in whole numbers: the same, and sooner
+        total = each.sum(axis=1, dtype=np.uint16)
+        total += count // 2
+        total //= count
+        return total
+    total = each.sum(axis=1, dtype=np.uint32)
+    return (total * np.float32(255.0 / (most * count)) + np.float32(0.5)).clip(0, 255)
 
 
-def _picked(native: Native) -> tuple[np.ndarray, ...]:
+def _picked(lines: Lines) -> tuple[np.ndarray, ...]:
     """A thumbnail's samples as stored, a plane each: few of them are ever shown."""
-    height, width = native.planes[0].shape[:2]
+    height, width = lines.sizes[0]
     tall = max(2, round(THUMB_PX * height / width))
-    return tuple(
-        plane[_places(plane.shape[0], tall)][:, _places(plane.shape[1], THUMB_PX)]
-        for plane in native.planes[:3]
-    )
+    found = []
+    for plane, (rows, columns) in zip(lines.planes[:3], lines.sizes, strict=False):
+        some = plane.reshape(rows, -1).take(_places(rows, -(-tall * rows // height)), axis=0)
+        found.append(some.take(_places(columns, -(-THUMB_PX * columns // width)), axis=1))
+    return tuple(found)
 
 
 def _thumb(picked: tuple[np.ndarray, ...], info: ClipInfo) -> np.ndarray:
     """The samples as 8-bit Y, Cb, Cr."""
+    shape = picked[0].shape
+    picked = tuple(p[_places(p.shape[0], shape[0])][:, _places(p.shape[1], shape[1])] for p in picked)
+    if info.sample == "uint8" and info.channels[:3] == ("Y", "U", "V"):
+        return np.stack(picked, -1)
     scaled = [p.astype(np.float32) / _most(p, info.sample) for p in picked]
     if info.channels[:3] == ("G", "B", "R"):
         g, b, r = scaled
@@ -364,25 +424,31 @@ def _rgb_names(channels: tuple[str, ...]) -> list[str]:
 
 
 def _luma_rows(stored_HWC: np.ndarray) -> np.ndarray:
-    """A few rows of luma, enough to tell how sharp a picture is."""
+    """A copy of a few rows of luma, enough to tell how sharp a picture is."""
     plane = stored_HWC[..., min(1, stored_HWC.shape[2] - 1)] if stored_HWC.ndim == 3 else stored_HWC
     step = max(1, plane.shape[0] // _SHARP_ROWS)
-    rows = plane[step // 2 :: step]
-    if rows.dtype == np.uint8:
-        return rows.astype(np.int16)
-    rows = rows.astype(np.float32)
-    if not np.issubdtype(stored_HWC.dtype, np.integer):
+    return plane[step // 2 :: step].copy()
+
+
+def _for_sums(rows_THW: np.ndarray) -> np.ndarray:
+    """Rows as numbers to sum up: 8 bits exactly, light on a curve."""
+    if rows_THW.dtype == np.uint8:
+        return rows_THW.astype(np.int16)
+    rows = rows_THW.astype(np.float32)
+    if not np.issubdtype(rows_THW.dtype, np.integer):
         rows = np.nan_to_num(np.maximum(rows, 0.0), posinf=65504.0) ** (1 / 2.8) * 255.0
     return rows
 
 
-def _sharpness(rows_HW: np.ndarray) -> float:
-    """Finest detail over coarse detail along a few rows: falls when focus goes."""
-    if rows_HW.shape[1] < 16:
-        return 0.0
-    fine = rows_HW[:, 2:] + rows_HW[:, :-2] - 2 * rows_HW[:, 1:-1]
-    coarse = rows_HW[:, 8:] - rows_HW[:, :-8]
+def _sharpness(rows_THW: np.ndarray) -> np.ndarray:
+    """Finest detail over coarse detail along some pictures' rows: falls when focus goes."""
+    if rows_THW.shape[2] < 16:
+        return np.zeros(len(rows_THW), np.float32)
+    fine = rows_THW[:, :, 2:] + rows_THW[:, :, :-2] - 2 * rows_THW[:, :, 1:-1]
+    coarse = rows_THW[:, :, 8:] - rows_THW[:, :, :-8]
     kind = np.int32 if fine.dtype == np.int16 else np.float64
-    over = float(np.abs(coarse).sum(dtype=kind)) / coarse.size
-    detail = float(np.abs(fine).sum(dtype=kind)) / fine.size
-    return 0.0 if over < 1e-6 else detail / (over + detail)
+    over, detail = (
+        np.abs(d).sum((1, 2), dtype=kind) / (d.shape[1] * d.shape[2]) for d in (coarse, fine)
+    )
+    told = detail / np.maximum(over + detail, 1e-9)
+    return np.where(over < 1e-6, 0.0, told).astype(np.float32)
