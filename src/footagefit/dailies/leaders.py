@@ -25,7 +25,8 @@ _BURNT_OUT = 225.0
 _CHANGED = 9  # code values that a thing that comes or goes changes a pixel by
 _LEAST_STEP = 6  # code values that grain and breath do not move a burnt-out pixel by
 _LEAST_HIDDEN = 0.015  # of the picture, that a board must hide to be told
-_ALONE = 2.5  # a board comes and goes with so many times the change of the frames beside
+_ALONE = 2.5  # a board comes and goes with so many times the change of the frames it is held for
+_REST = 3  # so many of them
 _MOST_TRIED = 3  # places where one may have come or gone
 
 
@@ -126,14 +127,11 @@ def _hidden_boards(
     shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
     if not shots:
         return out
-    beside_T = np.pad(jump_T, 1)
-    beside_T = np.maximum(beside_T[:-2], beside_T[2:])
-    alone = np.flatnonzero((jump_T > cuts.LEAST_JUMP) & (jump_T > _ALONE * beside_T))
     reach = int(_LONGEST_SLATE_S * rate)
     for at, step in ((shots[-1], -1), (shots[0], 1)):  # the tail first: places before it stay
         _, first, last = out[at]
         low, high = (first + 2, first + reach) if step > 0 else (last - reach, last - 1)
-        near = alone[(alone >= max(low, first + 2)) & (alone <= min(high, last - 1))]
+        near = _may_come_or_go(jump_T, max(low, first + 2), min(high, last - 1), step)
         for border in near[np.argsort(-jump_T[near], kind="stable")][:_MOST_TRIED]:
             board, scene = slice(first, border), border
             if step < 0:
@@ -142,6 +140,28 @@ def _hidden_boards(
                 out[at : at + 1] = [(SHOT, first, int(border) - 1), (SHOT, int(border), last)]
                 break
     return out
+
+
+def _may_come_or_go(jump_T: np.ndarray, low: int, high: int, step: int) -> np.ndarray:
+    """Frames low..high that change most of those beside them, and far more than the board's side.
+
+    A board is held still: before a camera that moves, its coming is no more of a change than the
+    frames before it, but there the picture comes to rest.
+
+    Args:
+        jump_T: Change from the frame before.
+        low: The first of the frames.
+        high: The last.
+        step: 1 for a board at the head, which is before the frame; -1 for one at the tail.
+    """
+    found = []
+    for index in range(low, high + 1):
+        jump, near = jump_T[index], jump_T[index - 1 : index + 2]
+        board_T = jump_T[max(1, index - _REST) : index] if step > 0 else jump_T[index + 1 :][:_REST]
+        rest = float(np.median(board_T)) if len(board_T) else 0.0
+        if jump > cuts.LEAST_JUMP and jump >= near.max() and jump > _ALONE * rest:
+            found.append(index)
+    return np.array(found, int)
 
 
 def _slated(
