@@ -99,12 +99,7 @@ class MovieDecoder:
         position, total = 0, len(self._index)
         self._rough = rough
         try:
-            if self._container is None or self._frames is not None:
-                self.close()
-                self._open(threads)
-            else:
-                self._rewind(threads)
-            for frame in self._frames:
+            for frame in self._from_the_start(threads):
                 if wanted is not None:
                     stamp = frame.pts
                     if stamp is None or stamp < wanted[position]:
@@ -130,6 +125,14 @@ class MovieDecoder:
         if self._is_ahead(position) and self._read_to(position):
             return self._frame
         return self._jump_to(position)
+
+    def _from_the_start(self, threads: int) -> Any:
+        if self._container is None or self._frames is not None:
+            self.close()
+            self._open(threads)
+        else:
+            self._rewind(threads)
+        return self._frames
 
     def _open(self, threads: int) -> None:
         self._container, self._stream = open_movie(self._path)
