@@ -122,7 +122,7 @@ def test_sharpness_is_told_of_filtered_frames_and_held_between() -> None:
             told += [(index, filtered)] * (len(closer._told) - before)
     assert told[0] == (0, False)  # a clip's first frame, for want of another
     assert [filtered for _, filtered in told[1:]] == [True] * (len(told) - 1)
-    assert [index for index, _ in told] == [0, 7, 15, 23, 31, 39]
+    assert [index for index, _ in told] == [0, 11, 19, 27, 35]
     sharp = closer.sharp(40)
     assert len(sharp) == 40
-    assert np.flatnonzero(np.diff(sharp)).tolist() == [6, 14, 22, 30, 38]
+    assert np.flatnonzero(np.diff(sharp)).tolist() == [10, 18, 26, 34]

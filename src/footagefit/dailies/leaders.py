@@ -154,13 +154,18 @@ def _may_come_or_go(jump_T: np.ndarray, low: int, high: int, step: int) -> np.nd
         high: The last.
         step: 1 for a board at the head, which is before the frame; -1 for one at the tail.
     """
+    padded_T = np.pad(jump_T[1:], (_REST + 1, _REST), constant_values=np.inf)
+    sides_TN = np.lib.stride_tricks.sliding_window_view(padded_T, 2 * _REST + 1)[low : high + 1]
+    jumps_T, board_TN = jump_T[low : high + 1], sides_TN[:, :_REST]
+    if step < 0:
+        board_TN = sides_TN[:, _REST + 1 :]
+    beside_T = np.maximum(jump_T[low - 1 : high], np.append(jump_T, 0.0)[low + 1 : high + 2])
+    far = (jumps_T > cuts.LEAST_JUMP) & (jumps_T >= beside_T) & (jumps_T > _ALONE * board_TN.min(1))
     found = []
-    for index in range(low, high + 1):
-        jump, near = jump_T[index], jump_T[index - 1 : index + 2]
-        board_T = jump_T[max(1, index - _REST) : index] if step > 0 else jump_T[index + 1 :][:_REST]
-        rest = float(np.median(board_T)) if len(board_T) else 0.0
-        if jump > cuts.LEAST_JUMP and jump >= near.max() and jump > _ALONE * rest:
-            found.append(index)
+    for index in np.flatnonzero(far):  # few are left
+        rest_N = board_TN[index][np.isfinite(board_TN[index])]
+        if jumps_T[index] > _ALONE * np.median(rest_N):
+            found.append(low + int(index))
     return np.array(found, int)
 
 

@@ -25,7 +25,7 @@ Thumb = np.ndarray | tuple[np.ndarray, ...]
 _TAPS = 4  # samples across one cell of the tiny picture
 _PLANE_TAPS = (_TAPS, 2, 2)  # the same of each plane
 _BATCH = 16  # few enough to stay in the cache
-_SHARP_EVERY, _SHARP_ROWS = 6, 12
+_SHARP_EVERY, _SHARP_ROWS = 8, 12
 _SHARP_WAIT = 6  # frames more after which one that was not filtered will do
 _MOST_THUMBS = 64
 
