@@ -252,20 +252,19 @@ def _whole(
 def _thumbnails(medium: Medium, look: Look, info: ClipInfo) -> tuple[Thumbnail, ...]:
     from footagefit.dailies import looking, measures
 
-    index_of = {number: i for i, number in enumerate(look.numbers)}
     made = []
     for n, part in enumerate(medium.parts):
         if part.kind != SHOT:
             continue
-        inside = [i for number, i in index_of.items() if part.first <= number <= part.last]
-        run = look.small_THWC[inside[0] : inside[-1] + 1]
+        begin, end = np.searchsorted(look.numbers, (part.first, part.last + 1))
+        run = look.small_THWC[begin:end]
         middle = (part.first + part.last) // 2
         near = [f for f in look.thumbs if part.first <= f <= part.last]
         frame = min(near, key=lambda f: abs(f - middle)) if near else middle
         if near:
             picture = looking.shown(look.thumbs[frame], look, info)
         else:
-            tiny = look.small_THWC[index_of.get(frame, inside[len(inside) // 2])]
+            tiny = look.small_THWC[min(np.searchsorted(look.numbers, frame), end - 1)]
             picture = looking.shown(np.repeat(np.repeat(tiny, 4, 0), 4, 1), look, info)
         thirds = run[[len(run) // 4, len(run) // 2, (3 * len(run)) // 4], ..., 0]
         made.append(
