@@ -255,10 +255,15 @@ def _run_on(power: np.ndarray) -> np.ndarray:
 
 
 def _smooth(power: np.ndarray) -> np.ndarray:
-    """Neighbouring terms have about one power; a narrow blur of its log."""
+    """Neighbouring terms have about one power; a narrow blur of its log.
+
+    It goes on evenly below the lowest term, as spectra do, and straight beyond the highest.
+    """
     import cv2
 
-    return np.exp(cv2.GaussianBlur(np.log(power), (0, 0), 0.7, borderType=cv2.BORDER_REFLECT_101))
+    log = np.pad(np.log(power), ((3, 0), (3, 0)), mode="reflect")
+    log = np.pad(log, ((0, 3), (0, 3)), mode="reflect", reflect_type="odd")
+    return np.exp(cv2.GaussianBlur(log, (7, 7), 0.7)[3:-3, 3:-3])
 
 
 def _shared(white_NCu: np.ndarray) -> np.ndarray:
