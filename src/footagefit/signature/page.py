@@ -86,7 +86,8 @@ def _lens(name: str, lens: Lens, size: tuple[int, int]) -> Any:
         found = getattr(lens, key)
         row = _missing(title, lens.remarks) if found is None else _row(title, *told(found, size))
         rows.append(row)
-    return {"name": name, "medium": lens.medium, "frames": lens.frames, "rows": rows}
+    return {"name": name, "medium": lens.medium, "frames": lens.frames,
+            "closely": lens.closely, "rows": rows}  # fmt: skip
 
 
 Told = tuple[str, bytes | None]
@@ -245,7 +246,8 @@ _PAGE = """<main class="text">
 {% endif %}
 </div></div>{% endfor %}{% endmacro %}
 {% for lens in lenses %}<h2>Lens {{ lens.name }}</h2>
-<p class="faint">{{ lens.frames }} frames of {{ lens.medium }}</p>
+<p class="faint">{{ lens.frames }} frames of {{ lens.medium }}{% if 0 < lens.closely < lens.frames
+%}, {{ lens.closely }} of them for edges{% endif %}</p>
 {{ rows(lens.rows) }}{% endfor %}
 <h2>Grain</h2>{{ rows(whole) }}
 {% for setup in setups %}<h2>Set-up {{ setup.name }}</h2>
