@@ -87,6 +87,24 @@ def test_shots_that_err_together_widen_the_error():
     assert told.error_px > 1.5 * alone.error_px
 
 
+def test_few_edges_of_one_shot_are_not_taken_at_their_word():
+    """What six edges agree on by themselves may be how all six things are bent."""
+    rng = np.random.default_rng(4)
+    run, lens = np.linspace(0, 1, 60)[:, None], Distortion(k1=-0.05)
+    lines = []
+    for _ in range(60):
+        ends = rng.uniform(-0.85, 0.85, (2, 2)) * [1, 0.56]
+        line = ends[0] + run * (ends[1] - ends[0])
+        line += np.array([0.0, 1.0]) * 4e-4 * rng.normal() * np.sin(np.pi * run)
+        lines.append(np.stack(lens.distorted(*line.T), 1))
+    many = distortion.fit_lines(lines)
+    assert many is not None and many.error_px is not None
+    few = distortion.fit_lines(lines[:8])
+    assert few is None or (few.error_px or 0) > 2.5 * many.error_px
+    shots = distortion.fit_lines(lines, shots=[i // 10 for i in range(60)])
+    assert shots is not None and (shots.error_px or 0) < many.error_px
+
+
 def test_no_lines_no_answer():
     assert distortion.fit_lines([]) is None
     arcs = [np.stack([np.cos(t), np.sin(t)], 1) * r for r, t in

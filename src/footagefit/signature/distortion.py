@@ -110,8 +110,11 @@ def fit_lines(
     found, _, _ = _refined(even, share, start, (0, 1), noise)
     free = (0, 1, 2, 3) if centre else (0, 1)
     found, error, count = _refined(even, share, found, free, noise)
+    error *= float(np.sqrt(count / max(count - len(free), 1)))
     if len(np.unique(shot_L)) >= _LEAST_SHOTS:
         error = max(error, _apart(even, share, found, free, noise, shot_L))
+    else:
+        error *= _ALONE
     error_px = error * HD_HALF_PX
     if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
         return None
@@ -130,6 +133,7 @@ _OTHER = 0.04  # in k1
 _LEAST_AGREE = 3.5
 _LONG = 0.2  # of the half-diagonal: what is shorter bends by itself more than by the lens
 _LEAST_SHOTS = 4
+_ALONE = 2.0  # edges of few shots err together, by how much cannot be told from these
 _MOST_PARTS = 10  # that are left out in turn
 _ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
 _PRIOR = np.array([0.3, 0.06, 0.006, 0.006])  # how far from 0 parameters lie before a look

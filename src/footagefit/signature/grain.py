@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.signature import grain_uneven
+from footagefit.signature import grain_spectrum, grain_uneven
 from footagefit.signature.grain_patches import (
     BLOCK_PX,
     BODY,
@@ -22,7 +22,6 @@ from footagefit.signature.grain_patches import (
     LOW_TERMS,
     Patches,
     Soft,
-    cosines,
     halves,
 )
 from footagefit.signature.grain_uneven import Uneven
@@ -79,11 +78,9 @@ class Grain:
 
     def correlation(self, channel: int = 1, *, reach: int = 4) -> np.ndarray:
         """Spatial correlation (reach, reach) by steps down and across; 1 at no step."""
-        wave = cosines().astype(np.float64)
-        beside = np.stack(
-            [(wave[:, : BLOCK_PX - j] * wave[:, j:]).mean(1) for j in range(reach)]
-        )  # how much of a term's power pixels j steps apart share
-        made = beside @ np.array(self.spectrum[channel]) @ beside.T
+        field = grain_spectrum.of_field(np.array(self.spectrum[channel]))
+        wave = grain_spectrum.waves(reach)
+        made = wave @ field @ wave.T
         return made / made[0, 0]
 
     @property
@@ -142,17 +139,20 @@ def _still_power(seen: Patches) -> np.ndarray:
 def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
     """Grain whose blocks differ: the middle of those that are flat when seen soft, and its spread.
 
-    The record holds means of power, as for even grain; what lies between is `uneven`.
+    The record holds means of power, as for even grain; what lies between is `uneven`. What comes
+    back with the next frame is texture, or a codec's copy of it: differences of frames, which tell
+    that of even grain, are empty where a codec skips blocks.
     """
     found = grain_uneven.fit(soft)
     lift = grain_uneven.mean_over_middle(found)
+    moving = 1.0 - max(0.0, _temporal(seen) or 0.0)
     place = np.log2(np.maximum(soft.level_NC, 1e-6))
     curve, count = np.zeros((3, len(LEVELS))), np.zeros(len(LEVELS), int)
     for k, middle in enumerate(np.log2(LEVELS)):
         near = np.abs(place[:, 1] - middle) < 0.3
         if near.sum() >= LEAST_BLOCKS:
             squares = np.median(soft.terms_NCuv[near] ** 2, axis=0) / _CHI_MEDIAN
-            curve[:, k] = (squares * lift)[:, BODY].mean(1)
+            curve[:, k] = (squares * lift)[:, BODY].mean(1) * moving
             count[k] = near.sum()
     if (count > 0).sum() < 2 or curve[:, count > 0].min() <= 0:
         return None

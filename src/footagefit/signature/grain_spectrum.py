@@ -34,6 +34,14 @@ def window() -> np.ndarray:
     return seen / (POINTS - 1)
 
 
+def waves(reach: int) -> np.ndarray:
+    """How power at each frequency (reach,k) agrees with itself so many pixels on, by its share."""
+    turn = np.pi * np.arange(POINTS) / (POINTS - 1)
+    made = np.cos(np.arange(reach)[:, None] * turn)
+    made[:, [0, -1]] *= 0.5
+    return made / (POINTS - 1)
+
+
 @lru_cache(maxsize=1)
 def _between() -> np.ndarray:
     """Values at all frequencies from values at the terms' own (k,16), straight between them."""
