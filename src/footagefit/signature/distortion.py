@@ -91,7 +91,8 @@ def fit_lines(
 
     Args:
         lines: Points (N,2) along each edge, in lens coordinates.
-        shots: Which shot each is from: with four and more, what they disagree by is the error.
+        shots: Which shot each is from: with four and more, what they disagree by is the error; of
+            fewer, twice what edges say. None of a chart, whose edges are straight.
         squeeze: Of the frames the lines come from.
         centre: Whether to look for the centre too, where the lines allow it.
     """
@@ -113,7 +114,7 @@ def fit_lines(
     error *= float(np.sqrt(count / max(count - len(free), 1)))
     if len(np.unique(shot_L)) >= _LEAST_SHOTS:
         error = max(error, _apart(even, share, found, free, noise, shot_L))
-    else:
+    elif shots is not None:
         error *= _ALONE
     error_px = error * HD_HALF_PX
     if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
