@@ -100,7 +100,7 @@ def test_few_edges_of_one_shot_are_not_taken_at_their_word():
         lines.append(np.stack(lens.distorted(*line.T), 1))
     chart, one = distortion.fit_lines(lines), distortion.fit_lines(lines, shots=[0] * 60)
     assert chart is not None and one is not None and chart.error_px and one.error_px
-    assert one.error_px == pytest.approx(2 * chart.error_px, abs=2e-3)  # a chart is straight
+    assert 2 < one.error_px / chart.error_px < 2.5  # a chart is straight
     few = distortion.fit_lines(lines[:8], shots=[0] * 8)
     assert few is None or (few.error_px or 0) > 1.3 * one.error_px
 

@@ -111,11 +111,10 @@ def fit_lines(
     found, _, _ = _refined(even, share, start, (0, 1), noise)
     free = (0, 1, 2, 3) if centre else (0, 1)
     found, error, count = _refined(even, share, found, free, noise)
-    error *= float(np.sqrt(count / max(count - len(free), 1)))
     if len(np.unique(shot_L)) >= _LEAST_SHOTS:
         error = max(error, _apart(even, share, found, free, noise, shot_L))
     elif shots is not None:
-        error *= _ALONE
+        error *= _ALONE * float(np.sqrt(count / max(count - len(free), 1)))
     error_px = error * HD_HALF_PX
     if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
         return None
