@@ -139,20 +139,17 @@ def _still_power(seen: Patches) -> np.ndarray:
 def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
     """Grain whose blocks differ: the middle of those that are flat when seen soft, and its spread.
 
-    The record holds means of power, as for even grain; what lies between is `uneven`. What comes
-    back with the next frame is texture, or a codec's copy of it: differences of frames, which tell
-    that of even grain, are empty where a codec skips blocks.
+    The record holds means of power, as for even grain; what lies between is `uneven`.
     """
     found = grain_uneven.fit(soft)
     lift = grain_uneven.mean_over_middle(found)
-    moving = 1.0 - max(0.0, _temporal(seen) or 0.0)
     place = np.log2(np.maximum(soft.level_NC, 1e-6))
     curve, count = np.zeros((3, len(LEVELS))), np.zeros(len(LEVELS), int)
     for k, middle in enumerate(np.log2(LEVELS)):
         near = np.abs(place[:, 1] - middle) < 0.3
         if near.sum() >= LEAST_BLOCKS:
             squares = np.median(soft.terms_NCuv[near] ** 2, axis=0) / _CHI_MEDIAN
-            curve[:, k] = (squares * lift)[:, BODY].mean(1) * moving
+            curve[:, k] = (squares * lift)[:, BODY].mean(1)
             count[k] = near.sum()
     if (count > 0).sum() < 2 or curve[:, count > 0].min() <= 0:
         return None
