@@ -26,12 +26,13 @@ def test_white_stays_white_and_no_power_is_lost():
 
 def test_what_leaks_into_fine_terms_is_not_in_the_field():
     turn = np.pi * np.arange(POINTS) / (POINTS - 1)
-    true = np.exp(-((1.6 * turn) ** 2))
+    true = np.exp(-((1.2 * turn) ** 2))
     seen = window() @ np.outer(true, true) @ window().T
     made = of_field(seen)
-    assert window() @ made @ window().T == pytest.approx(seen, rel=0.02)
+    strong = seen > 1e-3 * seen.max()
+    assert (window() @ made @ window().T)[strong] == pytest.approx(seen[strong], rel=0.01)
     high = POINTS * 3 // 4
-    assert true[high] == pytest.approx(made[high, 0] / made[0, 0], rel=0.3)
+    assert made[high, 0] / made[0, 0] == pytest.approx(true[high], rel=0.05)
     assert seen[12, 0] / seen[0, 0] > 2 * true[high]  # what it would have been taken for
 
 
