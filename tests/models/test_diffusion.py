@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import types
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from footagefit.errors import FootagefitWarning, MissingPart, UnknownName, WrongValue
 from footagefit.models import diffusion_bases as bases
 from footagefit.models.diffusion import CACHED, DiffusionModel
+from footagefit.models.nets.codes import codes_of
 from footagefit.records import Given, Pair
 from footagefit.tasks.draws import generator
 from tiny_bases import FAMILIES, WIDE, tiny_base
 
 SIZE = (32, 64)
-TOWERS = ("sd15", "sd2-inpaint", "sdxl", "flux")
+TOWERS = ("sd15", "sd2", "sd2-inpaint", "sdxl", "sd3", "flux")
 # A prompt of zeros asks nothing; of SD3's last block only the picture's side is used.
-IDLE = {"sd3": ("conditions.ask.weight", "transformer_blocks.1.attn.add_q_proj")}
+ASK = "conditions.ask.weight"
+IDLE = {"flux-fill": (ASK,), "sd3": ("transformer_blocks.1.attn.add_q_proj",)}
+
+
+class Seen(NamedTuple):
+    """What inpainting kin are told: latents of what the mask leaves, and the mask's pixels."""
+
+    latents: torch.Tensor
+    mask: torch.Tensor
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +101,9 @@ def test_untrained_it_returns_the_plate_to_the_bit(base, family):
             assert torch.equal(model.predict(given), given.plate)
 
 
-def plain_velocity(folder: Path, model: DiffusionModel, z: torch.Tensor, s: float) -> torch.Tensor:
+def plain_velocity(
+    folder: Path, model: DiffusionModel, z: torch.Tensor, s: float, seen: Seen
+) -> torch.Tensor:
     """The base's own, called as diffusers' pipelines call it."""
     found = bases.find(str(folder))
     net = bases.loaded(found, found.part, dtype=torch.float32)
@@ -97,42 +112,71 @@ def plain_velocity(folder: Path, model: DiffusionModel, z: torch.Tensor, s: floa
         time = torch.tensor([1000.0 * s])
         return net(z, tokens, pooled, time, return_dict=False)[0]
     if found.kind == "FluxTransformer2DModel":
-        from diffusers import FluxPipeline
-
-        rows, columns = z.shape[-2:]
-        packed = FluxPipeline._pack_latents(z, 1, 4, rows, columns)
-        ids = FluxPipeline._prepare_latent_image_ids(1, rows // 2, columns // 2, "cpu", z.dtype)
-        out = net(packed, tokens, pooled, torch.tensor([s]), ids, torch.zeros(tokens.shape[1], 3),
-                  return_dict=False)[0]  # fmt: skip
-        return FluxPipeline._unpack_latents(out, rows * 8, columns * 8, 8)
-    seen = z / ((1 - s) ** 2 + s**2) ** 0.5
+        return plain_flux(net, tokens, pooled, z, s, seen)
+    noised = z / ((1 - s) ** 2 + s**2) ** 0.5
+    x = noised
     if found.folder.name == "sd2-inpaint":
-        seen = torch.cat([seen, torch.zeros_like(z[:, :1]), 0.5 * torch.ones_like(z)], 1)
-    added = {"text_embeds": pooled, "time_ids": torch.tensor([[16.0 * 8, 128.0, 0, 0, 128, 128]])}
+        shrunk = torch.nn.functional.interpolate(seen.mask, z.shape[-2:])
+        x = torch.cat([noised, shrunk, seen.latents], 1)
+    height, width = (8 * n for n in z.shape[-2:])
+    ids = torch.tensor([[height, width, 0.0, 0.0, height, width]])
     time = model.denoiser._time(torch.tensor([s]))
     kept = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000).double() ** 2, 0)
     there = ((1 - kept) / kept).sqrt()[int(time)]
     assert float(there) == pytest.approx(s / (1 - s), rel=0.01)
-    noise = net(seen, time, tokens, added_cond_kwargs=added, return_dict=False)[0]
-    return noise - (z - s * noise) / (1 - s)
+    out = net(x, time, tokens, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids},
+              return_dict=False)[0]  # fmt: skip
+    if found.folder.name == "sd2":  # v, as Salimans and Ho (2022) have it
+        keep, share = ((1 - s) / ((1 - s) ** 2 + s**2) ** 0.5, s / ((1 - s) ** 2 + s**2) ** 0.5)
+        return (keep * out + share * noised) - (keep * noised - share * out)
+    return out - (z - s * out) / (1 - s)
+
+
+def plain_flux(net, tokens, pooled, z: torch.Tensor, s: float, seen: Seen) -> torch.Tensor:
+    from diffusers import FluxFillPipeline, FluxPipeline
+
+    rows, columns = z.shape[-2:]
+    packed = FluxPipeline._pack_latents(z, 1, 4, rows, columns)
+    filled = net.config.in_channels > packed.shape[2]
+    if filled:
+        own = types.SimpleNamespace(
+            vae_scale_factor=8, _pack_latents=FluxFillPipeline._pack_latents,
+            vae=types.SimpleNamespace(config=types.SimpleNamespace(shift_factor=0.0,
+                                                                   scaling_factor=1.0)),
+        )  # fmt: skip
+        beside = FluxFillPipeline.prepare_mask_latents(
+            own, seen.mask, seen.latents, 1, 4, 1, 8 * rows, 8 * columns, z.dtype, "cpu", None
+        )
+        packed = torch.cat([packed, beside[1], beside[0]], 2)
+    ids = FluxPipeline._prepare_latent_image_ids(1, rows // 2, columns // 2, "cpu", z.dtype)
+    out = net(
+        packed, tokens, pooled, torch.tensor([s]), ids, torch.zeros(tokens.shape[1], 3),
+        guidance=torch.ones(1) if filled else None, return_dict=False,
+    )[0]  # fmt: skip
+    return FluxPipeline._unpack_latents(out, rows * 8, columns * 8, 8)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_begins_at_zero_leaves_the_bases_first_output(base, family):
     model = a_model(base(family), objective="flow")
-    denoiser = model.denoiser
+    denoiser, factor = model.denoiser, model.autoencoder.factor
     rng = generator(1)
-    z = torch.randn(1, 4, 16, 16, generator=rng)
-    beside = torch.cat([torch.zeros(1, 1, 16, 16), 0.5 * torch.ones(1, 4, 16, 16)], 1)
-    x = torch.cat([z, beside[:, : denoiser.own],
-                   torch.randn(1, denoiser.extra, 16, 16, generator=rng)], 1)  # fmt: skip
+    z = torch.randn(1, 4, 12, 16, generator=rng)  # SDXL is told rows before columns
+    hole = torch.zeros(1, 1, 12, 16)
+    hole[..., 3:8, 5:9] = 1.0
+    hole = hole.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    if family == "flux-fill":
+        hole[..., 30:45, 21:51] = 1.0  # which is told pixel by pixel
+    seen = Seen(torch.randn(1, 4, 12, 16, generator=rng), hole)
+    beside = denoiser.beside(seen.latents, torch.nn.functional.pixel_unshuffle(hole, factor))
+    x = torch.cat([z, beside, torch.randn(1, denoiser.extra, 12, 16, generator=rng)], 1)
     given = a_given()
     with torch.no_grad():
         told, hint = model.conditions(
             denoiser.tokens, torch.randn(1, 2, 4, 8, 8), torch.ones(1, 1, 1), given.vector
         )
         made = denoiser(x, torch.tensor([0.4]), told, hint)
-        wanted = plain_velocity(base(family), model, z, 0.4)
+        wanted = plain_velocity(base(family), model, z, 0.4, seen)
     assert float(wanted.std()) > 0.01
     assert torch.allclose(made, wanted, atol=1e-4)
 
@@ -298,7 +342,7 @@ def holed(references: int = 1, noise: int = 2) -> Given:
     return given._replace(mask=mask)
 
 
-@pytest.mark.parametrize("family", ["sd2-inpaint", "sd3", "flux"])
+@pytest.mark.parametrize("family", ["sd2-inpaint", "sd3", "flux", "flux-fill"])
 def test_pixels_are_made_in_holes_alone_and_follow_the_noise(base, family):
     model = a_model(base(family), guide_channels=6, steps=2)
     assert model.makes == "pixels"
@@ -315,6 +359,49 @@ def test_pixels_are_made_in_holes_alone_and_follow_the_noise(base, family):
     loss = total(model.train(), Pair(given, given.plate, {}, torch.ones_like(given.mask)))
     loss.backward()
     assert bool(torch.isfinite(loss.detach()))
+
+
+def test_an_inpainting_base_sees_grey_under_the_mask_as_it_was_taught(base):
+    model = a_model(base("sd2-inpaint"), guide_channels=6)
+    given = holed()
+    small = model.small(given)
+    known = model.encode_given(small)
+    codes = codes_of(small.plate) * (small.mask < 0.5)  # as diffusers' inpainting pipelines do
+    net = model.autoencoder.net
+    with torch.no_grad():
+        wanted = net.encode(codes[:1]).latent_dist.mode() * net.config.scaling_factor
+    assert set(small.mask.unique().tolist()) == {0.0, 1.0}
+    assert torch.allclose(known["plate"][:1], wanted, atol=1e-5)
+    assert torch.equal(model.denoiser.beside(known["plate"], known["mask"])[:, 1:], known["plate"])
+
+
+def test_what_the_config_says_of_times_noise_and_losses_is_what_is_taught(base):
+    folder, pair = base("sd15"), a_pair(2)
+    plain = a_model(folder, latent_weight=1.0)
+    torch.nn.init.normal_(plain.denoiser.net.conv_out.weight, std=0.1)
+    said = {"times": (0.1, 0.9), "bridge_noise": 0.3, "latent_weight": 5.0}
+    other = a_model(folder, **said)
+    other.load_state_dict(plain.state_dict())
+    assert (other.way.times, other.way.noise) == ((0.1, 0.9), 0.3)
+    with torch.no_grad():
+        first = float(total(plain, pair))
+        assert float(total(other, pair)) != pytest.approx(5.0 * first, rel=1e-3)
+        other.way = plain.way
+        assert float(total(other, pair)) == pytest.approx(5.0 * first, rel=1e-5)
+    said = {"flow_mean": 0.5, "flow_spread": 2.0, "flow_shift": 3.0, "steps": 7}
+    way = a_model(folder, objective="flow", **said).way
+    assert (way.mean, way.spread, way.shift, way.steps) == (0.5, 2.0, 3.0, 7)
+
+
+@pytest.mark.parametrize(("often", "heard"), [(0.0, True), (1.0, False)])
+def test_references_are_left_out_as_often_as_is_said(base, often, heard):
+    model = a_model(base("sd15"), drop_reference=often).train()
+    for layer in (model.conditions.tell, model.denoiser.net.conv_out):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    pair = a_pair(2)
+    other = pair._replace(given=pair.given._replace(reference=1.0 - pair.given.reference))
+    with torch.no_grad():
+        assert (float(total(model, pair)) != float(total(model, other))) == heard
 
 
 def test_tiles_come_near_to_the_whole(base):
@@ -361,14 +448,27 @@ def test_the_empty_prompt_is_said_once_and_kept(base, family, monkeypatch):
         tower = CLIPTextModel.from_pretrained(str(folder / "text_encoder"))
         with torch.no_grad():
             assert torch.allclose(tower(ids)[0], denoiser.tokens, atol=1e-5)
+    summed = family in ("sdxl", "sd3", "flux")
+    assert summed == (denoiser.pooled is not None)
     monkeypatch.setattr(type(denoiser), "said", None)
+    again = a_model(folder).denoiser
+    assert torch.equal(again.tokens, denoiser.tokens)
+    kept = next((Path(os.environ[bases.CACHE]) / "prompts").glob(f"{first.found.hash[:32]}*"))
+    held = load_file(kept)
+    assert torch.equal(held["tokens"], denoiser.tokens)
+    if summed:
+        assert torch.equal(again.pooled, denoiser.pooled)
+        assert torch.equal(held["pooled"], denoiser.pooled)
+        assert float(denoiser.pooled.abs().mean()) > 0.0
+    monkeypatch.undo()
+    kept.unlink()
     assert torch.equal(a_model(folder).denoiser.tokens, denoiser.tokens)
 
 
 def test_without_towers_zeros_are_used_and_said(base, tmp_path, monkeypatch):
     monkeypatch.setenv(bases.CACHE, str(tmp_path))
     with pytest.warns(FootagefitWarning, match="no text towers there"):
-        model = DiffusionModel(base=str(base("sd3")), vector_size=4, side_px=32)
+        model = DiffusionModel(base=str(base("flux-fill")), vector_size=4, side_px=32)
     assert float(model.denoiser.tokens.abs().max()) == 0.0
 
 

@@ -21,10 +21,7 @@ from footagefit.training.lightning import check_machine
 from footagefit.training.run import Plan, execute, finish, module_of
 from footagefit.training.settings import Settings
 from tiny_bases import tiny_base
-from training.conftest import a_plan, sides
-
-SMALL = {"side_px": 32, "rank": 4, "lpips_weight": 0.0}
-
+from training.conftest import a_plan, diffused, sides
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
@@ -32,12 +29,6 @@ def base(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(bases.CACHE, str(root / "cache"))
         yield tiny_base(root / "sdxl", "sdxl", towers=True)
-
-
-def diffused(base, **changed) -> Plan:
-    plan = a_plan(**{"max_steps": 4, "save_every": 2, "review_every": 2, "rate": 0.01, **changed})
-    model = Part("diffusion", {"base": str(base), **SMALL})
-    return replace(plan, recipe=replace(plan.recipe, model=model))
 
 
 def last(folder) -> dict[str, torch.Tensor]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from footagefit.training.fine_tune import FineTune
     from footagefit.training.run import Plan
 
-VERSION = 1
+VERSION = 2
 _VECTOR = "vector"
 _SAY_S = 15.0
 
@@ -67,8 +67,9 @@ def kept_for(plan: Plan, folder: Path, source: Source, task: Task, module: FineT
             f"model {plan.recipe.model.name} keeps no latents",
             hint="Say trainer.variants=0, or model=diffusion",
         )
-    if on_gpu(plan.settings):
-        module.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
+    if on_gpu(plan.settings):  # the base itself may be more than one device can hold
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        module.model.autoencoder.to(device)
     return filled(
         folder.parent.parent / "cache" / "latents",
         Examples(source, task, seed=plan.settings.seed),
@@ -106,7 +107,7 @@ def filled(
     key = _hash({"drawn": dict(drawn or {}), "variants": variants, "how": how})
     listing = folder / f"{key[:32]}.jsonl"
     known = _listed(listing) if trust else {}
-    device = next(model.conditions.parameters()).device
+    device = next(model.autoencoder.parameters()).device
     folder.mkdir(parents=True, exist_ok=True)
     paths, encoded, said = [], 0, time.monotonic()
     with listing.open("a" if trust else "w", encoding="utf-8") as lines:

@@ -161,8 +161,8 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         from footagefit.training.callbacks import Budget, Checkpoints, Review
         from footagefit.training.latents import kept_for
         from footagefit.training.mirrors import trackers
-        from footagefit.training.preflight import preflight
-        from footagefit.training.standing import best_of, shot_rows, stand
+        from footagefit.training.preflight import Preflight, preflight
+        from footagefit.training.standing import best_of, remembered, shot_rows, stand
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -185,15 +185,20 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             views=sides.views,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
-        trainer = trainer_of(settings, module.total_steps, [budget, review, checkpoints])
+        parted = [Preflight(pairs, settings)] if settings.strategy == "fsdp" else []
+        calls = [*parted, budget, review, checkpoints]
+        trainer = trainer_of(settings, module.total_steps, calls)
         device = trainer.strategy.root_device
-        preflight(module, pairs, settings, device=device)
+        if not parted:
+            preflight(module, pairs, settings, device=device)
         _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
         numbers = {
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
-            fit = best_of(plan, folder, task, device=device)
+            fit = remembered(pairs, review.made) if review.made else best_of(
+                plan, folder, task, device=device
+            )
             stand(plan, folder, fit=fit, pairs=pairs, view=sides.view)
             _told(made, folder, numbers, rows=shot_rows(fit, sides, pairs))
         for tracker in made:

@@ -50,6 +50,12 @@ def best_of(plan: Plan, folder: Path, task: Task, *, device: torch.device) -> Wa
     return _on(fit, device)
 
 
+def remembered(pairs: Sequence[Pair], made: Sequence[Tensor]) -> Way:
+    """Predictions that every device had a share in, told again."""
+    known = {id(pair): picture for pair, picture in zip(pairs, made, strict=True)}
+    return lambda pair: known[id(pair)]
+
+
 def stand(plan: Plan, folder: Path, *, fit: Way, pairs: Sequence[Pair], view: View) -> Table:
     """Every way on the held-out examples, kept in the run's folder with a picture.
 
