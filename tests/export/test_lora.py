@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import pytest
@@ -32,7 +33,8 @@ def model(request, tmp_path, monkeypatch) -> DiffusionModel:
 
 
 def base_net(model: DiffusionModel):
-    return bases.loaded(model.found, model.found.part, dtype=torch.float32)
+    """Of its own: what is fused into it stays in it."""
+    return copy.deepcopy(bases.loaded(model.found, model.found.part, dtype=torch.float32))
 
 
 def wanted_of(model: DiffusionModel) -> dict[str, torch.Tensor]:

@@ -277,7 +277,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
     from footagefit.training.likeness import give_likeness
     from footagefit.training.memory import recompute
 
-    settings = plan.settings
+    settings, precision = plan.settings, precision_of(plan.settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         model = plan.recipe.build_model(task.spec)
@@ -296,8 +296,9 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         ema_decay=settings.ema_decay,
         keep_batch=folder,
         compile_model=settings.compile_model,
-        bf16=precision_of(settings) == "bf16",
+        bf16=precision == "bf16",
         eight_bit=settings.eight_bit,
+        fused=precision != "16",
     )
 
 

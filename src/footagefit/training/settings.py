@@ -28,7 +28,7 @@ class Settings:
         rate: Peak learning rate.
         warmup_steps: Steps to get there.
         weight_decay: Of AdamW.
-        eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes and a GPU.
+        eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes; not with fsdp.
         clip: Longest gradient, by norm.
         ema_decay: Of the averaged weights that are judged and shipped.
         precision: 32, bf16, 16, or auto: bf16 where the device has it.
@@ -92,6 +92,11 @@ class Settings:
             raise UsageError(
                 "trainer.strategy=fsdp parts a model over several devices, in 32 bit or bf16",
                 hint="Say trainer.devices=<2 or more> and trainer.precision=bf16",
+            )
+        if self.strategy == "fsdp" and self.eight_bit:
+            raise UsageError(
+                "trainer.eight_bit steps whole weights, and trainer.strategy=fsdp parts them",
+                hint="Say one of them: parted, AdamW's own numbers are shared out already",
             )
         if self.variants < 0 or (self.variants == 0 and (self.cache_only or self.trust_cache)):
             raise UsageError(
