@@ -20,6 +20,7 @@ from footagefit.training.settings import Settings
 from tiny_bases import tiny_base
 from training.conftest import a_plan, diffused, sides
 
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     root = tmp_path_factory.mktemp("base")
@@ -183,5 +184,3 @@ def test_likeness_is_handed_down_or_said_to_be_missing(base, monkeypatch):
     with pytest.warns(FootagefitWarning, match="goes without LPIPS"):
         likeness.give_likeness(model)
     assert model.likeness is None
-
-

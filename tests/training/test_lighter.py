@@ -54,8 +54,8 @@ def plain(base, tmp_path_factory):
 
 
 def test_fused_nets_learn_the_same_and_keep_their_names(base, plain, tmp_path, monkeypatch):
-    """Traced and differentiated as with torch.compile; machine code is the compiler's own matter."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    """Traced as with torch.compile; machine code is the compiler's own matter, and takes minutes."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     folder = tmp_path / "runs" / "run"
     state = ran(diffused(base, compile_model=True, **SHORT), folder)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0

@@ -193,9 +193,7 @@ class Review(Callback):
             shipped = whole(weights)
             if trainer.is_global_zero:
                 self._show(trainer.global_step, values, strips)
-                self._keep_best(
-                    trainer.global_step, shipped, values, about=pl_module.model.about()
-                )
+                self._keep_best(trainer.global_step, shipped, values, about=pl_module.model.about())
         stale = bool(self.patience) and self.stale >= self.patience
         if trainer.strategy.reduce_boolean_decision(stale, all=False):
             trainer.should_stop = True

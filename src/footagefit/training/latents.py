@@ -27,6 +27,7 @@ from torch.utils.data import Dataset
 from footagefit.errors import DiskFull, UsageError
 from footagefit.models.diffusion import CACHED, DiffusionModel
 from footagefit.records import Given, Pair
+from footagefit.training.buckets import examples_of
 from footagefit.training.examples import Examples, Source
 
 if TYPE_CHECKING:
@@ -67,19 +68,21 @@ def kept_for(plan: Plan, folder: Path, source: Source, task: Task, module: FineT
             f"model {plan.recipe.model.name} keeps no latents",
             hint="Say trainer.variants=0, or model=diffusion",
         )
-    if on_gpu(plan.settings):  # the base itself may be more than one device can hold
+    settings = plan.settings
+    if on_gpu(settings):  # the base itself may be more than one device can hold
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         module.model.autoencoder.to(device)
     return filled(
         folder.parent.parent / "cache" / "latents",
-        Examples(source, task, seed=plan.settings.seed),
+        examples_of(source, plan.recipe, settings, task=task),
         module.model,
-        variants=plan.settings.variants,
-        trust=plan.settings.trust_cache,
+        variants=settings.variants,
+        trust=settings.trust_cache,
         drawn={
             "task": plan.plain()["task"],
             "lineage": dict(plan.lineage),
-            "seed": plan.settings.seed,
+            "seed": settings.seed,
+            **({"group": settings.batch_size} if settings.buckets else {}),
         },
     )
 

@@ -17,6 +17,7 @@ from footagefit.training.settings import Precision, Settings
 
 _EIGHT_BITS_FROM = 4096  # numbers that a weight has at least for bitsandbytes to keep 8 bits each
 
+
 def trainer_of(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
     """The trainer of a run; it neither logs nor saves: our callbacks do."""
     import pytorch_lightning as pl

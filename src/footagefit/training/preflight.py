@@ -26,7 +26,7 @@ class Preflight(Callback):
     """The same where weights are parted, which they are when a run begins; all ranks take part.
 
     Args:
-        pairs: Held-out examples.
+        pairs: Examples, of which the largest is taken.
         settings: The run's.
     """
 

@@ -158,6 +158,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         quiet()
         import torch
 
+        from footagefit.training.buckets import Bucketed, examples_of
         from footagefit.training.callbacks import Budget, Checkpoints, Review
         from footagefit.training.latents import kept_for
         from footagefit.training.mirrors import trackers
@@ -172,7 +173,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             sides = replace(sides, kept=kept_for(plan, folder, sides.train, task, module))
         if settings.cache_only:
             return {}
-        pairs, shots = _judged_on(sides, task, settings)
+        pairs, shots = _judged_on(sides, plan.recipe, task, settings)
         checkpoints = Checkpoints(folder / "checkpoints", every=settings.save_every)
         made = _trackers(folder, plan, trackers)
         review = Review(
@@ -185,19 +186,23 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             views=sides.views,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
-        parted = [Preflight(pairs, settings)] if settings.strategy == "fsdp" else []
+        examples = sides.kept or examples_of(sides.train, plan.recipe, settings, task=task)
+        held = [*pairs, examples.largest()] if isinstance(examples, Bucketed) else pairs
+        parted = [Preflight(held, settings)] if settings.strategy == "fsdp" else []
         calls = [*parted, budget, review, checkpoints]
         trainer = trainer_of(settings, module.total_steps, calls)
         device = trainer.strategy.root_device
         if not parted:
-            preflight(module, pairs, settings, device=device)
-        _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
+            preflight(module, held, settings, device=device)
+        _fit(trainer, module, _batches(examples, settings, checkpoints, trainer), checkpoints)
         numbers = {
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
-            fit = remembered(pairs, review.made) if review.made else best_of(
-                plan, folder, task, device=device
+            fit = (
+                remembered(pairs, review.made)
+                if review.made
+                else best_of(plan, folder, task, device=device)
             )
             stand(plan, folder, fit=fit, pairs=pairs, view=sides.view)
             _told(made, folder, numbers, rows=shot_rows(fit, sides, pairs))
@@ -324,15 +329,17 @@ def _length(settings: Settings, folder: Path) -> int:
     return settings.max_steps or ENDLESS_STEPS
 
 
-def _judged_on(sides: Sides, task: Task, settings: Settings) -> tuple[list[Pair], dict[str, Pair]]:
+def _judged_on(
+    sides: Sides, recipe: Recipe, task: Task, settings: Settings
+) -> tuple[list[Pair], dict[str, Pair]]:
     """Held-out examples, the same at every look and in every run of a seed."""
     from footagefit.tasks.draws import generator
-    from footagefit.training.examples import Examples
+    from footagefit.training.buckets import examples_of
 
-    held_out = Examples(sides.held_out, task, seed=settings.seed, stream=1)
+    held_out = examples_of(sides.held_out, recipe, settings, task=task, stream=1)
     pairs = [held_out[index] for index in range(settings.val_windows)]
     shots = {
-        name: task.pair(window, generator(settings.seed, number, 2))
+        name: held_out.pair(window, generator(settings.seed, number, 2))
         for number, (name, window) in enumerate(sorted(sides.review.items()))
     }
     if not shots:
@@ -340,10 +347,9 @@ def _judged_on(sides: Sides, task: Task, settings: Settings) -> tuple[list[Pair]
     return pairs, shots
 
 
-def _batches(sides: Sides, task: Task, settings: Settings, checkpoints: Any, trainer: Any) -> Any:
-    from footagefit.training.examples import ENDLESS_STEPS, Batches, Examples, loader
+def _batches(examples: Any, settings: Settings, checkpoints: Any, trainer: Any) -> Any:
+    from footagefit.training.examples import ENDLESS_STEPS, Batches, loader
 
-    examples = sides.kept or Examples(sides.train, task, seed=settings.seed)
     batches = Batches(
         steps=settings.max_steps or ENDLESS_STEPS,
         batch_size=settings.batch_size,

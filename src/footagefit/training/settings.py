@@ -45,6 +45,8 @@ class Settings:
         patience: Reviews without a gain after which a run stops early; 0 never.
         val_windows: Held-out frames that are judged.
         long_side_px: Long side of the frames in the cache.
+        buckets: Let pictures keep their frames' shape, with as many pixels as `task.size`; those of
+            a step have one.
         seed: Of every draw.
         variants: Examples that a run draws from over and over, their latents kept on disk; 0 draws
             each anew and keeps none. Of models that work in latents.
@@ -77,6 +79,7 @@ class Settings:
     patience: int = 0
     val_windows: int = 24
     long_side_px: int = 384
+    buckets: bool = False
     seed: int = 0
     variants: int = 0
     cache_only: bool = False
@@ -108,6 +111,11 @@ class Settings:
                 "several devices read a cache of latents, and one fills it",
                 hint="Fill it with trainer.devices=1 trainer.cache_only=true, then say "
                 "trainer.trust_cache=true",
+            )
+        if self.buckets and self.variants % max(1, self.batch_size):
+            raise UsageError(
+                "with trainer.buckets whole steps are kept, and trainer.variants holds a part of one",
+                hint=f"Say trainer.variants={-(-self.variants // self.batch_size) * self.batch_size}",
             )
         parts = self.ranks * self.accumulate
         if self.batch_size < 1 or self.batch_size % parts:
