@@ -54,7 +54,7 @@ def plain(base, tmp_path_factory):
 
 
 def test_fused_nets_learn_the_same_and_keep_their_names(base, plain, tmp_path, monkeypatch):
-    """Traced as with torch.compile; machine code is the compiler's own matter, and takes minutes."""
+    """Traced as with torch.compile; what compilers make of it takes minutes."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     folder = tmp_path / "runs" / "run"
     state = ran(diffused(base, compile_model=True, **SHORT), folder)

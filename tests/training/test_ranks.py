@@ -16,7 +16,6 @@ from footagefit.training.run import execute
 from tiny_bases import tiny_base
 from training.conftest import a_plan, diffused, sides
 
-
 # Of each kind of blocks one; SDXL is held in half precision, and its blocks are worked out again.
 BASES = {"sdxl": {"dtype": "bf16"}, "flux": {}}
 # A block and the next one, which is fetched meanwhile; a UNet's way up has blocks of blocks.

@@ -1,7 +1,7 @@
 """One rank of runs on the tiny show, one after another; started by torchrun in `test_ranks.py`.
 
-Each word is a run's folder; `folder@10` stops that run at step 10. What a parted run gathered of its
-weights is left in its folder, in `gathered.json`.
+Each word is a run's folder; `folder@10` stops that run at step 10. What a parted run gathered of
+its weights is left in its folder, in `gathered.json`.
 """
 
 import json

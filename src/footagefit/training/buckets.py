@@ -3,8 +3,8 @@
 What belongs here: which shape a step has, and finding windows of it. What does not: the order of
 batches (`examples.py`), making an example of a window (`tasks`).
 
-A step's first window says the shape; the others are drawn until they have it. So shots come as often
-as without buckets, and which example comes when is still a function of the step alone.
+A step's first window says the shape; the others are drawn until they have it. So shots come as
+often as without buckets, and which example comes when is still a function of the step alone.
 """
 
 from __future__ import annotations

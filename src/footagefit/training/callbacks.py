@@ -328,7 +328,7 @@ class Checkpoints(Callback):
 
 
 def average_of(module: FineTune) -> Weights:
-    """The weights that are judged and shipped: the average where one is kept; as parted as those."""
+    """The weights that are judged and shipped, the average where one is kept; parted as those."""
     if module.ema.decay > 0 and module.ema.steps:
         return module.ema.weights()
     return dict(module.model.state_dict())

@@ -113,9 +113,11 @@ class Settings:
                 "trainer.trust_cache=true",
             )
         if self.buckets and self.variants % max(1, self.batch_size):
+            whole = -(-self.variants // self.batch_size) * self.batch_size
             raise UsageError(
-                "with trainer.buckets whole steps are kept, and trainer.variants holds a part of one",
-                hint=f"Say trainer.variants={-(-self.variants // self.batch_size) * self.batch_size}",
+                "with trainer.buckets whole steps are kept, and trainer.variants is no multiple of "
+                "trainer.batch_size",
+                hint=f"Say trainer.variants={whole}",
             )
         parts = self.ranks * self.accumulate
         if self.batch_size < 1 or self.batch_size % parts:
