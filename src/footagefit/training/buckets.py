@@ -99,11 +99,11 @@ class Bucketed(Examples):
             self._tasks[shape] = Recipe(Part(part.name, settings), self.recipe.model).build_task()
         return self._tasks[shape]
 
-    def largest(self) -> Pair:
+    def largest(self) -> list[Pair]:
         """An example of the largest shape that there is."""
         shapes = [self.shape(index) for index in range(_LOOKED_AT)]
         at = max(range(_LOOKED_AT), key=lambda i: shapes[i][0] * shapes[i][1])
-        return self.pair(self.source.window(at), generator(self.seed, at, self.stream))
+        return [self.pair(self.source.window(at), generator(self.seed, at, self.stream))]
 
 
 def examples_of(

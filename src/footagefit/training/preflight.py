@@ -18,12 +18,12 @@ from footagefit.tasks.base import collated
 from footagefit.tasks.draws import generator
 from footagefit.training.callbacks import predicting
 from footagefit.training.fine_tune import FineTune
-from footagefit.training.memory import own
+from footagefit.training.memory import own, parted
 from footagefit.training.settings import Settings
 
 
 class Preflight(Callback):
-    """The same where weights are parted, which they are when a run begins; all ranks take part.
+    """The same where weights are parted, which is as a run begins; all ranks take part.
 
     Args:
         pairs: Examples, of which the largest is taken.
@@ -35,7 +35,7 @@ class Preflight(Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Before the first look and the first step."""
-        if isinstance(pl_module, FineTune):
+        if isinstance(pl_module, FineTune) and parted(pl_module.model):
             preflight(pl_module, self.pairs, self.settings, device=pl_module.device)
 
 

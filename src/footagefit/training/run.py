@@ -158,12 +158,12 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         quiet()
         import torch
 
-        from footagefit.training.buckets import Bucketed, examples_of
+        from footagefit.training.buckets import examples_of
         from footagefit.training.callbacks import Budget, Checkpoints, Review
         from footagefit.training.latents import kept_for
         from footagefit.training.mirrors import trackers
         from footagefit.training.preflight import Preflight, preflight
-        from footagefit.training.standing import best_of, remembered, shot_rows, stand
+        from footagefit.training.standing import best_of, shot_rows, stand
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
@@ -186,24 +186,20 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             views=sides.views,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
-        examples = sides.kept or examples_of(sides.train, plan.recipe, settings, task=task)
-        held = [*pairs, examples.largest()] if isinstance(examples, Bucketed) else pairs
-        parted = [Preflight(held, settings)] if settings.strategy == "fsdp" else []
-        calls = [*parted, budget, review, checkpoints]
+        examples = examples_of(sides.train, plan.recipe, settings, task=task)
+        held = [*pairs, *examples.largest()] if pairs else []
+        calls = [Preflight(held, settings), budget, review, checkpoints]
         trainer = trainer_of(settings, module.total_steps, calls)
         device = trainer.strategy.root_device
-        if not parted:
+        if settings.strategy != "fsdp":
             preflight(module, held, settings, device=device)
-        _fit(trainer, module, _batches(examples, settings, checkpoints, trainer), checkpoints)
+        batches = _batches(sides.kept or examples, settings, checkpoints, trainer)
+        _fit(trainer, module, batches, checkpoints)
         numbers = {
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
-            fit = (
-                remembered(pairs, review.made)
-                if review.made
-                else best_of(plan, folder, task, device=device)
-            )
+            fit = best_of(plan, folder, task, device=device, known=review.known)
             stand(plan, folder, fit=fit, pairs=pairs, view=sides.view)
             _told(made, folder, numbers, rows=shot_rows(fit, sides, pairs))
         for tracker in made:

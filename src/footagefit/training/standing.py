@@ -34,7 +34,14 @@ NEAREST_FRAME, CARRIED = "nearest frame", "carried alone"
 _ROWS = 6  # of the picture
 
 
-def best_of(plan: Plan, folder: Path, task: Task, *, device: torch.device) -> Way:
+def best_of(
+    plan: Plan,
+    folder: Path,
+    task: Task,
+    *,
+    device: torch.device,
+    known: Mapping[int, Tensor] | None = None,
+) -> Way:
     """A finished run's best weights, as what they make of an example.
 
     Args:
@@ -42,18 +49,15 @@ def best_of(plan: Plan, folder: Path, task: Task, *, device: torch.device) -> Wa
         folder: The run's.
         task: The plan's.
         device: Where to predict.
+        known: What they made, by ids of examples, where no device holds them alone.
     """
+    if known:
+        return lambda pair: known[id(pair)]
     from safetensors.torch import load_file
 
     fit = plan.recipe.build_model(task.spec).eval()
     fit.load_state_dict(load_file(folder / "checkpoints" / "best.safetensors"))
     return _on(fit, device)
-
-
-def remembered(pairs: Sequence[Pair], made: Sequence[Tensor]) -> Way:
-    """Predictions that every device had a share in, told again."""
-    known = {id(pair): picture for pair, picture in zip(pairs, made, strict=True)}
-    return lambda pair: known[id(pair)]
 
 
 def stand(plan: Plan, folder: Path, *, fit: Way, pairs: Sequence[Pair], view: View) -> Table:
