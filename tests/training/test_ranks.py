@@ -43,7 +43,7 @@ def one(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory) -> Path:
-    """Runs on two ranks by the names of their folders; parted ones are stopped half-way."""
+    """Runs on two ranks by the names of their folders; two parted ones are stopped half-way."""
     root = tmp_path_factory.mktemp("ranks")
     for strategy in ("ddp", "fsdp"):
         plan = a_plan(max_steps=20, review_every=0, devices=2, strategy=strategy)
