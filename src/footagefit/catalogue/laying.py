@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOMENTS = (0.15, 0.5, 0.85)  # of a take's length
 LONG_SIDE_PX = 480
-_LEAST_AGREEMENT = 0.06  # of the picture's structure that must be the same
+_LEAST_AGREEMENT = 0.12  # of the picture's structure that must be the same
 _STANDING = 1.05  # a camera that stood is believed though another map does that much better
 _VOTE_PX = 240  # long side at which parts are looked for
 _VOTE_REACH = 0.2  # of the width that a camera may have moved

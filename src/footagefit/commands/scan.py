@@ -9,9 +9,12 @@ from typing import Literal
 from footagefit.commands.progress import track
 
 Detector = Literal["auto", "builtin", "learned"]
+Slates = Literal["auto", "names", "boards"]
 
 
-def scan(*, show: Path, workers: int | None, again: bool, detector: Detector) -> int:
+def scan(
+    *, show: Path, workers: int | None, again: bool, detector: Detector, slates: Slates
+) -> int:
     """Bring the show's catalogue up to date; see configs/scan.yaml for each key."""
     from footagefit.dailies.database import Catalogue
     from footagefit.dailies.scan import scan_show
@@ -22,7 +25,10 @@ def scan(*, show: Path, workers: int | None, again: bool, detector: Detector) ->
     def progress(items: Iterable[object], total: int, label: str) -> Iterable[object]:
         return track(items, total=total, label=label, unit="clips")
 
-    done = scan_show(production, workers=workers, again=again, detector=detector, progress=progress)
+    done = scan_show(
+        production, workers=workers, again=again, detector=detector, slates=slates,
+        progress=progress,
+    )  # fmt: skip
     with Catalogue(production.catalogue) as catalogue:
         problems = catalogue.rows("SELECT path, kind, what FROM problems")
         shots = catalogue.shots()

@@ -24,7 +24,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.forkserver import ensure_running
 from typing import Literal
 
-from footagefit.dailies import learned, linking
+from footagefit.dailies import boards, learned, linking
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import CORRUPT, Medium
 from footagefit.dailies.examine import Exam, Settings, examine
@@ -34,6 +34,7 @@ from footagefit.dailies.show import Show
 from footagefit.errors import MissingPart
 
 Detector = Literal["auto", "builtin", "learned"]
+Slates = Literal["auto", "names", "boards"]
 _COMMIT_S = 0.5  # the most of a killed scan's work that is done again
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _NEEDED = (  # for a look at a clip
@@ -72,6 +73,7 @@ def scan_show(
     workers: int | None = None,
     again: bool = False,
     detector: Detector = "auto",
+    slates: Slates = "auto",
     progress: Progress | None = None,
 ) -> Summary:
     """Bring the show's catalogue up to date.
@@ -82,6 +84,8 @@ def scan_show(
             a clip that kills its decoder then ends.
         again: Look at everything again, changed or not.
         detector: Of cuts: `learned` (slow on a CPU), `builtin`, or `auto`: learned if installed.
+        slates: `names` (of files, headers and logs), `boards` before those, or `auto`: boards for
+            what names leave open, if a text recogniser is installed.
         progress: Wraps the iterable of results to show how far it is.
     """
     items = find(show.roots, show.work, exclude=show.exclude)
@@ -92,7 +96,11 @@ def scan_show(
             "the learned cut detector is not installed",
             hint="pip install 'footagefit[cuts]', or say detector=builtin",
         )
-    settings = Settings(show.space, show.rate, show.names, show.white_k, learns)
+    if slates == "boards":
+        boards.check()
+    read = "first" if slates == "boards" else "open" if boards.installed() else "off"
+    read = "off" if slates == "names" else read
+    settings = Settings(show.space, show.rate, show.names, show.white_k, learns, read)
     with Catalogue(show.catalogue, write=True) as catalogue:
         known = {m.path: m for m in catalogue.media()}
         remade = again or not _same_settings(catalogue, settings)
