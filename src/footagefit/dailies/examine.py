@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Boards = Literal["off", "open", "first"]  # whether they are read: never, for what names leave open
 UNKNOWN_SPACE = "unknown colour space"
+_LEAST_MOTION = 8  # changes from frame to frame that a shot's motion is told by
 _STAND_IN_SPACE = "srgb_texture"
 
 
@@ -138,7 +139,7 @@ def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Ex
         timecode=info.timecode or "",
         pixel_aspect=info.pixel_aspect,
         reel=_reel(item.path, info.metadata, settings),
-        flags=_flags(look, info.missing, space_known),
+        flags=_flags(look, parts, info.missing, space_known),
         missing=tuple(sorted({*info.missing, *look.broken})),
         parts=parts,
         slate=slate,
@@ -217,22 +218,28 @@ def _with_board(slate: Slate, clip: Clip, parts: Sequence[Part], boards: Boards)
     return written.over(slate) if boards == "first" else slate.over(written)
 
 
-def _flags(look: Look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]:
+def _flags(
+    look: Look, parts: Sequence[Part], missing: tuple[int, ...], space_known: bool
+) -> tuple[str, ...]:
     flags = []
     if look.broken:
         flags.append(CORRUPT)
-    if missing or _skips(look):
+    if missing or any(_skips(look, part) for part in parts if part.kind == SHOT):
         flags.append(DROPPED)
     if not space_known:
         flags.append(UNKNOWN_SPACE)
     return tuple(flags)
 
 
-def _skips(look: Look) -> bool:
-    """Frames held or skipped in the middle of motion: a copy of the one before, then a jolt."""
-    if len(look.numbers) < 12:
+def _skips(look: Look, part: Part) -> bool:
+    """Frames held or skipped in the middle of a shot's motion: a copy of the one before, a jolt.
+
+    Only within the shot: a clapper that has closed is held before the cut.
+    """
+    inside = [part.first < number <= part.last for number in look.numbers]
+    jump_T = look.jump_T[np.flatnonzero(inside)]
+    if len(jump_T) < _LEAST_MOTION:
         return False
-    jump_T = look.jump_T[1:]
     moving = float(np.median(jump_T))
     if moving < 0.35:
         return False
