@@ -159,7 +159,7 @@ def test_nothing_is_told_of_two_clean_takes():
 
 def test_a_set_that_moved_outvotes_an_actor_who_did_not():
     world = scenery(8, HEIGHT + 60, WIDTH + 120) ** 2.2 * 0.6 + 0.01
-    actor = scenery(9, 110, 90) ** 2.2 * 0.6 + 0.01
+    actor = scenery(9, HEIGHT + 60, WIDTH + 120)[60:170, 60:150] ** 2.2 * 0.6 + 0.01
 
     def take(y: int, x: int) -> Moments:
         frame = world[y : y + HEIGHT, x : x + WIDTH].astype(np.float32).copy()

@@ -50,7 +50,7 @@ UNITS: Mapping[str, str] = {
     "lens": "mm",
 }
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
-_BURNT_EV = 1.5  # brighter by this, and burnt out: no grade brings that back
+_BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
 _FILES = {
     CORRUPT: "corrupt", TRUNCATED: "corrupt", DROPPED: "dropped", SHORT: "short",
 }  # fmt: skip
@@ -331,7 +331,7 @@ def _of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) -
         over = abs(size) / LIMITS[name] / least
         return [Difference(name, size, UNITS[name], over, note)] if over > 1 else []
 
-    if figures["exposure"] > _BURNT_EV and figures["clipping"] > LIMITS["clipping"]:
+    if figures["exposure"] > _BURNT_EV and figures["clipping"] > _BURNT_SHARE:
         size, over = 100 * figures["clipping"], figures["exposure"] / LIMITS["exposure"]
         note = f"exposed {figures['exposure']:+.2f} stops"
         return [Difference("clipping", round(size, 1), UNITS["clipping"], over, note)]
