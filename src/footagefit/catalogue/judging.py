@@ -51,6 +51,8 @@ UNITS: Mapping[str, str] = {
 }
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
 _BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
+# What the take in the middle is told by, and what counts alike: stops, mired, shares.
+_MIDDLE = {"exposure_ev": 0.2, "white_k": 10.0, "contrast_ev": 0.5, "clipped": 0.05, "focus": 0.05}
 _FILES = {
     CORRUPT: "corrupt", TRUNCATED: "corrupt", DROPPED: "dropped", SHORT: "short",
 }  # fmt: skip
@@ -151,10 +153,11 @@ def hero_of(
         made = known.get(shot.name)
         if made is not None and "circled" in made.words:
             return shot, "circled"
-    names = (("exposure_ev", 0.2), ("contrast_ev", 0.5), ("clipped", 0.05), ("focus", 0.05))
     totals = {s.name: 0.0 for s in whole}
-    for name, unit in names:
+    for name, unit in _MIDDLE.items():
         values = {s.name: m[name] for s in whole if (m := known.get(s.name)) is not None}
+        if name == "white_k":
+            values = {n: None if k is None else 1e6 / k for n, k in values.items()}
         there = [v for v in values.values() if v is not None]
         middle = float(np.median(there)) if there else 0.0
         for shot in whole:
