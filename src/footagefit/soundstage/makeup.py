@@ -223,9 +223,7 @@ def _eyes(c: _Canvas, e: Eyes, tint: Tensor) -> None:
     shades = ((0.16, 0.10, 0.09), (0.09, 0.08, 0.10), (0.14, 0.08, 0.10), (0.12, 0.10, 0.06))
     albedo = over(0.75 * f.shadow * lid, shades[int(f.seed * 11) % 4])
     crease = torch.exp(-(((e.over - 0.052 + 0.02 * (1 - f.crease)) / 0.011) ** 2).clamp_max(30.0))
-    albedo = (
-        albedo * (1 - 0.30 * f.crease * crease * torch.sigmoid((1.2 - e.u.abs()) * 12.0))[:, None]
-    )
+    albedo = albedo * (1 - 0.30 * f.crease * crease * torch.sigmoid((1.2 - e.u.abs()) * 12.0))[:, None]
     c.albedo[e.at] = albedo = torch.lerp(albedo, _ball(f, e, device), e.ball[:, None])
     corner = torch.exp(-(((e.u + 1.0) / 0.16) ** 2 + (e.v / 0.02) ** 2).clamp_max(30.0))
     albedo = over(0.6 * corner, (0.30, 0.12, 0.10))
@@ -233,9 +231,7 @@ def _eyes(c: _Canvas, e: Eyes, tint: Tensor) -> None:
     thick = 0.008 + 0.007 * f.liner
     upper = torch.exp(-(((e.over - 0.003) / thick) ** 2).clamp_max(30.0)) * rim
     lower = torch.exp(-(((e.under - 0.004) / 0.006) ** 2).clamp_max(30.0)) * rim
-    lash = (0.9 * upper + (0.25 + 0.4 * f.liner) * lower * (0.4 + 0.6 * (e.u > -0.4))).clamp(
-        0, 0.95
-    )
+    lash = (0.9 * upper + (0.25 + 0.4 * f.liner) * lower * (0.4 + 0.6 * (e.u > -0.4))).clamp(0, 0.95)
     c.albedo[e.at] = over(lash, tint * 0.3 * (1 - f.liner) + 0.006)
     wet = e.ball * (1 - lash)
     c.rough[e.at] = c.rough[e.at] + (0.10 - c.rough[e.at]) * wet
@@ -247,14 +243,9 @@ def _ball(f: Face, e: Eyes, device: torch.device) -> Tensor:
     white = torch.tensor([0.42, 0.37, 0.335], device=device)
     veins = (e.u.abs() ** 3 * 0.5).clamp(0, 1)[:, None]
     white = white * (1 - veins * torch.tensor([0.25, 0.48, 0.48], device=device))
-    dark, pale = (
-        (0.030, 0.016, 0.009),
-        ((0.09, 0.13, 0.18), (0.08, 0.11, 0.06))[int(f.seed * 3) % 2],
-    )
+    dark, pale = (0.030, 0.016, 0.009), ((0.09, 0.13, 0.18), (0.08, 0.11, 0.06))[int(f.seed * 3) % 2]
     tone = torch.lerp(torch.tensor(dark), torch.tensor(pale), f.iris**1.5).to(device)
-    fibre = 0.85 + 0.25 * torch.sin(e.spoke * 23.0 + 4.0 * e.iris) * torch.sin(
-        e.spoke * 9.0 + f.seed
-    )
+    fibre = 0.85 + 0.25 * torch.sin(e.spoke * 23.0 + 4.0 * e.iris) * torch.sin(e.spoke * 9.0 + f.seed)
     rays = (fibre * (1.25 - 0.6 * (e.iris - 0.45).clamp(0, 1)))[:, None]
     iris = tone * rays * (1 - 0.75 * torch.sigmoid((e.iris - 0.88) * 25.0))[:, None]
     iris = iris * (1 - torch.sigmoid((0.40 - e.iris) * 30.0))[:, None] + 0.003

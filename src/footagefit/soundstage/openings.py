@@ -144,9 +144,7 @@ def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     curve = 0.010 * inside * torch.cos(u * 4.7) * 0.6 + 0.018 * (0.35 + face.smile) * u * u
     v = v - curve + 0.004 * face.lean * u
     opened = 0.020 * face.part * inside
-    bow = (
-        1 - 0.20 * torch.exp(-((u / 0.16) ** 2)) + 0.06 * torch.exp(-(((u.abs() - 0.3) / 0.2) ** 2))
-    )
+    bow = 1 - 0.20 * torch.exp(-((u / 0.16) ** 2)) + 0.06 * torch.exp(-(((u.abs() - 0.3) / 0.2) ** 2))
     upper = (0.066 + 0.022 * face.lip_upper) * inside.sqrt() * (0.35 + 0.65 * inside) * bow + 1e-3
     lower = (0.080 + 0.022 * face.lip_lower) * inside**0.75 * (0.7 + 0.3 * inside) + 1e-3
     over, under = (v - opened) / upper, (-v - opened) / lower
