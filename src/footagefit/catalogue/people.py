@@ -22,7 +22,7 @@ from footagefit.dailies.show import Show
 from footagefit.dailies.windows import Reader
 from footagefit.errors import FootagefitError, UnknownName
 
-SAME = 0.5  # distance within which two groups of faces are one person
+SAME = 0.43  # distance within which the means of two groups of faces are one person
 _ROUNDS = 10
 Progress = Callable[[Iterable[object], int, str], Iterable[object]]
 
