@@ -92,10 +92,11 @@ def kept(catalogue: Catalogue, shots: Sequence[Shot]) -> dict[str, str]:
 def samples(path: Path, begin_s: float, length_s: float) -> np.ndarray:
     """Part of a movie's sound (S,); empty where it has none."""
     import av
+    from av.error import FFmpegError
 
     try:
         container = av.open(str(path))
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         raise UnreadableClip("not a movie", path=path, hint="Copy it again") from error
     with container:
         if not container.streams.audio:

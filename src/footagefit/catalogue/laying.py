@@ -166,7 +166,7 @@ def _votes(one_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
 
     height, width = one_HW.shape
     side, reach = max(12, width // 8), round(width * _VOTE_REACH)
-    framed = cv2.copyMakeBorder(other_HW, *[reach] * 4, cv2.BORDER_CONSTANT, value=0.0)
+    framed = np.pad(other_HW, reach)
     votes = []
     for y in range(0, height - side + 1, side // 2):
         for x in range(0, width - side + 1, side // 2):

@@ -83,7 +83,7 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
     here, gone = _regions(added), _regions(missing)
     shown, was = np.median(other, axis=0), np.median(one, axis=0)
-    inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
+    inside = np.asarray(reference.inside_KHW.all(0) & take.inside_KHW.all(0))
     new, old = (
         _outside(a[None], b, inside[None], np.broadcast_to(inside, b.shape[:3]), colour=colour,
                  near_share=_EXACT_SHARE)
