@@ -106,7 +106,7 @@ VERBS = (
         "listen",
         "write down what is said in shots, by a speech model of yours",
         positional="show",
-        examples=("footagefit listen show=film.yaml model=/models/vosk-en",),
+        examples=("footagefit listen show=film.yaml speech=/models/vosk-en",),
     ),
     Verb(
         "continuity",

@@ -35,7 +35,7 @@ def model_of(folder: Path) -> tuple[str, Hears]:
         What it is called in the catalogue, and what turns samples into words.
     """
     if not folder.is_dir():
-        raise UsageError("no folder of a speech model", path=folder, hint="Say model=<its folder>")
+        raise UsageError("no folder of a speech model", path=folder, hint="Say speech=<its folder>")
     if (folder / "model.bin").is_file():
         return f"faster-whisper {folder.name}", _whisper(folder)
     if (folder / "am").is_dir() or (folder / "final.mdl").is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 from footagefit.commands.progress import track
 
 
-def listen(*, show: Path, model: Path, clip: str | None, scene: str | None, again: bool) -> int:
+def listen(*, show: Path, speech: Path, clip: str | None, scene: str | None, again: bool) -> int:
     """Listen; see configs/listen.yaml for each key."""
     from footagefit.catalogue import heard
     from footagefit.commands.shots import chosen
@@ -21,7 +21,7 @@ def listen(*, show: Path, model: Path, clip: str | None, scene: str | None, agai
     production = load_show(show)
     with Catalogue(production.catalogue) as catalogue:
         shots = chosen(catalogue.shots(), clip=clip, scene=scene, side=None)
-    said = heard.listen(production, shots, model.expanduser(), again=again, progress=progress)
+    said = heard.listen(production, shots, speech.expanduser(), again=again, progress=progress)
     for name, text in said.items():
         print(f"{name}: {text}" if text else f"{name}: nothing was understood")
     print(f"{len(said)} shots listened to, {len(shots) - len(said)} known or without sound")
