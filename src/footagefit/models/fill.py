@@ -166,11 +166,9 @@ class FillModel(Model):
     def share(self, confidence: Tensor) -> Tensor:
         """How much of a carried pixel's light, its grain with it, is in what comes out, 0 to 1.
 
-        More than is kept: it is in the guess that the net leads away from, and in the surface
-        beneath that.
+        More than is kept: it is in the guess that the net leads away from.
         """
-        taken = _taken(confidence)
-        return taken + (1.0 - taken) * confidence
+        return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
 
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
@@ -262,7 +260,7 @@ class FillModel(Model):
         confidence = given.guide[:, 3:4].clamp(0.0, 1.0) * hole
         carried = torch.where(confidence > 0.0, given.guide[:, :3], 0.0)
         plate = torch.where(hole > 0.0, 0.0, given.plate)
-        share = _taken(confidence)
+        share = self.share(confidence)
         known = _known(given)
         coarse = torch.zeros_like(plate) if coarse is None else coarse
         coarse = relit(coarse, smooth(stops(plate + carried) - stops(coarse), known))
@@ -347,11 +345,6 @@ def _known(given: Given) -> Tensor:
     """How sure each pixel is: 1 outside the hole, as carried in it (B,1,H,W)."""
     hole = (given.mask > 0.0).to(given.plate)
     return (1.0 - hole) + hole * given.guide[:, 3:4].clamp(0.0, 1.0)
-
-
-def _taken(confidence: Tensor) -> Tensor:
-    """Of a carried pixel by how sure it is; the rest of the guess is a smooth surface."""
-    return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
 
 
 def _odds_error(odds: Tensor, pictures: tuple[Tensor, Tensor, Tensor], weight: Tensor) -> Tensor:

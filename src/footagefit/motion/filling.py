@@ -139,7 +139,7 @@ def _with_movers(
         fresh = 1.0 - moves_N
         more += [view._replace(worth_N=view.worth_N * fresh) for view in both]
         moves_N = np.maximum(moves_N, moves)
-    rest = (1.0 - moves_N) ** 2 + np.float32(0.01)
+    rest = (1.0 - moves_N) ** 2 + np.float32(0.001)
     return [view._replace(worth_N=view.worth_N * rest) for view in inside] + more
 
 
