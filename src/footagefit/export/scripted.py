@@ -19,6 +19,7 @@ from footagefit.export.baked import Baked
 from footagefit.export.held import held
 from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import relit, stops
+from footagefit.models.nets.settle import settled
 
 LARGEST_HALF = 65504.0
 _BAND_PX = 1 << 19  # pixels sliced at once: bounded memory at any resolution
@@ -113,6 +114,8 @@ class ScriptedField(nn.Module):
             self.reference[0].to(device),
             self.vector[0].to(device),
         )
+        view = stops(plate)
+        everywhere, cells = settled(everywhere, cells, view, seen, self._depth(view))
         return cells + everywhere[:, :, None, None, None]
 
     def _applied(self, light: Tensor, grid: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
 from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import gain_and_offset, stops
+from footagefit.models.nets.settle import settled
 from footagefit.models.objectives import LightError, Roughness
 from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_global
 from footagefit.records import Given, Pair
@@ -72,11 +73,13 @@ class FieldModel(Model):
         return shrunk(given, long_px=self.long_px, cell_px=CELL_PX)
 
     def look(self, given_small: Given) -> Look:
-        """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops."""
+        """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops, settled."""
         small = given_small
         everywhere, cells = self.net(
             small.plate, small.mask, small.guide, small.reference, small.vector
         )
+        view = stops(small.plate)
+        everywhere, cells = settled(everywhere, cells, view, small.mask, self.guide(view))
         return {"everywhere": everywhere, "cells": cells}
 
     def apply(self, look: Look, given: Given) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]

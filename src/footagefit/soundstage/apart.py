@@ -32,7 +32,7 @@ from footagefit.soundstage.render import lit, lit_apart, look
 from footagefit.soundstage.scene import scene
 from footagefit.soundstage.specs import KINDS
 from footagefit.soundstage.training import aimed, wild_camera
-from footagefit.soundstage.wild import wild_set
+from footagefit.soundstage.wild import DRAWING, wild_set
 
 KEYS = 8
 SCENES = 4  # rendered and stored together
@@ -79,7 +79,7 @@ class Apart:
 
     def _path(self, batch: int) -> Path:
         rows, columns = self.size_px
-        name = f"apart_s{self.seed}_{rows}x{columns}_k{KEYS}"
+        name = f"apart_v{DRAWING}_s{self.seed}_{rows}x{columns}_k{KEYS}"
         name += "" if self.family is None else f"_{self.family}"
         return self.folder / name / f"{batch:06d}.safetensors"
 
@@ -120,7 +120,7 @@ def _drawn(
 ) -> dict[str, Tensor]:
     rngs = [np.random.default_rng([seed, number, _STREAM]) for number in numbers]
     made = [_set(rng, family) for rng in rngs]
-    cameras = [wild_camera(rng) for rng in rngs]
+    cameras = [wild_camera(rng, one) for rng, one in zip(rngs, made, strict=True)]
     ways = np.stack([[key_way(rng, k) for k in range(KEYS)] for rng in rngs])
     softness = np.array([[0.5 * 240 ** rng.random() for _ in range(KEYS)] for rng in rngs])
     maps = [_surroundings(rng) for rng in rngs]

@@ -1,7 +1,7 @@
-"""People-like figures: a head with a face, hair, ears, a neck, shoulders, arms.
+"""People-like figures: a head with a face and hair, a neck, shoulders, arms, legs.
 
-A figure is drawn once from a random generator and posed for every moment of a take. Heads are
-bumps on an ellipsoid (see `geometry.Heads`); the rest are blobs that blend into each other.
+A figure is drawn once from a random generator and posed for every moment of a take. Heads have a
+chart (`heads.py`); the rest are blobs that blend into each other.
 """
 
 from __future__ import annotations
@@ -11,37 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Bumps of a face: direction (x right, y up, z front), height, width. Mirrored where x is not 0.
-_FACE = (
-    (0.00, 0.10, 1.00, 0.054, 0.0070),  # bridge of the nose
-    (0.00, 0.00, 1.00, 0.070, 0.0075),
-    (0.00, -0.10, 1.00, 0.100, 0.0085),
-    (0.00, -0.17, 1.00, 0.105, 0.0075),  # tip
-    (0.09, -0.20, 0.97, 0.045, 0.0050),  # nostrils
-    (0.30, 0.14, 0.92, -0.105, 0.0260),  # eye sockets
-    (0.345, 0.12, 0.92, 0.052, 0.0090),  # eyeballs
-    (0.345, 0.175, 0.90, 0.024, 0.0042),  # upper lids
-    (0.26, 0.30, 0.92, 0.040, 0.0180),  # brow ridge
-    (0.44, 0.29, 0.84, 0.030, 0.0180),
-    (0.00, 0.50, 0.90, 0.022, 0.1200),  # forehead
-    (0.52, -0.14, 0.82, 0.048, 0.0420),  # cheekbones
-    (0.42, -0.44, 0.80, -0.020, 0.0300),  # hollow beside the mouth
-    (0.00, -0.44, 0.92, 0.050, 0.0380),  # muzzle
-    (0.06, -0.450, 0.92, 0.018, 0.0046),  # upper lip
-    (0.15, -0.465, 0.90, 0.014, 0.0050),
-    (0.06, -0.540, 0.90, 0.022, 0.0052),  # lower lip
-    (0.14, -0.530, 0.89, 0.014, 0.0052),
-    (0.00, -0.494, 0.92, -0.026, 0.0016),  # the line between
-    (0.08, -0.494, 0.91, -0.026, 0.0018),
-    (0.15, -0.490, 0.89, -0.022, 0.0022),
-    (0.00, -0.635, 0.85, -0.026, 0.0090),  # under the lip
-    (0.00, -0.790, 0.74, 0.060, 0.0260),  # chin
-    (0.80, -0.55, 0.25, -0.085, 0.1000),  # jaw narrows
-    (0.55, -0.72, 0.45, 0.030, 0.0400),  # its corner
-    (0.80, 0.40, 0.45, -0.035, 0.0500),  # temples
-    (0.00, 0.20, -1.00, 0.060, 0.3000),  # back of the skull
-)
-BUMPS = sum(1 if row[0] == 0 else 2 for row in _FACE)
+from footagefit.soundstage.face import GENES, Face, faced
+from footagefit.soundstage.sculpt import BUILD
 
 SKIN_TONES = np.array(  # reflectance in linear ACEScg, lightest to darkest
     [[0.545, 0.435, 0.335], [0.465, 0.355, 0.260], [0.375, 0.275, 0.190], [0.290, 0.205, 0.133],
@@ -62,8 +33,8 @@ class Figure:
     Attributes:
         scale: Half-height of the head in metres.
         build: Head radii over `scale`: across, up, deep.
-        bump: (M,5) this face's bumps.
-        hair: Thickness, hairline, lean, softness, curl, parting, seed: see `heads.chart`.
+        face: Who it is.
+        hair: See `heads.chart`.
         long: How far hair hangs below the chin, in heads' half-heights; 0 for short hair.
         skin: Linear reflectance.
         tint: Linear reflectance of the hair.
@@ -74,7 +45,7 @@ class Figure:
 
     scale: float
     build: tuple[float, float, float]
-    bump: np.ndarray
+    face: Face
     hair: tuple[float, ...]
     long: float
     skin: np.ndarray
@@ -86,28 +57,23 @@ class Figure:
 
 def draw_figure(rng: np.random.Generator) -> Figure:
     """Somebody."""
-    rows = []
-    stretch = 1 + 0.16 * rng.standard_normal(len(_FACE))
-    for (x, y, z, height, width), factor in zip(_FACE, stretch, strict=True):
-        shift = 0.012 * rng.standard_normal(2)
-        for sign in (1.0,) if x == 0 else (1.0, -1.0):
-            way = np.array([sign * (x + shift[0] * (x != 0)), y + shift[1], z])
-            rows.append([*(way / np.linalg.norm(way)), height * factor, width])
+    genes = rng.standard_normal(GENES)
     tone = rng.random() * (len(SKIN_TONES) - 1)
     low = int(tone)
     skin = SKIN_TONES[low] + (SKIN_TONES[min(low + 1, 6)] - SKIN_TONES[low]) * (tone - low)
     hair, long = _hair(rng)
-    build = (0.745 + 0.06 * rng.random(), 1.0, 0.87 + 0.08 * rng.random())
+    wide, deep = rng.random(2) - 0.5
+    build = (BUILD[0] * (1 + 0.12 * wide), BUILD[1], BUILD[2] * (1 + 0.10 * deep))
     pale = 0.3 + 0.7 * min(1.0, float(skin.mean()) / 0.3)  # dark skin seldom has fair hair
     tint = HAIR_TONES[int(rng.choice(6, p=[0.24, 0.3, 0.22, 0.07, 0.09, 0.08]))]
     tint = HAIR_TONES[0] + (tint - HAIR_TONES[0]) * (pale - 0.3) / 0.7
     return Figure(
         scale=0.115 + 0.015 * rng.random(),
         build=build,
-        bump=np.array(rows),
+        face=faced(genes, pale=(pale - 0.3) / 0.7),
         hair=hair,
         long=long,
-        skin=skin * (0.9 + 0.2 * rng.random(3)),
+        skin=skin * _complexion(rng.random(3)),
         tint=tint * (0.8 + 0.4 * rng.random()),
         cloth=_cloth(rng),
         legs=_trousers(rng),
@@ -115,17 +81,26 @@ def draw_figure(rng: np.random.Generator) -> Figure:
     )
 
 
+def _complexion(drawn: np.ndarray) -> np.ndarray:
+    """Lighter or darker, ruddy or sallow, and hardly anything else."""
+    level, ruddy, sallow = 2 * drawn - 1
+    return (1 + 0.1 * level) * (1 + np.array([0.04, -0.03, -0.02]) * ruddy
+                                + np.array([0.01, 0.02, -0.07]) * sallow)  # fmt: skip
+
+
 def _hair(rng: np.random.Generator) -> tuple[tuple[float, ...], float]:
     """A cut: bald, short, full or long; straight to curled."""
     bald = rng.random() < 0.1
     curl = float(rng.choice([0.0, 0.3, 1.0], p=[0.55, 0.25, 0.2]))
     thick = 0.0 if bald else 0.04 + 0.13 * rng.random() + 0.06 * curl
+    line, recess = 0.52 + 0.16 * rng.random(), 0.16 * rng.random()
     cut = (
-        thick, 0.05 + 0.17 * rng.random(), 0.52 + 0.2 * rng.random(), 0.02 + 0.02 * rng.random(),
-        curl, float(rng.choice([-0.25, 0.0, 0.25])), 9 * rng.random(),
+        thick, line, recess, 0.02 + 0.02 * rng.random(), curl,
+        float(rng.choice([-0.25, 0.0, 0.25])), 9 * rng.random(),
     )  # fmt: skip
     long = 0.0 if bald or rng.random() < 0.55 else 0.1 + 1.2 * rng.random()
-    return tuple(float(v) for v in cut), float(long)
+    hides = float(long > 0.5)  # the ears
+    return tuple(float(v) for v in (*cut, hides)), float(long)
 
 
 def _trousers(rng: np.random.Generator) -> np.ndarray:
@@ -233,7 +208,7 @@ def pose(figure: Figure, held: Pose) -> list[Limb]:
     body = turn_y(held.body_deg)
     place, turn, _ = head(figure, held)
     made = _Builder(place, figure.scale)
-    _neck_and_ears(made, figure, body, turn)
+    _neck(made, figure, body)
     _torso(made, body, figure.weight)
     for side, lift in zip((-1.0, 1.0), held.arms_deg, strict=True):
         _leg(made, body, side, figure.weight)
@@ -243,17 +218,13 @@ def pose(figure: Figure, held: Pose) -> list[Limb]:
     return made.limbs
 
 
-def _neck_and_ears(made: _Builder, figure: Figure, body: np.ndarray, turn: np.ndarray) -> None:
-    wide = figure.build[0]
-    for side in (-1.0, 1.0):
-        lean = turn_y(side * 16)
-        made.put((side * (wide + 0.02), 0.05, -0.15), (0.045, 0.17, 0.11), "skin", turn,
-                 own=lean, shadow=False)  # fmt: skip
-        made.put((side * (wide - 0.01), -0.08, -0.11), (0.04, 0.08, 0.055), "skin", turn,
-                 shadow=False)  # fmt: skip
+def _neck(made: _Builder, figure: Figure, body: np.ndarray) -> None:
     w = 0.9 + 0.1 * figure.weight
     made.put((0, -1.0, -0.27), (0.40 * w, 0.75, 0.43 * w), "skin", body)
     made.put((0, -1.55, -0.30), (0.55 * w, 0.36, 0.46 * w), "skin", body, shadow=False)
+    for side in (-1.0, 1.0):  # tendons, from behind the ears to the pit of the throat
+        made.put((side * 0.20, -1.12, -0.03), (0.055, 0.46, 0.055), "skin", body,
+                 own=turn_x(-22) @ turn_z(side * 20), shadow=False)  # fmt: skip
 
 
 def _torso(made: _Builder, body: np.ndarray, w: float) -> None:
@@ -331,7 +302,7 @@ def _long_hair(made: _Builder, figure: Figure, body: np.ndarray, turn: np.ndarra
     wide, long = figure.build[0], figure.long
     made.put((0, -0.10, -0.42), (wide * 1.05, 0.85, 0.56), "hair", turn, shadow=False)
     for side in (-1.0, 1.0):
-        made.put((side * wide * 0.98, -0.25 - 0.4 * long, -0.30), (0.14, 0.62 + 0.4 * long, 0.30),
+        made.put((side * wide * 0.96, -0.25 - 0.4 * long, -0.22), (0.18, 0.62 + 0.4 * long, 0.32),
                  "hair", turn, own=turn_z(side * 4), shadow=False)  # fmt: skip
         made.put((side * wide * 0.62, -0.55 - 0.5 * long, -0.62), (0.30, 0.75 + 0.45 * long, 0.22),
                  "hair", turn, shadow=False)  # fmt: skip

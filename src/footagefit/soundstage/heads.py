@@ -1,84 +1,111 @@
 """Heads: a face and its hair as a radius by direction, charted once and read many times.
 
-The chart is an octahedral picture of directions with radius, slope, hair cover and hair flow; rays
-march against it, shadows of nose and brow read it, so that a head costs the same whatever is on it.
+The chart is an octahedral picture of directions with radius, slope, hair and how deep a place lies;
+rays march against it, shadows of nose and brow read it, so that a head costs the same whatever is
+on it. What is finer than a chart is `makeup`'s.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from footagefit.soundstage import sculpt
+from footagefit.soundstage.face import Face
 from footagefit.soundstage.lights import Arriving
 from footagefit.soundstage.noise import values
-from footagefit.soundstage.shapes import FAR, Heads, unit
+from footagefit.soundstage.shapes import FAR, Heads, Shown, unit
 
 BOUND = 1.34  # a head's displaced radius never exceeds this share of its ellipsoid
-CHANNELS = 6  # radius, slope x y z, hair cover, hair strands
+CHANNELS = 7  # radius, slope x y z, hair cover, hair strands, how hollow
 _STEPS = (5, 5, 8)
 _NEAR = 0.004  # of a head's radius
 _BALD = 0.004  # thinner hair is none
-_REACHES = (0.05, 0.1, 0.17, 0.27, 0.4)
+_REACHES = (0.03, 0.055, 0.085, 0.12, 0.165, 0.22, 0.3, 0.4)
 
 
 @lru_cache(maxsize=24)
-def chart(bump: bytes, hair: tuple[float, ...], size: int) -> Tensor:
-    """(C,R,R) of a head: its bumps as packed float32 rows of five, and its hair.
+def chart(face: Face, hair: tuple[float, ...], size: int) -> Tensor:
+    """(C,R,R) of a head.
 
     Args:
-        bump: Direction x y z, height, width of each bump.
-        hair: Thickness, hairline, lean back, softness, curl, parting, seed.
+        face: Whose.
+        hair: Thickness, hairline, recess, softness, curl, parting, seed, whether it hides the ears.
         size: R.
     """
-    rows = torch.frombuffer(bytearray(bump), dtype=torch.float32).reshape(-1, 5)
     way = _directions(size)  # (R*R,3)
-    rise = torch.matmul(rows[:, :3], way.T).sub_(1.0).div_(rows[:, 4:])
-    bumps = rise.clamp_min_(-30.0).exp_()  # what is smaller is nothing, and slow
+    clay, far = in_clay(way)
     cover, strands, lift = _hair(way, hair)
-    radius = 1.0 + torch.matmul(rows[:, 3], bumps) + lift
-    slope = torch.matmul((rows[:, :3] * (rows[:, 3:4] / rows[:, 4:])).T, bumps)
-    slope = slope - (slope * way.T).sum(0) * way.T  # along the ball's surface
-    if hair[0] > _BALD:
-        slope = slope + _combed(way.reshape(size, size, 3), lift.reshape(size, size))
-    maps = torch.cat([radius[None], slope, cover[None], strands[None]])
+    radius = (sculpt.height(face, clay) / far).add_(lift).clamp_max_(0.99 * BOUND)
+    square = radius.reshape(size, size)
+    slope = _slope(way.reshape(size, size, 3), square)
+    hollow = _hollow(square)
+    maps = torch.cat([radius[None], slope, cover[None], strands[None], hollow[None]])
     return maps.reshape(CHANNELS, size, size).contiguous()
 
 
-def _combed(way_RR3: Tensor, lift_RR: Tensor) -> Tensor:
-    """How the hair's lift changes along the ball's surface (3,R*R), from pixel to pixel."""
-    before = torch.arange(-1, len(way_RR3) - 1).clamp_min(0)
-    after = torch.arange(1, len(way_RR3) + 1).clamp_max(len(way_RR3) - 1)
+def in_clay(way: Tensor) -> tuple[Tensor, Tensor]:
+    """Directions (n,3) from a head's middle, over its radii, as `sculpt` has them; their length."""
+    clay = way * torch.tensor(sculpt.BUILD, device=way.device)
+    far = clay.norm(dim=1)
+    return clay / far[:, None], far
+
+
+def _slope(way_RR3: Tensor, radius_RR: Tensor) -> Tensor:
+    """How the radius changes along the ball's surface (3,R*R), from pixel to pixel."""
+    before, after = _neighbours(len(way_RR3))
     right, down = way_RR3[:, after] - way_RR3[:, before], way_RR3[after] - way_RR3[before]
-    more_right = lift_RR[:, after] - lift_RR[:, before]
-    more_down = lift_RR[after] - lift_RR[before]
+    more_right = radius_RR[:, after] - radius_RR[:, before]
+    more_down = radius_RR[after] - radius_RR[before]
     area = (torch.linalg.cross(right, down) * way_RR3).sum(-1)
     slope = more_right[..., None] * torch.linalg.cross(down, way_RR3)
     slope = slope + more_down[..., None] * torch.linalg.cross(way_RR3, right)
     return (slope / area[..., None]).reshape(-1, 3).T
 
 
+def _neighbours(size: int) -> tuple[Tensor, Tensor]:
+    each = torch.arange(size)
+    return (each - 1).clamp_min(0), (each + 1).clamp_max(size - 1)
+
+
+def _hollow(radius_RR: Tensor) -> Tensor:
+    """(R*R,) 0..1 how deep a place lies among what is around it."""
+    reach = len(radius_RR) // 14
+    around = functional.avg_pool2d(radius_RR[None], 2 * reach + 1, 1, reach, False, False)[0]
+    return ((around - radius_RR) * 16.0).clamp(0, 1).reshape(-1)
+
+
 def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """How much hair covers a direction, its locks about 0, and how far it lifts the surface."""
-    thick, height, lean, soft, curl, part, seed = hair
+    thick, height, recess, soft, curl, part, seed, hides = hair
     x, y, z = way.unbind(-1)
     if thick <= _BALD:
         return torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x)
+    round_ = torch.atan2(x.abs(), z)  # 0 in front, pi behind
+    above = y - height - recess * torch.exp(-(((round_ - 0.62) / 0.28) ** 2))
+    edge = 1.36 - 0.62 * y.clamp(-0.1, 0.7)  # in front of the ears
+    nape = torch.sigmoid((round_ - 1.85) * 16.0)
+    burns = torch.minimum(round_ - edge, y + 0.10 + 0.48 * nape)
+    line = torch.maximum(above, 0.7 * burns)
+    if not hides:
+        ear = (((round_ - 1.66) / 0.21) ** 2 + ((y + 0.10) / 0.29) ** 2).sqrt() - 1
+        line = torch.minimum(line, 0.3 * ear)
+    at = torch.nonzero(line > -0.3)[:, 0]
+    x, y, z, line = x[at], y[at], z[at], line[at]
     flow = torch.stack([torch.atan2(x - part, y + 0.55) * 7.0, (z + 0.25 * y) * 1.6, x * 0.0], -1)
     flow = flow + torch.tensor([seed, 3.1 * seed, 0.7 * seed])
     relief = values(flow + 0.15 * curl, 3) * (1 - curl)
     if curl > 0.0:
-        relief = relief + values(way * (5.0 + 6.0 * curl) + seed, 3) * curl
-    fringe = values(flow * 2.3 + 5.0, 2)
-    sides = 0.34 * (1 - (x.abs() / 0.66).clamp(0, 1)) ** 2  # temples recede less than the middle
-    line = y - height - lean * z + sides * 0.35 + 0.10 * fringe * (0.4 + curl)
-    line = line - 0.5 * torch.exp(-((y + 0.05) ** 2 + (z - 0.12) ** 2) / 0.03)  # round the ear
-    cover = torch.sigmoid(line / max(soft, 1e-3))
-    rise = torch.sigmoid((line - 0.09) / (2.2 * soft + 0.05))
-    return cover, relief, thick * rise * (1 + 0.5 * relief)
+        relief = relief + values(way[at] * (5.0 + 6.0 * curl) + seed, 3) * curl
+    line = line + 0.10 * values(flow * 2.3 + 5.0, 2) * (0.4 + curl)
+    rise = torch.sigmoid((line - 0.07 - 0.05 * curl) / (0.6 * soft + 0.02 + 0.03 * curl))
+    found = torch.zeros(3, len(way))
+    found[0, at], found[1, at] = torch.sigmoid(line / max(soft, 1e-3)), relief
+    found[2, at] = thick * rise * (1 + 0.5 * relief)
+    return found[0], found[1], found[2]
 
 
 @lru_cache(maxsize=8)
@@ -165,42 +192,6 @@ def normals(values: Tensor, way: Tensor, radii: Tensor) -> Tensor:
     return unit(gradient / radii)
 
 
-def across_strands(way: Tensor) -> Tensor:
-    """Which way lies across the hair at unit directions (n,3), in the head's axes."""
-    x, y, _ = way.unbind(-1)
-    return unit(torch.stack([y + 0.55, -x, torch.zeros_like(x)], -1))
-
-
-@dataclass
-class Shown:
-    """What is seen of a head: the rays (n,) that met it, where (n,3) in its axes over its radii."""
-
-    scene: int
-    head: int
-    rays: Tensor
-    point: Tensor
-
-
-def shown(heads: Heads, at_head: Tensor, which: Tensor) -> list[Shown]:
-    """What is seen of every head.
-
-    Args:
-        heads: The heads.
-        at_head: (B,N,3) directions of the hits in their head's axes; zero off heads.
-        which: (B,N) head index.
-    """
-    found = []
-    on_head = at_head.square().sum(-1) > 0.5
-    for scene in range(at_head.shape[0]):
-        for head in range(heads.centre.shape[1]):
-            rays = torch.nonzero(on_head[scene] & (which[scene] == head))[:, 0]
-            if rays.numel():
-                way = at_head[scene, rays]
-                point = way * read(heads.chart[scene, head, :1], way)
-                found.append(Shown(scene, head, rays, point))
-    return found
-
-
 def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor) -> None:
     """Dim the share of lamps that points on heads see past their own nose, brow and chin.
 
@@ -213,16 +204,18 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
     reach = torch.tensor(_REACHES, device=share.device)[:, None]
     for face in faces:
         scene, head = face.scene, face.head
-        mine = slice(None) if light.far else face.rays
+        rays = face.rays - scene * share.shape[2]
+        mine = slice(None) if light.far else rays
         step = torch.matmul(heads.turn[scene, head], light.way[scene][..., mine])  # (L,3,n)
         step = step / heads.radii[scene, head][:, None]
         step = step * torch.rsqrt((step * step).sum(1, keepdim=True))
-        ahead = face.point.T[:, None] + reach * step[:, :, None]  # (L,3,R,n)
+        point = (face.way * face.radius[:, None]).T
+        ahead = point[:, None] + reach * step[:, :, None]  # (L,3,R,n)
         length = (ahead * ahead).sum(1).sqrt_()
         at = ahead.transpose(0, 1).reshape(3, -1)
         radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
         wide = light.spread[scene][:, None, mine]  # (L,1,n)
-        seen = (length - radius).div_(0.012 + reach * wide).mul_(0.5).add_(0.8)
+        seen = (length - radius).div_(0.018 + reach * wide).mul_(0.5).add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
         own = share[scene]
-        own[:, face.rays] *= seen * seen * (3 - 2 * seen)
+        own[:, rays] *= seen * seen * (3 - 2 * seen)

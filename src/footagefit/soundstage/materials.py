@@ -13,11 +13,11 @@ from torch import Tensor
 
 from footagefit.soundstage import makeup
 from footagefit.soundstage.noise import layered
-from footagefit.soundstage.shapes import Hits, flat, unit
+from footagefit.soundstage.shapes import Hits, Shown, flat, unit
 
 # What a row of the table may be.
 PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW, HAIR = range(9)
-_PORES = 950.0  # a metre
+_PORES = 620.0  # a metre: the net of lines; pores are finer
 _FOLDS = 5.0  # a metre
 
 
@@ -79,8 +79,6 @@ class Points:
 
     texture: Tensor  # (n,3)
     normal: Tensor  # (n,3)
-    unit: Tensor  # (n,3)
-    chart: Tensor  # (n,5)
     pixel: Tensor  # (n,) metres
     row: Materials  # each (n,) or (n,3)
 
@@ -89,7 +87,7 @@ class Points:
         row = Materials(
             **{f.name: getattr(self.row, f.name).index_select(0, mine) for f in fields(Materials)}
         )
-        every = (self.texture, self.normal, self.unit, self.chart, self.pixel)
+        every = (self.texture, self.normal, self.pixel)
         return Points(*[values.index_select(0, mine) for values in every], row=row)
 
 
@@ -107,9 +105,11 @@ def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
     table = Materials(
         **{f.name: flat(getattr(materials, f.name)).index_select(0, row) for f in fields(Materials)}
     )
-    each = (hits.texture, hits.normal, hits.unit, hits.chart, pixel)
+    each = (hits.texture, hits.normal, pixel)
     points = Points(*[flat(values).index_select(0, at) for values in each], row=table)
     made = _made(points)
+    for shown in hits.faces:
+        _face(shown, torch.searchsorted(at, shown.rays), points, made)
     whole = {}
     for f in fields(Surface):
         values = getattr(made, f.name)
@@ -142,7 +142,7 @@ def _made(points: Points) -> Surface:
         mine = torch.nonzero(kind == special)[:, 0]
         if mine.numel():
             change(points.of(mine), mine, albedo, rough, relief)
-    skin = (kind == SKIN).to(albedo.dtype) * (1 - points.chart[:, 0])
+    skin = (kind == SKIN).to(albedo.dtype)
     relief = relief - (relief * points.normal).sum(-1, keepdim=True) * points.normal
     return Surface(
         albedo.clamp(0.004, 0.97), unit(points.normal - relief), rough, shine, skin,
@@ -159,18 +159,20 @@ def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tens
 
 
 def _alive(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
-    """Skin has pores where the camera is close; a head has a face and hair."""
+    """Skin has pores where the camera is close."""
     if bool((p.pixel * _PORES < 0.75).any()):
-        value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 2)
-        relief[mine] += slope * 0.045
-        albedo[mine] *= (1 + 0.05 * value)[:, None]
-    head = torch.nonzero(p.unit.square().sum(-1) > 0.5)[:, 0]
-    if head.numel() == 0:
-        return
-    h, on = p.of(head), mine[head]
-    painted = makeup.face(h.unit, h.chart, albedo[on], rough[on], h.row.tint, h.pixel)
-    albedo[on], rough[on] = painted.albedo, painted.rough
-    relief[on] = relief[on] * painted.plain[:, None] + painted.relief
+        value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 3)
+        dented = (0.4 - 3.0 * value).clamp_(0.15, 1.6)  # pores are pits between flat cells
+        relief[mine] += slope * (0.060 * dented)[:, None]
+        albedo[mine] *= (1 + 0.14 * value.clamp_max(0.1))[:, None]
+
+
+def _face(shown: Shown, mine: Tensor, points: Points, made: Surface) -> None:
+    """A head has a face and hair."""
+    painted = makeup.face(shown, made.normal[mine], made.albedo[mine], made.rough[mine],
+                          points.row.tint[mine[0]], points.pixel[mine])  # fmt: skip
+    made.albedo[mine], made.rough[mine] = painted.albedo.clamp(0.004, 0.97), painted.rough
+    made.normal[mine], made.skin[mine] = painted.normal, painted.plain
 
 
 def _combed(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:

@@ -24,7 +24,7 @@ from footagefit.soundstage.scene import scene
 from footagefit.soundstage.sets import Moving as Swaying
 from footagefit.soundstage.sets import Set
 from footagefit.soundstage.training import aimed, key_and_fill, wild_camera, wild_light
-from footagefit.soundstage.wild import wild_set
+from footagefit.soundstage.wild import DRAWING, wild_set
 
 FRAMES = 5
 TAKE_PX = (144, 216)
@@ -79,7 +79,7 @@ class Moving:
 
     def _path(self, number: int) -> Path:
         rows, columns = self.size_px
-        name = f"moving_s{self.seed}_{rows}x{columns}_f{FRAMES}"
+        name = f"moving_v{DRAWING}_s{self.seed}_{rows}x{columns}_f{FRAMES}"
         return self.folder / name / f"{number:06d}.safetensors"
 
     def _write(self, number: int) -> None:
@@ -97,7 +97,8 @@ def draw_take(*, seed: int, index: int, size_px: tuple[int, int], frames: int = 
     """One take (T,3,H,W): its own set, light, camera move and things that go."""
     rng = np.random.default_rng([seed, index, _STREAM])
     with torch.inference_mode():
-        made, asked, camera = wild_set(rng)[0], wild_light(rng, first=True), wild_camera(rng)
+        made, asked = wild_set(rng)[0], wild_light(rng, first=True)
+        camera = wild_camera(rng, made)
         camera = aimed([camera], scene([made], chart_px=_CHART_PX), "cpu")[0]
         _set_going(made, camera, rng)
         cameras, step_s = _path_of(camera, frames, rng), rng.uniform(*_STEP_S)

@@ -21,14 +21,16 @@ from footagefit.soundstage.camera import View
 from footagefit.soundstage.lights import Arriving, Source
 from footagefit.soundstage.scene import Scene
 from footagefit.soundstage.shadows import dot
-from footagefit.soundstage.shapes import FAR, Hits
-from footagefit.soundstage.tiles import balls
+from footagefit.soundstage.shapes import FAR, Hits, Shown
+from footagefit.soundstage.tiles import RAYS, balls
 from footagefit.soundstage.tracing import trace
 
 _LIFT_M, _TOUCH_M = 0.012, 0.05
 _AT_ONCE = 6  # far sources that share the work
 _SCATTER = (0.30, 0.10, 0.05)  # how far light bleeds round a terminator of skin, by channel
 _THROUGH = (0.55, 0.6, 0.2)  # colour of light that comes through a leaf
+_DEEP = 0.6  # of the sky is hidden in the deepest folds of a face
+_DARK = 1e-8  # lamps this faint are off: nobody sees their shadows
 _BOUNCE = 0.22  # of a far or near source's light comes back from the set
 
 
@@ -47,7 +49,7 @@ class Planar:
     thin: Tensor | None
     present: Tensor | None  # (B,N) 1 where a ray met something; None where all did
     touching: Tensor  # (B,P,N) 1 where a point is on a plane
-    faces: list[heads.Shown]
+    faces: list[Shown]
 
 
 @dataclass
@@ -138,6 +140,9 @@ def look(scene: Scene, view: View) -> Seen:
     standing = shadows.Standing(lifted, *balls(hits.point, hits.item >= 0))
     standing.radius += _LIFT_M
     free = shadows.open_sky(scene.stand, scene.parts.planes, standing, hits.normal)
+    standing.own = _own_heads(scene, hits)
+    for face in hits.faces:
+        free.view(-1)[face.rays] *= 1 - _DEEP * face.chart[:, 2]
     planar = _planar(scene, hits, surface, lifted=lifted, to_eye=-way)
     ones = way.new_ones(way.shape[0], 1, 1)
     up = torch.tensor([0.0, 1.0, 0.0], device=way.device).reshape(1, 1, 3, 1) * ones[..., None]
@@ -148,12 +153,23 @@ def look(scene: Scene, view: View) -> Seen:
     return Seen(scene, view, hits, surface, free, standing, planar)
 
 
+def _own_heads(scene: Scene, hits: Hits) -> Tensor | None:
+    """Which occluder each point is itself: heads shade themselves by their charts."""
+    if not hits.faces:
+        return None
+    each = scene.stand.centre.shape[1]
+    first = each - scene.parts.heads.centre.shape[1]
+    own = torch.full_like(hits.item.reshape(-1), -1)
+    for face in hits.faces:
+        own[face.rays] = face.scene * each + first + face.head
+    return own.reshape(-1, RAYS)
+
+
 def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Tensor,
             to_eye: Tensor) -> Planar:  # fmt: skip
     def first(values: Tensor) -> Tensor:
         return values.transpose(1, 2).contiguous()
 
-    which = (hits.item - scene.parts.first[3]).clamp_min(0)
     there, point, planes = hits.item >= 0, first(lifted), scene.parts.planes
     height = torch.matmul(planes.normal, point) - planes.offset[..., None]
     touching = (height.abs() < _TOUCH_M).to(point.dtype)
@@ -162,8 +178,7 @@ def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Ten
         first(to_eye), point, surface.rough,
         surface.skin if bool(surface.skin.any()) else None,
         surface.thin if bool(surface.thin.any()) else None,
-        None if bool(there.all()) else there.to(point.dtype), touching,
-        heads.shown(scene.parts.heads, hits.unit, which),
+        None if bool(there.all()) else there.to(point.dtype), touching, hits.faces,
     )  # fmt: skip
 
 
@@ -311,7 +326,7 @@ def _arriving(seen: Seen, sources: list[Source]) -> Arriving:
 def _share(seen: Seen, source: Source, light: Arriving) -> Tensor:
     """(B,L,N) share of the sources that each point sees."""
     scene, standing = seen.scene, seen.standing
-    share = _planes_clear(seen, light)
+    share = _planes_clear(seen, light) * (light.strength.amax(2) > _DARK)
     if source.gate is not None:
         towards, spread = light.way[:, 0], light.spread[:, 0]
         opening = shadows.through_opening(source.gate, seen.planar.point, towards, spread)

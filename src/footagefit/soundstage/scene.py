@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from footagefit.soundstage import shapes
+from footagefit.soundstage.face import Face
 from footagefit.soundstage.figures import head
 from footagefit.soundstage.heads import CHANNELS, chart
 from footagefit.soundstage.materials import Materials
@@ -132,22 +133,20 @@ def _heads(sets: Sequence[Set], times: Sequence[float], chart_px: int) -> shapes
     rows: dict[str, list[list[np.ndarray]]] = {k: [] for k in ("at", "turn", "radii")}
     flat = torch.zeros(CHANNELS, chart_px, chart_px)
     flat[0] = 1.0
-    charts = []
+    charts, faces = [], []
     for made, time_s in zip(sets, times, strict=True):
         posed = [head(a.figure, a.pose(time_s)) for a in made.actors]
         rows["at"].append([p[0] for p in posed])
         rows["turn"].append([p[1] for p in posed])
         rows["radii"].append([p[2] for p in posed])
-        own = [
-            chart(a.figure.bump.astype(np.float32).tobytes(), a.figure.hair, chart_px)
-            for a in made.actors
-        ]
+        own = [chart(a.figure.face, a.figure.hair, chart_px) for a in made.actors]
+        faces.append([np.array(a.figure.face) for a in made.actors])
         charts.append(torch.stack(own + [flat] * (count - len(own))))
     return shapes.Heads(
         _stack(rows["at"], count, _AWAY),
         _stack(rows["turn"], count, np.eye(3)),
         _stack(rows["radii"], count, _TINY),
-        torch.stack(charts),
+        torch.stack(charts), _stack(faces, count, np.zeros(len(Face._fields))),
         _whole([[ROWS * i for i in range(len(s.actors))] for s in sets], count, 0),
     )
 

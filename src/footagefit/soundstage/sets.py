@@ -189,8 +189,8 @@ class Set:
         """Add a figure; must come before anything else that has a material."""
         f = actor.figure
         self.material(m.SKIN, f.skin, second=f.skin * np.array([0.97, 0.84, 0.82]), tint=f.tint,
-                      scale=55.0, contrast=0.25, rough=0.42 + 0.14 * rng.random(), shine=0.028,
-                      bump=0.004)  # fmt: skip
+                      scale=55.0, contrast=0.25, rough=0.52 + 0.14 * rng.random(), shine=0.028,
+                      bump=0.007 + 0.008 * f.face.age)  # fmt: skip
         for worn in (f.cloth, f.legs):
             weave = worn * (0.6 + 0.7 * rng.random(3))
             self.material(m.CLOTH, worn, second=np.clip(weave, 0.01, 0.9),

@@ -34,6 +34,7 @@ class Standing:
     point: Tensor  # (B,N,3)
     middle: Tensor  # (B,T,3)
     radius: Tensor  # (B,T), by lamp (B,L,T) once asked; negative where a tile is not asked for
+    own: Tensor | None = None  # (B*T,RAYS) number b Q + q of an occluder that does not count
 
     def where(self, asked: Tensor) -> Standing:
         """The same points, tiles left out by lamp in which none of (B,L,N) is asked for."""
@@ -57,6 +58,8 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
         lit = (lit * lit).mul_(lit.mul_(-2.0).add_(3.0))
         past = (by.along <= 0).logical_or_(by.along >= by.reach)
         past.logical_or_(by.start2 < 1.0).logical_or_(~by.real)
+        if at.own is not None:
+            past.logical_or_(by.things[..., None] == at.own[by.place][:, None])
         out[by.mine] = lit.masked_fill_(past, 1.0).prod(1)
     return out.reshape(batch, lamps, -1)
 
@@ -87,6 +90,7 @@ class _Pass:
 
     Attributes:
         mine: (g,) which tile of which lamp, (b L + l) T + t.
+        place: (g,) which tile, b T + t.
         things: (g,L) which occluders, b Q + q.
         real: (g,L,1) whether there is one.
         along: (g,L,S) where rays come nearest.
@@ -98,6 +102,7 @@ class _Pass:
     """
 
     mine: Tensor
+    place: Tensor
     things: Tensor
     real: Tensor
     along: Tensor
@@ -122,7 +127,7 @@ def _passes(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> I
         row, width = (lamp, 1) if light.far else (place, RAYS)
         spread, reach = (v.reshape(-1, 1, width)[row] for v in (light.spread, light.reach))
         passed = found(row, index, points[place])
-        yield _Pass(mine, things, real[..., None], *passed, spread, reach)
+        yield _Pass(mine, place, things, real[..., None], *passed, spread, reach)
 
 
 _Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

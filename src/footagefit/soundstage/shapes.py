@@ -12,6 +12,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from footagefit.soundstage.face import Face
+
 FAR = 1.0e4
 
 
@@ -57,6 +59,7 @@ class Heads:
     turn: Tensor  # (B,H,3,3)
     radii: Tensor  # (B,H,3)
     chart: Tensor  # (B,H,C,R,R) see `heads.chart`
+    face: Tensor  # (B,H,P) the numbers of a `Face`
     material: Tensor  # (B,H)
 
 
@@ -73,6 +76,31 @@ class Bushes:
 
 
 @dataclass
+class Shown:
+    """What is seen of a head.
+
+    Attributes:
+        scene: Which scene.
+        head: Which of its heads.
+        face: Whose it is.
+        turn: (3,3) world to its axes.
+        rays: (n,) rays that met it, b N + n.
+        way: (n,3) directions in its axes over its radii.
+        radius: (n,) how far the surface is there.
+        chart: (n,3) hair cover, its locks, and how hollow the place is.
+    """
+
+    scene: int
+    head: int
+    face: Face
+    turn: Tensor
+    rays: Tensor
+    way: Tensor
+    radius: Tensor
+    chart: Tensor
+
+
+@dataclass
 class Hits:
     """Where rays meet the set.
 
@@ -82,10 +110,9 @@ class Hits:
         normal: (B,N,3) geometric, unit, towards the ray's origin.
         local: (B,N,3) the point in the object's own axes, in metres: motion hangs on it.
         texture: (B,N,3) where the point is in the object's cloth: textures hang on it.
-        unit: (B,N,3) direction from a head's centre in its axes; zero elsewhere.
         item: (B,N) which object: planes, boxes, blobs, heads, bushes in that order; -1 for none.
         material: (B,N) row of the material table.
-        chart: (B,N,5) on heads: hair cover, its locks, and across its strands in the world.
+        faces: What is seen of each head.
     """
 
     distance: Tensor
@@ -93,10 +120,9 @@ class Hits:
     normal: Tensor
     local: Tensor
     texture: Tensor
-    unit: Tensor
     item: Tensor
     material: Tensor
-    chart: Tensor
+    faces: list[Shown]
 
 
 def unit(v: Tensor) -> Tensor:

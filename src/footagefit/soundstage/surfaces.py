@@ -12,6 +12,7 @@ from torch import Tensor
 
 from footagefit.soundstage import bodies
 from footagefit.soundstage import heads as faces
+from footagefit.soundstage.face import Face
 from footagefit.soundstage.shapes import (
     FAR,
     Blobs,
@@ -20,6 +21,7 @@ from footagefit.soundstage.shapes import (
     Heads,
     Hits,
     Planes,
+    Shown,
     applied,
     flat,
     unit,
@@ -87,15 +89,16 @@ def surfaces(parts: Parts, origin: Tensor, way: Tensor, best: Nearest, found: Fo
     for plane in range(1, first[1]):
         other = torch.matmul(near_by, parts.planes.turn[:, plane].transpose(1, 2))
         local = torch.where((which == plane)[..., None], other, local)
-    hits = Hits(distance, point, normal, local, local, torch.zeros_like(way), item, material,
-                way.new_zeros(batch, rays, 5))  # fmt: skip
+    hits = Hits(distance, point, normal, local, local, item, material, [])
     rows = _Rows(hits, batch, rays)
     _box_surface(parts.boxes, rows, first[1], first[2])
     _body_surface(parts.blobs, found, rows, first[2])
     _blob_surface(parts.blobs, rows, first[2], first[3])
     for scene, head, at, facing in found.heads:
         mine = rows.item[at] == first[3] + head
-        _head_surface(parts.heads, scene, head, at[mine], facing[mine], rows)
+        if bool(mine.any()):
+            shown = _head_surface(parts.heads, scene, head, at[mine], facing[mine], rows)
+            hits.faces.append(shown)
     for number, at, facing in found.leaves:
         mine = rows.item[at] == number
         rows.normal[at[mine]] = facing[mine]
@@ -121,9 +124,8 @@ class _Rows:
         hits.material = hits.material.contiguous()
         self.rays = rays
         self.point, self.normal, self.local = flat(hits.point), flat(hits.normal), flat(hits.local)
-        self.texture, self.unit = flat(hits.texture), flat(hits.unit)
+        self.texture = flat(hits.texture)
         self.item, self.material = hits.item.reshape(-1), hits.material.reshape(-1)
-        self.chart = flat(hits.chart)
 
     def between(self, low: int, high: int) -> Tensor:
         return torch.nonzero((self.item >= low) & (self.item < high))[:, 0]
@@ -177,17 +179,15 @@ def _blob_surface(blobs: Blobs, rows: _Rows, low: int, high: int) -> None:
 
 
 def _head_surface(heads: Heads, scene: int, head: int, at: Tensor, way: Tensor,
-                  rows: _Rows) -> None:  # fmt: skip
-    if at.numel() == 0:
-        return
+                  rows: _Rows) -> Shown:  # fmt: skip
     turn = heads.turn[scene, head]
     values = faces.read(heads.chart[scene, head], way)
     rows.normal[at] = torch.matmul(faces.normals(values, way, heads.radii[scene, head]), turn)
     local = torch.matmul(rows.point[at] - heads.centre[scene, head], turn.T)
-    rows.local[at], rows.texture[at], rows.unit[at] = local, local, way
-    rows.chart[at, :2] = values[:, 4:6]
-    rows.chart[at, 2:] = torch.matmul(faces.across_strands(way), turn)
+    rows.local[at], rows.texture[at] = local, local
     rows.material[at] = heads.material[scene, head]
+    face = Face(*heads.face[scene, head].tolist())
+    return Shown(scene, head, face, turn, at, way, values[:, 0], values[:, 4:])
 
 
 def _hang(bushes: Bushes, rows: _Rows, at: Tensor, bush: int) -> None:

@@ -38,9 +38,22 @@ def trace(parts: Parts, origin: Tensor, way: Tensor) -> Hits:
     return surfaces(parts, origin, way, best, found)
 
 
-def items(parts: Parts, origin: Tensor, way: Tensor) -> Tensor:
-    """(B,N) `Hits.item` of each ray, and no more; any blob of a body stands for all."""
-    return _nearest(parts, origin, way)[0].item.reshape(way.shape[:2])
+def subject(parts: Parts, origin: Tensor, way: Tensor) -> Tensor:
+    """(B,N) whether a ray meets something before any plane, about: all things are ellipsoids."""
+    grown = 1.15  # of a box's half sides: about its volume
+    kinds = (parts.boxes, parts.blobs, parts.heads, parts.bushes)
+    centre, turn = (torch.cat([getattr(kind, n) for kind in kinds], 1) for n in ("centre", "turn"))
+    round_ = [kind.radii for kind in (parts.blobs, parts.heads, parts.bushes)]
+    form = forms(turn, torch.cat([parts.boxes.half * grown, *round_], 1))
+    away = origin[:, None] - centre
+    pull = applied(form, away)
+    rest = (away * pull).sum(-1, keepdim=True) - 1.0
+    b = torch.matmul(pull, way.transpose(1, 2))
+    a = torch.matmul(squares(form), features(way))
+    root = torch.addcmul(-a * rest, b, b)
+    enter = (-b - root.clamp_min(0).sqrt()) / a
+    met = torch.where((root > 0) & (b < 0), enter, enter.new_tensor(FAR)).amin(1)
+    return met < _plane_distance(parts.planes, origin, way).amin(1)
 
 
 def _nearest(parts: Parts, origin: Tensor, way: Tensor) -> tuple[Nearest, Found]:

@@ -23,16 +23,20 @@ from footagefit.records import Light
 from footagefit.soundstage import environment
 from footagefit.soundstage import lights as lamp
 from footagefit.soundstage.camera import Camera, view
+from footagefit.soundstage.figures import head
 from footagefit.soundstage.lights import Source
 from footagefit.soundstage.render import lit, lit_apart, look
 from footagefit.soundstage.scene import Scene, scene
-from footagefit.soundstage.tracing import items
-from footagefit.soundstage.wild import wild_set
+from footagefit.soundstage.sets import Actor, Set
+from footagefit.soundstage.tracing import subject
+from footagefit.soundstage.wild import DRAWING, wild_set
 
-_CHART_PX = (96, 128)  # of heads: in pictures up to 128 px, and in larger ones
+_CHART_PX = (80, 128)  # of heads: in pictures up to 128 px, and in larger ones
 _RAYS = 131_072  # rendered together, at most: steps are long beside their calls
 _SCENES = 8  # and no more than these, so that two threads share even a small batch
 _LEAST_SUBJECT = 0.04  # of the frame
+_CLOSE = 0.36  # of the cameras that could are close by somebody
+_CLOSE_M = (0.08, 0.6)  # from the skin
 _TENSORS = ("images", "albedo", "normals", "depth", "shadow", "codes")
 
 
@@ -96,7 +100,7 @@ def _scenes(seed: int, numbers: range, *, size_px: tuple[int, int], lights: int,
     """Some scenes together."""
     rngs = [np.random.default_rng([seed, number, 21]) for number in numbers]
     made = [wild_set(rng)[0] for rng in rngs]
-    cameras = [wild_camera(rng) for rng in rngs]
+    cameras = [wild_camera(rng, one) for rng, one in zip(rngs, made, strict=True)]
     asked = [[wild_light(rng, first=j == 0) for j in range(lights)] for rng in rngs]
     exposure = torch.tensor([[[[2.0 ** rng.uniform(-2.0, 2.0)]]] for rng in rngs]).float()
     rest = [_rest(rng) for rng in rngs]
@@ -125,8 +129,7 @@ def aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
     """Cameras brought to bear where they would see no subject: a wall alone teaches nothing."""
     for closer in (0.7, 0.6):
         small = view(cameras, (16, 16), device=device)
-        item = items(stage.parts, small.place, small.rays())
-        share = (item >= stage.parts.first[1]).float().mean(1).tolist()
+        share = subject(stage.parts, small.place, small.rays()).float().mean(1).tolist()
         if min(share) >= _LEAST_SUBJECT:
             break
         target = np.array([0.0, -0.03, 0.0])
@@ -140,15 +143,31 @@ def aimed(cameras: list[Camera], stage: Scene, device: str) -> list[Camera]:
     return cameras
 
 
-def wild_camera(rng: np.random.Generator) -> Camera:
-    """From macro to wide, from any side, level or not."""
+def wild_camera(rng: np.random.Generator, made: Set) -> Camera:
+    """From macro to wide, from any side, level or not; often close by somebody's face."""
     distance = 0.28 * (3.4 / 0.28) ** rng.random()
     around, above = rng.normal() * 0.55, rng.normal() * 0.22
     target = np.array([0.0, -0.06, 0.0]) + 0.16 * distance * rng.standard_normal(3)
     away = np.array([math.sin(around) * math.cos(above), math.sin(above),
                      math.cos(around) * math.cos(above)])  # fmt: skip
     focal, roll = float(rng.choice([24, 32, 50, 85])), float(rng.normal() * 6)
+    own = rng.spawn(1)[0]  # what is drawn for closeness changes nothing that is drawn later
+    if made.actors and own.random() < _CLOSE:
+        return _close(own, made.actors[int(own.integers(len(made.actors)))], roll)
     return Camera(tuple(target + distance * away), tuple(target), focal, roll)
+
+
+def _close(rng: np.random.Generator, actor: Actor, roll: float) -> Camera:
+    """On skin: from a face that fills the frame down to its pores."""
+    centre, turn, radii = head(actor.figure, actor.pose(0.0))
+    way = np.array([0.34, 0.36, 0.0]) * rng.standard_normal(3) + np.array([0.0, -0.15, 0.85])
+    target = centre + turn.T @ (way / np.linalg.norm(way) * radii)
+    distance = _CLOSE_M[0] * (_CLOSE_M[1] / _CLOSE_M[0]) ** rng.random()
+    around, above = rng.normal() * 0.5, rng.normal() * 0.25
+    away = np.array([math.sin(around) * math.cos(above), math.sin(above),
+                     math.cos(around) * math.cos(above)])  # fmt: skip
+    focal = float(rng.choice([32, 50, 85]))
+    return Camera(tuple(target + turn.T @ away * distance), tuple(target), focal, roll)
 
 
 def wild_light(rng: np.random.Generator, *, first: bool = False) -> Light:
@@ -245,7 +264,9 @@ class Cache:
     def __init__(self, folder: Path, *, seed: int, count: int, size_px: tuple[int, int],
                  lights: int = 4) -> None:  # fmt: skip
         self._seed, self._count, self._size, self._lights = seed, count, size_px, lights
-        self._folder = folder / f"stage_s{seed}_{size_px[0]}x{size_px[1]}_b{count}_l{lights}"
+        rows, columns = size_px
+        name = f"stage_v{DRAWING}_s{seed}_{rows}x{columns}_b{count}_l{lights}"
+        self._folder = folder / name
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def batch(self, index: int) -> dict[str, Tensor]:

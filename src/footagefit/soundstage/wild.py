@@ -10,6 +10,8 @@ from footagefit.soundstage import materials as m
 from footagefit.soundstage.figures import draw_figure
 from footagefit.soundstage.sets import Actor, Set, any_material, bush, colour, prop, sway, wall
 
+DRAWING = 2  # goes up when a (seed, index) becomes another picture: caches keep them apart
+
 
 def wild_set(rng: np.random.Generator) -> tuple[Set, float]:
     """A training set, far wider than any show, its subject about the origin; and its saturation."""
