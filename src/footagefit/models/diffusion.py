@@ -197,6 +197,10 @@ class DiffusionModel(Model):
         """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
         return 1.0 - doubted(confidence, sure=_SURE, unsure=_UNSURE)
 
+    def share(self, confidence: Tensor) -> Tensor:
+        """How much of a carried pixel's light, its grain with it, is in what comes out, 0 to 1."""
+        return self.kept(confidence)
+
     def followed(self, look: Look, amounts: Amounts) -> Look:
         """As much of a look as is asked for."""
         if self.makes == "pixels":
