@@ -51,7 +51,8 @@ HD_PX = coordinates.HD_HALF_PX
 PIXEL_PX = 12**-0.5  # sigma of an even pixel
 RECORDED_PX = 960  # width of the takes
 TAKES = tuple(f"takes{kit.lens.focal_mm:.0f}" for kit in KITS)
-PARTS = (*TAKES, "between", "charts", "grain", "film", "speed")
+GRAINS = tuple(f"grain{kit.lens.focal_mm:.0f}" for kit in KITS)
+PARTS = (*TAKES, *GRAINS, "between", "charts", "film", "speed")
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Errors:
 def main() -> None:
     options = arguments(__doc__ or "", more=_more)
     size = (270, 480) if options.quick else (540, 960)
-    every = PARTS if not options.quick else tuple(p for p in PARTS if p not in TAKES[1:])
+    every = tuple(p for p in PARTS if not options.quick or p not in (*TAKES[1:], *GRAINS[1:]))
     only = tuple(options.only.split(",")) if options.only else every
     unknown = sorted(set(only) - set(PARTS))
     if unknown:
@@ -81,16 +82,16 @@ def main() -> None:
         folder = options.sets or Path(scratch)
         staged = set(only) - {"charts", "film", "speed"}
         most = 2 if options.quick else 8
-        paths = takes.sets(folder, size=size, seed=SEED, most=most) if staged else []
+        paths = takes.sets(folder, size=size, seed=options.seed, most=most) if staged else []
         parts: dict[str, Callable[[], list[Row]]] = {
             "between": lambda: between_takes(paths, size),
             "charts": lambda: from_charts(KITS[0], size),
-            "grain": lambda: made_grain(paths, size),
             "film": lambda: film_grain(options.film, options.space) if options.film else [],
             "speed": lambda: speed(quick=options.quick),
         }  # fmt: skip
-        for kit, name in zip(KITS, TAKES, strict=True):
+        for kit, name, grained in zip(KITS, TAKES, GRAINS, strict=True):
             parts[name] = partial(from_takes, paths, kit, size)
+            parts[grained] = partial(made_grain, paths, kit, size)
         for name in only:
             found = parts[name]()
             show(f"Signature, {name}", found)  # at once: a run that is stopped has said something
@@ -101,6 +102,7 @@ def main() -> None:
 
 def _more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", help=f"some parts, by comma: {','.join(PARTS)}")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the sets: another, other sets")
     parser.add_argument("--sets", type=Path, help="keep rendered sets here")
     parser.add_argument("--film", type=Path, help="a clip of film grain")
     parser.add_argument("--space", default="g24_rec709", help="its colour space")
@@ -140,6 +142,7 @@ def take_in(whole: LensSeen, one: LensSeen) -> None:
         getattr(whole, kept).extend(getattr(one, kept))
     whole.line_shots += [whole.shots] * len(one.line_shots)
     whole.shots, whole.frames, whole.fringe = whole.shots + 1, whole.frames + one.frames, one.fringe
+    whole.closely += one.closely
 
 
 def error_rows(name: str, lens: Lens, ours: Errors) -> list[Row]:
@@ -288,18 +291,16 @@ def two_way_rows(name: str, found: Told) -> list[Row]:
     ]
 
 
-def made_grain(paths: list[Path], size: tuple[int, int]) -> list[Row]:
+def made_grain(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
     """Measured on half of the takes, judged on the other half, where the clean frame is known."""
-    rows: list[Row] = []
-    for kit in KITS:
-        seen = SetupSeen()
-        for index, run in enumerate(takes.runs(paths[::2], kit, size=size, frames=2)):
-            seen.add(run, shot=str(index))
-        found = seen.look().grain
-        if found is not None:
-            judged = told(stage_twins(paths[1::2], kit, size, found), found)
-            rows += two_way_rows(f"stage grain, {kit.sensor.grain:g}", judged)
-    return rows
+    seen = SetupSeen()
+    for index, run in enumerate(takes.runs(paths[::2], kit, size=size, frames=2)):
+        seen.add(run, shot=str(index))
+    found = seen.look().grain
+    if found is None:
+        return [Row(f"{kit.lens.name}: grain", "measured", 0.0, {}, "1", False)]
+    judged = told(stage_twins(paths[1::2], kit, size, found), found)
+    return two_way_rows(f"stage grain, {kit.sensor.grain:g}", judged)
 
 
 def stage_twins(

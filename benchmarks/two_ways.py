@@ -17,7 +17,7 @@ Shapes: N patches, S a patch's side.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,18 +70,20 @@ def told(frames: Iterable[Twins], grain: Grain, *, seed: int = 0, most: int = 15
     rng = np.random.default_rng(seed)
     real, ours, white, frame = [], [], [], []
     for number, twins in enumerate(frames):
-        for y, x in _places(twins, most, rng):
-            cut = np.s_[y : y + SIDE, x : x + SIDE]
-            one, other = (_rest(v, twins.clean_HWC, cut) for v in (twins.real_HWC, twins.made_HWC))
-            level = (twins.clean_HWC if twins.clean_HWC is not None else twins.real_HWC)[cut]
-            level = level.mean((0, 1), dtype=np.float64)
-            noise = _no_drift(rng.normal(0, 1, one.shape))
-            noise *= one.std((0, 1)) / noise.std((0, 1))
-            for kept, rest in ((real, one), (ours, other), (white, noise)):
-                kept.append(_features(rest, level, grain))
-            frame.append(number)
+        at = _places(twins, most, rng)
+        if not at:
+            continue
+        clean = 0.0 if twins.clean_HWC is None else _cuts(twins.clean_HWC, at)
+        shown = _cuts(twins.real_HWC, at)
+        level = (shown if twins.clean_HWC is None else clean).mean((2, 3))
+        one, other = _no_drift(shown - clean), _no_drift(_cuts(twins.made_HWC, at) - clean)
+        noise = _no_drift(rng.normal(0, 1, one.shape))
+        noise *= one.std((2, 3), keepdims=True) / noise.std((2, 3), keepdims=True)
+        for kept, rest in ((real, one), (ours, other), (white, noise)):
+            kept.append(_features(rest, level, grain))
+        frame += [number] * len(at)
     held = _held(np.array(frame))
-    a, b, c = (np.stack(kept) for kept in (real, ours, white))
+    a, b, c = (np.concatenate(kept) for kept in (real, ours, white))
     return Told(_right(a, c, held), _right(a, b, held), 2 * int(held.sum()))
 
 
@@ -114,67 +116,72 @@ def _soft(patch_SS: np.ndarray) -> np.ndarray:
     return patch_SS.reshape(count, 8, count, 8).mean((1, 3))
 
 
-def _rest(
-    frame_HWC: np.ndarray, clean_HWC: np.ndarray | None, cut: tuple[slice, ...]
-) -> np.ndarray:
-    patch = frame_HWC[cut].astype(np.float64)
-    return _no_drift(patch if clean_HWC is None else patch - clean_HWC[cut])
+def _cuts(frame_HWC: np.ndarray, at: list[tuple[int, int]]) -> np.ndarray:
+    """Patches at places (N,C,S,S)."""
+    cuts = [frame_HWC[y : y + SIDE, x : x + SIDE].transpose(2, 0, 1) for y, x in at]
+    return np.stack(cuts).astype(np.float64)
 
 
-def _no_drift(patch_SSC: np.ndarray) -> np.ndarray:
-    terms = dctn(patch_SSC, axes=(0, 1), norm="ortho")
-    u, v = np.mgrid[0:SIDE, 0:SIDE]
-    terms[u + v < _DRIFT] = 0
-    return idctn(terms, axes=(0, 1), norm="ortho")
+def _no_drift(patches_NCSS: np.ndarray) -> np.ndarray:
+    terms = dctn(patches_NCSS, axes=(2, 3), norm="ortho")
+    v, u = np.mgrid[0:SIDE, 0:SIDE]
+    terms[..., u + v < _DRIFT] = 0
+    return idctn(terms, axes=(2, 3), norm="ortho")
 
 
-def _features(rest_SSC: np.ndarray, level_C: np.ndarray, grain: Grain) -> np.ndarray:
-    expected = np.array([float(grain.at(level_C[c], c)) for c in range(3)])
-    scaled = rest_SSC / np.maximum(expected, 1e-9)
-    luma = scaled @ np.array(_LUMA)
-    apart = [scaled[..., 0] - scaled[..., 1], scaled[..., 2] - scaled[..., 1]]
-    unit = luma / max(float(luma.std()), 1e-9)
-    return np.array([
-        *(f for c in range(3) for f in _bands(scaled[..., c])),
-        *(np.log((p**2).mean() + 1e-3) for p in apart),
-        *_ways(luma), *_lags(unit), (unit**3).mean(), np.log((unit**4).mean()),
-        np.abs(unit).mean(), *_quarters(unit),
-    ])  # fmt: skip
+def _features(rest_NCSS: np.ndarray, level_NC: np.ndarray, grain: Grain) -> np.ndarray:
+    """What is told of each patch (N,F)."""
+    expected = np.stack([grain.at(level_NC[:, c], c) for c in range(3)], 1)
+    scaled = rest_NCSS / np.maximum(expected, 1e-9)[..., None, None]
+    luma = np.einsum("c,ncyx->nyx", np.array(_LUMA), scaled)
+    apart = np.stack([scaled[:, 0] - scaled[:, 1], scaled[:, 2] - scaled[:, 1]], 1)
+    unit = luma / np.maximum(luma.std((1, 2), keepdims=True), 1e-9)
+    return np.concatenate([
+        *(_bands(scaled[:, c]) for c in range(3)),
+        np.log((apart**2).mean((2, 3)) + 1e-3),
+        _ways(luma), _lags(unit), _tails(unit), *(_pieces(unit, side) for side in (8, 16)),
+    ], 1)  # fmt: skip
 
 
-def _bands(plane_SS: np.ndarray) -> list[float]:
+def _bands(plane_NSS: np.ndarray) -> np.ndarray:
     """Log power in rings of frequency."""
-    power = dctn(plane_SS, norm="ortho") ** 2
     radius = np.hypot(*np.mgrid[0:SIDE, 0:SIDE])
     edges = np.linspace(_DRIFT, SIDE * 1.2, _BANDS + 1)
-    rings = [(radius >= a) & (radius < b) for a, b in itertools.pairwise(edges)]
-    return [float(np.log(power[ring].mean() + 1e-4)) for ring in rings]
+    return _powers(plane_NSS, [(radius >= a) & (radius < b) for a, b in itertools.pairwise(edges)])
 
 
-def _ways(plane_SS: np.ndarray) -> list[float]:
+def _ways(plane_NSS: np.ndarray) -> np.ndarray:
     """Log power of what runs across, down, and both ways."""
-    power = dctn(plane_SS, norm="ortho") ** 2
     v, u = np.mgrid[0:SIDE, 0:SIDE]
     fields = ((u > 2 * v) & (u >= _DRIFT), (v > 2 * u) & (v >= _DRIFT), (u > 12) & (v > 12))
-    return [float(np.log(power[field].mean() + 1e-4)) for field in fields]
+    return _powers(plane_NSS, fields)
 
 
-def _lags(unit: np.ndarray) -> list[float]:
-    return [
-        float((unit[dy:, dx:] * unit[: SIDE - dy, : SIDE - dx]).mean())
-        for dy, dx in ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (0, 3), (3, 0))
-    ]
+def _powers(plane_NSS: np.ndarray, fields: Sequence[np.ndarray]) -> np.ndarray:
+    power = dctn(plane_NSS, axes=(1, 2), norm="ortho") ** 2
+    return np.stack([np.log(power[:, field].mean(1) + 1e-4) for field in fields], 1)
 
 
-def _quarters(unit: np.ndarray) -> list[float]:
-    """How power differs between pieces of 8 and of 16 pixels."""
-    made = []
-    for side in (8, 16):
-        count = SIDE // side
-        power = (unit.reshape(count, side, count, side) ** 2).mean((1, 3))
-        logs = np.log(power + 1e-3)
-        made += [float(logs.std()), float(logs.min())]
-    return made
+def _lags(unit_NSS: np.ndarray) -> np.ndarray:
+    """How neighbours agree."""
+    steps = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (0, 3), (3, 0))
+    return np.stack([
+        (unit_NSS[:, dy:, dx:] * unit_NSS[:, : SIDE - dy, : SIDE - dx]).mean((1, 2))
+        for dy, dx in steps
+    ], 1)  # fmt: skip
+
+
+def _tails(unit_NSS: np.ndarray) -> np.ndarray:
+    third, fourth = (unit_NSS**3).mean((1, 2)), np.log((unit_NSS**4).mean((1, 2)) + 1e-9)
+    return np.stack([third, fourth, np.abs(unit_NSS).mean((1, 2))], 1)
+
+
+def _pieces(unit_NSS: np.ndarray, side: int) -> np.ndarray:
+    """How power differs between the pieces of a patch, and in the weakest of them."""
+    count = SIDE // side
+    power = (unit_NSS.reshape(-1, count, side, count, side) ** 2).mean((2, 4))
+    logs = np.log(power + 1e-3).reshape(len(unit_NSS), -1)
+    return np.stack([logs.std(1), logs.min(1)], 1)
 
 
 def _right(one_NF: np.ndarray, other_NF: np.ndarray, held_N: np.ndarray) -> float:

@@ -99,7 +99,7 @@ def test_a_panning_take_tells_vignette_and_grain_and_says_what_it_does_not(measu
 def test_the_page_holds_everything_in_one_file(measured):
     page = (measured / "signature.html").read_text()
     assert "32 mm" in page and "data:image/png;base64," in page
-    assert "not measurable from this footage" in page and "not measured" in page
+    assert "not measurable from this footage" in page and "the estimator is not sure" in page
     assert 'src="http' not in page and set(re.findall(r'href="([^"]*)"', page)) == {"data:,"}
     assert (measured / "grain.tbl").read_text().startswith("filmgrn1\n")
 

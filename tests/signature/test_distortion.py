@@ -87,6 +87,23 @@ def test_shots_that_err_together_widen_the_error():
     assert told.error_px > 1.5 * alone.error_px
 
 
+def test_few_edges_of_one_shot_are_not_taken_at_their_word():
+    """What six edges agree on by themselves may be how all six things are bent."""
+    rng = np.random.default_rng(4)
+    run, lens = np.linspace(0, 1, 60)[:, None], Distortion(k1=-0.05)
+    lines = []
+    for _ in range(60):
+        ends = rng.uniform(-0.85, 0.85, (2, 2)) * [1, 0.56]
+        line = ends[0] + run * (ends[1] - ends[0])
+        line += np.array([0.0, 1.0]) * 4e-4 * rng.normal() * np.sin(np.pi * run)
+        lines.append(np.stack(lens.distorted(*line.T), 1))
+    chart, one = distortion.fit_lines(lines), distortion.fit_lines(lines, shots=[0] * 60)
+    assert chart is not None and one is not None and chart.error_px and one.error_px
+    assert 2 < one.error_px / chart.error_px < 2.5  # a chart is straight
+    few = distortion.fit_lines(lines[:8], shots=[0] * 8)
+    assert few is None or (few.error_px or 0) > 1.3 * one.error_px
+
+
 def test_no_lines_no_answer():
     assert distortion.fit_lines([]) is None
     arcs = [np.stack([np.cos(t), np.sin(t)], 1) * r for r, t in

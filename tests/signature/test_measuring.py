@@ -52,3 +52,18 @@ def test_a_chart_is_believed_first(frames, monkeypatch):
     seen.light = MeasuredLight(Light(key_k=3200.0), 1.0, "chart")
     found = seen.look().light
     assert found is not None and found.source == "chart"
+
+
+def test_the_more_frames_of_a_lens_the_fewer_are_looked_at_for_edges(monkeypatch):
+    looked = list(measuring.looks_closely(1000))
+    assert all(looked[:48])
+    assert sum(looked) == 194
+    assert sum(looked[:500]) > 2 * sum(looked[500:])
+    assert any(looked[-100:])  # what comes late is heard, too
+    seen, asked = measuring.LensSeen("32 mm", (32, 48)), []
+    monkeypatch.setattr(seen, "_add_edges", lambda frame, luma: asked.append(len(asked)))
+    frame = np.full((32, 48, 3), 0.2, np.float32)
+    for _ in range(60):
+        seen.add(Run([frame]))
+    lens = seen.lens()
+    assert (lens.frames, lens.closely) == (60, len(asked)) == (60, sum(looked[:60]))

@@ -9,10 +9,17 @@ from typing import Literal
 from footagefit.commands.progress import track
 
 Detector = Literal["auto", "builtin", "learned"]
+Slates = Literal["auto", "names", "boards"]
 
 
 def scan(
-    *, show: Path, workers: int | None, again: bool, detector: Detector, share: str | None
+    *,
+    show: Path,
+    workers: int | None,
+    again: bool,
+    detector: Detector,
+    slates: Slates,
+    share: str | None,
 ) -> int:
     """Bring the show's catalogue up to date; see configs/scan.yaml for each key."""
     from footagefit.dailies.database import Catalogue
@@ -27,8 +34,9 @@ def scan(
 
     mine = None if share is None else Share.said(share)
     done = scan_show(
-        production, workers=workers, again=again, detector=detector, share=mine, progress=progress
-    )
+        production, workers=workers, again=again, detector=detector, slates=slates, share=mine,
+        progress=progress,
+    )  # fmt: skip
     gathered = f", {done.gathered} gathered from shares" if done.gathered else ""
     counted = (
         f"{done.looked_at} clips looked at{gathered}, {done.kept} unchanged, {done.bad} bad, "
@@ -36,7 +44,7 @@ def scan(
     )
     if mine is not None:
         print(counted)
-        also = " again=true" if again else ""
+        also = (" again=true" if again else "") + ("" if slates == "auto" else f" slates={slates}")
         print(f"share: {mine.file(production)}")
         print(f"next, when all {mine.of} are done: footagefit scan show={show}{also}")
         return 0

@@ -24,7 +24,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.forkserver import ensure_running
 from typing import Literal
 
-from footagefit.dailies import learned, linking, sharing
+from footagefit.dailies import boards, learned, linking, sharing
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import CORRUPT, Medium
 from footagefit.dailies.examine import Exam, Settings, examine
@@ -35,6 +35,7 @@ from footagefit.dailies.show import Show
 from footagefit.errors import MissingPart
 
 Detector = Literal["auto", "builtin", "learned"]
+Slates = Literal["auto", "names", "boards"]
 _COMMIT_S = 0.5  # the most of a killed scan's work that is done again
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _NEEDED = (  # for a look at a clip
@@ -75,6 +76,7 @@ def scan_show(
     workers: int | None = None,
     again: bool = False,
     detector: Detector = "auto",
+    slates: Slates = "auto",
     share: Share | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -86,18 +88,14 @@ def scan_show(
             a clip that kills its decoder then ends.
         again: Look at everything again, changed or not.
         detector: Of cuts: `learned` (slow on a CPU), `builtin`, or `auto`: learned if installed.
+        slates: `names` (of files, headers and logs), `boards` before those, or `auto`: boards for
+            what names leave open, if a text recogniser is installed.
         share: Look at no more than this share, for the scan without one that comes after it.
         progress: Wraps the iterable of results to show how far it is.
     """
     items = find(show.roots, show.work, exclude=show.exclude)
     clips = [i for i in items if i.form != "sidecar"]
-    learns = learned.installed() if detector == "auto" else detector == "learned"
-    if learns and not learned.installed():
-        raise MissingPart(
-            "the learned cut detector is not installed",
-            hint="pip install 'footagefit[cuts]', or say detector=builtin",
-        )
-    settings = Settings(show.space, show.rate, show.names, show.white_k, learns)
+    settings = _settings(show, detector, slates)
     scanned_as = f"{VERSION} {settings!r}"
     if share is not None:
         done = {} if again else sharing.known_already(show, scanned_as)
@@ -131,6 +129,21 @@ def scan_show(
         gone=sum(m.state == "gone" for m in media),
         shots=len(shots),
     )
+
+
+def _settings(show: Show, detector: Detector, slates: Slates) -> Settings:
+    """How clips are looked at, with what is installed here."""
+    learns = learned.installed() if detector == "auto" else detector == "learned"
+    if learns and not learned.installed():
+        raise MissingPart(
+            "the learned cut detector is not installed",
+            hint="pip install 'footagefit[cuts]', or say detector=builtin",
+        )
+    if slates == "boards":
+        boards.check()
+    read = "first" if slates == "boards" else "open" if boards.installed() else "off"
+    read = "off" if slates == "names" else read
+    return Settings(show.space, show.rate, show.names, show.white_k, learns, read)
 
 
 def _taken_over(

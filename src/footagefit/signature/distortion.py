@@ -91,7 +91,8 @@ def fit_lines(
 
     Args:
         lines: Points (N,2) along each edge, in lens coordinates.
-        shots: Which shot each is from: with four and more, what they disagree by is the error.
+        shots: Which shot each is from: with four and more, what they disagree by is the error; of
+            fewer, twice what edges say. None of a chart, whose edges are straight.
         squeeze: Of the frames the lines come from.
         centre: Whether to look for the centre too, where the lines allow it.
     """
@@ -112,6 +113,8 @@ def fit_lines(
     found, error, count = _refined(even, share, found, free, noise)
     if len(np.unique(shot_L)) >= _LEAST_SHOTS:
         error = max(error, _apart(even, share, found, free, noise, shot_L))
+    elif shots is not None:
+        error *= _ALONE * float(np.sqrt(count / max(count - len(free), 1)))
     error_px = error * HD_HALF_PX
     if count < LEAST_LINES or not np.isfinite(error_px) or error_px > WORST_PX:
         return None
@@ -130,6 +133,7 @@ _OTHER = 0.04  # in k1
 _LEAST_AGREE = 3.5
 _LONG = 0.2  # of the half-diagonal: what is shorter bends by itself more than by the lens
 _LEAST_SHOTS = 4
+_ALONE = 2.0  # edges of few shots err together, by how much cannot be told from these
 _MOST_PARTS = 10  # that are left out in turn
 _ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
 _PRIOR = np.array([0.3, 0.06, 0.006, 0.006])  # how far from 0 parameters lie before a look

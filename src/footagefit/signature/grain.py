@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.signature import grain_uneven
+from footagefit.signature import grain_spectrum, grain_uneven
 from footagefit.signature.grain_patches import (
     BLOCK_PX,
     BODY,
@@ -22,13 +22,16 @@ from footagefit.signature.grain_patches import (
     LOW_TERMS,
     Patches,
     Soft,
-    cosines,
     halves,
 )
 from footagefit.signature.grain_uneven import Uneven
 
 _LEAST_POWER = 0.05  # of the mean term
 _CHI_MEDIAN = 0.4549  # median of a squared normal variable
+_STRAY, _HELD = 9.0, 0.99501  # times its mean a square counts at most, and the mean that leaves
+_MIDDLE = 1.66  # error of the variance that a middle square tells, over that of the mean
+_BLUR = 0.7  # of a spectrum, in terms
+_LEAST_FOR_TERMS = 2 * LEAST_BLOCKS
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,9 @@ class Grain:
 
     def correlation(self, channel: int = 1, *, reach: int = 4) -> np.ndarray:
         """Spatial correlation (reach, reach) by steps down and across; 1 at no step."""
-        wave = cosines().astype(np.float64)
-        beside = np.stack(
-            [(wave[:, : BLOCK_PX - j] * wave[:, j:]).mean(1) for j in range(reach)]
-        )  # how much of a term's power pixels j steps apart share
-        made = beside @ np.array(self.spectrum[channel]) @ beside.T
+        field = grain_spectrum.of_field(np.array(self.spectrum[channel]))
+        wave = grain_spectrum.waves(reach)
+        made = wave @ field @ wave.T
         return made / made[0, 0]
 
     @property
@@ -166,44 +167,50 @@ def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     Frames and differences of frames are two readings, each too high where texture is left: the
     lower one counts.
     """
-    log = np.log2(LEVELS)
     out = np.full((3, len(LEVELS)), np.inf)
     count = np.zeros((3, len(LEVELS)), int)
     for channel in range(3):
-        energy = _energy(seen, spectrum, channel, chooser=False)
+        energy, terms = _energy(seen, spectrum, channel, chooser=False)
         place = np.log2(np.maximum(seen.level_NC[:, channel], 1e-6))
         for single in (True, False):
             mine = seen.single_N == single
-            for k, middle in enumerate(log):
+            for k, middle in enumerate(np.log2(LEVELS)):
                 near = mine & (np.abs(place - middle) < 0.3)
                 if near.sum() < LEAST_BLOCKS:
                     continue
                 # To the very level: variance runs with light, about.
-                value = _lower_middle(energy[near] * 2.0 ** (middle - place[near]))
+                value = _lower_middle(energy[near] * 2.0 ** (middle - place[near]), terms)
                 if value < out[channel, k]:
                     out[channel, k], count[channel, k] = value, near.sum()
     there = np.isfinite(out).all(0)
     return np.where(there, out, 0.0), np.where(there, count.min(0), 0)
 
 
-def _energy(seen: Patches, spectrum: np.ndarray, channel: int, *, chooser: bool) -> np.ndarray:
-    """Variance by patch, from the half of the terms that chose it or from the other.
+def _energy(
+    seen: Patches, spectrum: np.ndarray, channel: int, *, chooser: bool
+) -> tuple[np.ndarray, int]:
+    """Variance by patch, from the half of the terms that chose it or from the other; of how many.
 
     Terms that hold hardly any grain are left out: other things are in them.
     """
     power = spectrum[channel]
-    sums = []
+    sums, terms = [], []
     for half in halves():
         good = half & (power > _LEAST_POWER)
         sums.append((seen.terms_NCuv[:, channel][:, good] ** 2 / power[good]).mean(1))
-    return np.where(seen.even_N == chooser, *sums)
+        terms.append(int(good.sum()))
+    return np.where(seen.even_N == chooser, *sums), min(terms)
 
 
-def _lower_middle(energy: np.ndarray) -> float:
-    """The middle of the calm patches: those near the floor, without the textured tail."""
+def _lower_middle(energy: np.ndarray, terms: int) -> float:
+    """The mean of the calm patches: those near the floor, without the textured tail.
+
+    Their middle is a little below it (Wilson and Hilferty 1931), the less the more terms there are.
+    """
     floor = float(np.quantile(energy, 0.25))
     calm = energy[energy < 1.9 * floor]
-    return float(np.median(calm)) if len(calm) >= 8 else float(np.median(energy))
+    middle = float(np.median(calm)) if len(calm) >= 8 else float(np.median(energy))
+    return middle / (1 - 2 / (9 * terms)) ** 3
 
 
 def _at_level(curve: np.ndarray, count: np.ndarray, level: np.ndarray) -> np.ndarray:
@@ -232,14 +239,16 @@ def _spectrum(
     for channel in range(3):
         variance = _at_level(curve[channel], count, seen.level_NC[:, channel])
         safe = np.maximum(variance, 1e-16)
-        fits = _energy(seen, before, channel, chooser=True) < 1.5 * safe
-        fits = fits if fits.sum() >= 4 * LEAST_BLOCKS else np.ones_like(fits)
+        energy = _energy(seen, before, channel, chooser=True)[0] / safe
+        fits = _told_by(seen, energy < 1.5)
         squares = seen.terms_NCuv[:, channel] ** 2 / safe[:, None, None]
-        power = np.ones((BLOCK_PX, BLOCK_PX))
+        textured = bool(seen.single_N[fits].any())
+        power, error = np.ones((BLOCK_PX, BLOCK_PX)), 0.0
         for half, chose in zip(halves(), (False, True), strict=True):
             mine = fits & (seen.even_N == chose)
-            power[half] = np.median(squares[mine][:, half], axis=0) / _CHI_MEDIAN
-        power = _smooth(_run_on(np.maximum(power, 1e-5)))
+            power[half] = _power(squares[mine][:, half], textured=textured)
+            error = max(error, (_MIDDLE if textured else 1.0) * float(np.sqrt(2 / mine.sum())))
+        power = _smooth(_run_on(np.maximum(power, 1e-5)), error)
         out.append(power / power.mean())
     return np.stack(out)
 
@@ -247,18 +256,51 @@ def _spectrum(
 def _run_on(power: np.ndarray) -> np.ndarray:
     """Low terms from a smooth surface through the log power of those next to them."""
     u, v = np.mgrid[0:BLOCK_PX, 0:BLOCK_PX].astype(float)
-    ring = (u + v >= LOW_TERMS) & (u + v <= LOW_TERMS + 5)
-    lean = np.stack([np.ones_like(u), u**2, v**2, u**2 * v**2], -1)
+    ring = (u + v >= LOW_TERMS) & (u + v <= LOW_TERMS + 9)
+    lean = np.stack([np.ones_like(u), u**2, v**2, u**4, u**2 * v**2, v**4], -1)
     found = np.linalg.lstsq(lean[ring], np.log(power[ring]), rcond=None)[0]
     made = np.exp(np.minimum(lean @ found, np.log(power[ring].max() * 2.0)))
     return np.where(u + v < LOW_TERMS, made, power)
 
 
-def _smooth(power: np.ndarray) -> np.ndarray:
-    """Neighbouring terms have about one power; a narrow blur of its log."""
+def _told_by(seen: Patches, calm_N: np.ndarray) -> np.ndarray:
+    """Calm patches that tell the spectrum: differences of frames, which hold no texture, or all."""
+    apart = calm_N & ~seen.single_N
+    for chosen in (apart, calm_N):
+        if min((chosen & (seen.even_N == e)).sum() for e in (True, False)) >= _LEAST_FOR_TERMS:
+            return chosen
+    return np.ones_like(calm_N)
+
+
+def _power(squares_Nu: np.ndarray, *, textured: bool) -> np.ndarray:
+    """Mean of squares of normal variables with strays held; where texture is left, their middle."""
+    middle = np.median(squares_Nu, axis=0) / _CHI_MEDIAN
+    return middle if textured else np.minimum(squares_Nu, _STRAY * middle).mean(0) / _HELD
+
+
+def _smooth(power: np.ndarray, error: float = 0.0) -> np.ndarray:
+    """Neighbouring terms have about one power: its log is blurred a little.
+
+    It goes on evenly below the lowest term, as spectra do, and straight beyond the highest. With
+    `error`, of the log of a term by chance, what departs from a plain slope by no more than chance
+    is held to be chance (Stein's shrinking).
+    """
     import cv2
 
-    return np.exp(cv2.GaussianBlur(np.log(power), (0, 0), 0.7, borderType=cv2.BORDER_REFLECT_101))
+    log = np.log(power)
+    if error > 0:
+        u, v = np.mgrid[0:BLOCK_PX, 0:BLOCK_PX] / BLOCK_PX
+        lean = np.stack([u ** (2 * i) * v ** (2 * j) for i in range(5) for j in range(5 - i)], -1)
+        flat = lean.reshape(-1, lean.shape[-1])
+        plain = (flat @ np.linalg.lstsq(flat, log.ravel(), rcond=None)[0]).reshape(log.shape)
+    else:
+        plain = np.zeros_like(log)
+    rest = np.pad(log - plain, ((3, 0), (3, 0)), mode="reflect")
+    rest = np.pad(rest, ((0, 3), (0, 3)), mode="reflect", reflect_type="odd")
+    rest = cv2.GaussianBlur(rest, (7, 7), _BLUR)[3:-3, 3:-3]
+    left = error * error / (4 * np.pi * _BLUR**2)  # chance that the blur leaves
+    near = cv2.blur(rest * rest, (5, 5), borderType=cv2.BORDER_REFLECT_101)
+    return np.exp(plain + rest * (1 - left / np.maximum(near, left + 1e-30)))
 
 
 def _shared(white_NCu: np.ndarray) -> np.ndarray:

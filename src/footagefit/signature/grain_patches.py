@@ -108,11 +108,11 @@ def patches(frame_HWC: np.ndarray, after_HWC: np.ndarray | None = None) -> Patch
     after_level, after_terms = _transformed(second)
     alone = replace(_calm(level, terms, after_terms, single=True), soft=soft)
     drift = np.abs(level - after_level) < 0.05 * np.maximum(level, 0.002)
-    half = (terms - after_terms) * np.float32(0.5**0.5)
+    half, both = ((terms + k * after_terms) * np.float32(0.5**0.5) for k in (-1, 1))
     still = drift.all(1)
     if still.sum() < LEAST_BLOCKS:
         return alone
-    apart = _calm(level[still], half[still], half[still], single=False)
+    apart = _calm(level[still], half[still], half[still], single=False, flat_NCuv=both[still])
     return Patches.joined([alone, apart])
 
 
@@ -167,16 +167,22 @@ def _alive(level_NC: np.ndarray, terms_NCuv: np.ndarray) -> np.ndarray:
 
 
 def _calm(
-    level_NC: np.ndarray, terms_NCuv: np.ndarray, after_NCuv: np.ndarray | None, *, single: bool
-) -> Patches:
-    """The patches least textured at each level of green, chosen by one half of their terms."""
+    level_NC: np.ndarray, terms_NCuv: np.ndarray, after_NCuv: np.ndarray | None, *, single: bool,
+    flat_NCuv: np.ndarray | None = None,
+) -> Patches:  # fmt: skip
+    """The patches least textured at each level of green, chosen by one half of their terms.
+
+    Or by those of `flat_NCuv`: the sum of two frames says nothing of the grain in their difference,
+    and where it is flat no texture makes that grain uneven within the patch.
+    """
     alive = _alive(level_NC, terms_NCuv)
     which = np.digitize(level_NC[:, 1], LEVELS)
     used = [b for b in np.unique(which[alive])]
     kept: list[np.ndarray] = []
     even: list[np.ndarray] = []
     for half, is_even in zip(halves(), (True, False), strict=True):
-        energy = (terms_NCuv[:, :, half] ** 2).mean(2)
+        chooser = terms_NCuv if flat_NCuv is None else flat_NCuv
+        energy = (chooser[:, :, half] ** 2).mean(2)
         relative = (energy / np.maximum(level_NC, 1e-4)).mean(1)
         for b in used:
             mine = np.nonzero(alive & (which == b))[0]

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.signature import grain_spectrum
 from footagefit.signature.grain import Grain
 from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_uneven import amplitudes, bands
@@ -164,11 +165,10 @@ def power_at(grain: Grain, channel: int, side: int) -> np.ndarray:
     """The spectrum at the frequencies of a real FFT of a square field."""
     from scipy.interpolate import RectBivariateSpline
 
-    log = np.log(np.maximum(np.array(grain.spectrum[channel]), 1e-6))
-    at = np.arange(BLOCK_PX)
-    spline = RectBivariateSpline(at, at, log, kx=2, ky=2)
-    down = np.minimum(np.abs(np.fft.fftfreq(side)) * 2 * BLOCK_PX, BLOCK_PX - 1.0)
-    across = np.minimum(np.fft.rfftfreq(side) * 2 * BLOCK_PX, BLOCK_PX - 1.0)
+    log = np.log(grain_spectrum.of_field(np.array(grain.spectrum[channel])))
+    top = len(log) - 1
+    spline = RectBivariateSpline(np.arange(top + 1), np.arange(top + 1), log, kx=2, ky=2)
+    down, across = 2 * top * np.abs(np.fft.fftfreq(side)), 2 * top * np.fft.rfftfreq(side)
     order = np.argsort(down, kind="stable")
     made = np.empty((side, len(across)))
     made[order] = np.exp(spline(down[order], across))

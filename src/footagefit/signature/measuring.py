@@ -11,7 +11,8 @@ where frames come from (`commands/measure.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,8 +37,23 @@ from footagefit.signature.record import Lens, MeasuredLight, SetupLook
 MOST_LINES = 4000
 FINE = ("original", "plate")  # media that hold grain and sharpness as they were recorded
 _MOST_PARTS = 400
+_CLOSE = 48  # frames of a lens: from there on ever fewer are looked at for edges
 _SURE = 0.75  # expected cosine between the key as found and as it is: about 40 degrees
 _MOST_GRAINS = 48  # frames: more hold memory and say no more
+
+
+def looks_closely(frames: int) -> Iterator[bool]:
+    """Which frames of a lens are looked at for edges, in the order they come."""
+    closely = 0
+    for number in range(frames):
+        due = _is_due(number, closely)
+        closely += due
+        yield due
+
+
+def _is_due(seen: int, closely: int) -> bool:
+    """All of the first, then ever fewer: as many again for each e-fold, 194 of 1,000."""
+    return closely < _CLOSE * (1 + math.log(max(1.0, seen / _CLOSE)))
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,8 @@ class LensSeen:
         size: Rows and columns of its frames; frames of another size are brought to none.
         squeeze: Anamorphic squeeze.
         medium: What the frames are of: `original`, `plate` or `proxy`.
+        frames: How many were seen.
+        closely: How many of them were looked at for edges, which takes ten times as long.
     """
 
     name: str
@@ -69,6 +87,7 @@ class LensSeen:
     squeeze: float = 1.0
     medium: str = "original"
     frames: int = 0
+    closely: int = 0
     pairs: list[vignette.Pairs] = field(default_factory=list)
     shades: list[vignette.Pairs] = field(default_factory=list)
     lines: list[np.ndarray] = field(default_factory=list)
@@ -95,10 +114,17 @@ class LensSeen:
                     self.pairs.append(pair)
 
     def _add_frame(self, frame_HWC: np.ndarray) -> None:
-        self.frames += 1
-        size = (frame_HWC.shape[0], frame_HWC.shape[1])
         luma = coordinates.luma(frame_HWC)
-        found = edges.find(luma)
+        share = bloom.seen(luma)
+        self.shares += [] if share is None else [share]
+        if _is_due(self.frames, self.closely):
+            self._add_edges(frame_HWC, luma)
+            self.closely += 1
+        self.frames += 1
+
+    def _add_edges(self, frame_HWC: np.ndarray, luma_HW: np.ndarray) -> None:
+        size = (frame_HWC.shape[0], frame_HWC.shape[1])
+        found = edges.find(luma_HW)
         if len(self.lines) < MOST_LINES:
             self.lines += edges.lines(found, size, squeeze=self.squeeze)
             self.line_shots += [self.shots] * (len(self.lines) - len(self.line_shots))
@@ -109,10 +135,8 @@ class LensSeen:
                 self.fringe = chromatic.fit(shift, squeeze=self.squeeze) or self.fringe
         fine = self.medium in FINE and size == self.size
         if fine and len(self.spreads) < _MOST_PARTS:
-            spread = sharpness.spreads(luma, found.at_N2, found.way_N2, squeeze=self.squeeze)
+            spread = sharpness.spreads(luma_HW, found.at_N2, found.way_N2, squeeze=self.squeeze)
             self.spreads += [] if spread is None else [spread]
-        share = bloom.seen(luma)
-        self.shares += [] if share is None else [share]
 
     def lens(self) -> Lens:
         """What it all comes to; None and a remark where footage does not say."""
@@ -138,7 +162,8 @@ class LensSeen:
         halo = bloom.fit(self.shares)
         if halo is None:
             remarks.append("bloom: no highlights before the dark")
-        return Lens(shape, found, colour, sharp, halo, self.medium, self.frames, tuple(remarks))
+        return Lens(shape, found, colour, sharp, halo, self.medium, self.frames, tuple(remarks),
+                    self.closely)  # fmt: skip
 
 
 @dataclass

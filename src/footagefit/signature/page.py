@@ -20,7 +20,7 @@ from footagefit.signature.bloom import Bloom
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.distortion import Distortion
 from footagefit.signature.grain import Grain
-from footagefit.signature.record import Lens, MeasuredLight, SetupLook, Signature
+from footagefit.signature.record import Lens, SetupLook, Signature
 from footagefit.signature.sharpness import Sharpness
 from footagefit.signature.vignette import Vignette
 
@@ -80,13 +80,19 @@ def _missing(name: str, remarks: tuple[str, ...]) -> Any:
     return row
 
 
+def _called(name: str) -> str:
+    """A lens or set-up as people read it: without the empty scene that no name told."""
+    return name.replace("of /", "of ").lstrip("/")
+
+
 def _lens(name: str, lens: Lens, size: tuple[int, int]) -> Any:
     rows = []
     for title, key, told in _EFFECTS:
         found = getattr(lens, key)
         row = _missing(title, lens.remarks) if found is None else _row(title, *told(found, size))
         rows.append(row)
-    return {"name": name, "medium": lens.medium, "frames": lens.frames, "rows": rows}
+    return {"name": _called(name), "medium": lens.medium, "frames": lens.frames,
+            "closely": lens.closely, "rows": rows}  # fmt: skip
 
 
 Told = tuple[str, bytes | None]
@@ -107,6 +113,8 @@ def _distortion(d: Distortion, size: tuple[int, int]) -> Told:
 
 
 def _chromatic(c: Chromatic, size: tuple[int, int]) -> Told:
+    if c.error_px is not None and max(abs(c.red_px), abs(c.blue_px)) < 2 * c.error_px:
+        return f"none that can be told: under {2 * c.error_px:.2f} px at the corner of HD", None
     said = f"red {c.red_px:+.2f} px, blue {c.blue_px:+.2f} px at the corner of HD"
     said += "" if c.error_px is None else f", good to {c.error_px:.2f} px; {c.blocks} edges"
     return said, figures.chromatic_arrows(c, size)
@@ -185,11 +193,11 @@ def _setup(name: str, look: SetupLook, sample: Sample, signature: Signature) -> 
     if len(sample.colours_N3) > 16:
         rows.append(_row("Palette", "its commonest colours, dark to bright",
                          figures.palette(sample.colours_N3), plain=True))  # fmt: skip
-    rows.append(_light(look.light, signature.white_k))
+    rows.append(_light(look, signature.white_k))
     shown = None
     if sample.small_HWC is not None:
         shown = data_uri(figures.frame(sample.small_HWC), "jpeg")
-    return {"name": name, "lens": look.lens or "not named", "medium": look.medium,
+    return {"name": _called(name), "lens": _called(look.lens) or "not named", "medium": look.medium,
             "frames": look.frames, "shots": ", ".join(look.shots), "picture": shown,
             "rows": rows}  # fmt: skip
 
@@ -205,11 +213,10 @@ def _graded(own: grade.Grade, signature: Signature) -> str:
     )
 
 
-def _light(found: MeasuredLight | None, white_k: float) -> Any:
+def _light(look: SetupLook, white_k: float) -> Any:
+    found = look.light
     if found is None:
-        row = _row("Light", "")
-        row["said"] = "not measured"
-        return row
+        return _missing("Light", look.remarks)
     light = found.light
     said = f"{_named(light)}; from {found.source}, confidence {found.confidence:.2f}"
     turned = light.azimuth_deg is not None
@@ -245,7 +252,8 @@ _PAGE = """<main class="text">
 {% endif %}
 </div></div>{% endfor %}{% endmacro %}
 {% for lens in lenses %}<h2>Lens {{ lens.name }}</h2>
-<p class="faint">{{ lens.frames }} frames of {{ lens.medium }}</p>
+<p class="faint">{{ lens.frames }} frames of {{ lens.medium }}{% if 0 < lens.closely < lens.frames
+%}, {{ lens.closely }} of them for edges{% endif %}</p>
 {{ rows(lens.rows) }}{% endfor %}
 <h2>Grain</h2>{{ rows(whole) }}
 {% for setup in setups %}<h2>Set-up {{ setup.name }}</h2>

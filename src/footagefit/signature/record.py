@@ -45,6 +45,7 @@ class Lens:
         medium: What it was measured from: `original`, `plate` or `proxy`.
         frames: How many frames were looked at.
         remarks: Why what is None could not be measured.
+        closely: How many of the frames were looked at for edges.
     """
 
     vignette: Vignette | None = None
@@ -55,6 +56,7 @@ class Lens:
     medium: str = ""
     frames: int = 0
     remarks: tuple[str, ...] = ()
+    closely: int = 0
 
 
 @dataclass(frozen=True)

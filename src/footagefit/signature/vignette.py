@@ -22,6 +22,8 @@ from footagefit.signature import coordinates
 _PRIOR = np.array([2.0, 1.0, 0.5, 0.03, 0.03])  # stops; lens coordinates
 _TINT_PRIOR = 0.05
 WORST_RMS = 0.06  # a gain less certain than this says nothing
+_MOST_CENTRE = 0.12  # of the half-diagonal, from the frame's own
+_MOST_RISE_EV = 0.05  # outward
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,15 @@ def fit_pairs(pairs: Pairs, *, squeeze: float = 1.0, source: str = "overlaps") -
     found = _fitted(pairs, squeeze=squeeze, source=source, noise=0.04)
     if found.error_rms is None or found.error_rms > WORST_RMS:
         return None
-    return found
+    return found if _is_a_lens(found) else None
+
+
+def _is_a_lens(found: Vignette) -> bool:
+    """Glass shades outward, about its middle: what brightens or lies askew is the light on set."""
+    r = np.linspace(0.0, 1.0, 21)
+    curve = _terms(np.stack([r, 0 * r], 1), np.zeros(2)) @ [found.a2, found.a4, found.a6]
+    rise = float((curve - np.minimum.accumulate(curve)).max())
+    return rise < _MOST_RISE_EV and max(abs(found.centre_x), abs(found.centre_y)) < _MOST_CENTRE
 
 
 def _terms(at_N2: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -176,7 +186,7 @@ def _fitted(pairs: Pairs, *, squeeze: float, source: str, noise: float) -> Vigne
         normal = (lean * weight[:, None]).T @ lean / scale**2 + np.diag(_PRIOR**-2.0)
         pull = (lean * weight[:, None]).T @ goal / scale**2 - now / _PRIOR**2
         step = np.linalg.solve(normal, pull)
-        a, centre = a + step[:3], np.clip(centre + step[3:], -0.12, 0.12)
+        a, centre = a + step[:3], np.clip(centre + step[3:], -_MOST_CENTRE, _MOST_CENTRE)
         rest = goal - lean @ step
         scale = max(noise / 4, 1.48 * float(np.median(np.abs(rest))))
         weight = 1.0 / (1.0 + (rest / (2.0 * scale)) ** 2) ** 2
