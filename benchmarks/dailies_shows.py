@@ -1,7 +1,8 @@
 """Staged shows with known truth, scanned and scored: what `dailies.py --seeds N` runs.
 
-Each seed is a show of 28 takes with every fault of the soundstage in it, staged small, and the
-rough cut's takes joined into one movie. What was staged is kept in `--shows` and gone on with.
+Each seed is a show of 28 takes with every fault of the soundstage in it, staged small and with one
+ray a pixel (40 s of one core a show; smooth edges cost 65), and the rough cut's takes joined into
+one movie. What was staged is kept in `--shows` and gone on with.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from footagefit.dailies.entries import DROPPED, PLATE, SHORT, SHOT, SLATE, Mediu
 from footagefit.dailies.scan import scan_show
 from footagefit.dailies.show import Show, load_show
 from footagefit.soundstage.crew import shoot
+from footagefit.soundstage.delivery import Camera
+from footagefit.soundstage.filming import film
 from footagefit.soundstage.script import write_script
+from footagefit.soundstage.specs import SetUp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from dailies_footage import write_movie
@@ -64,9 +68,13 @@ def staged(seed: int, folder: Path) -> Path:
     """The show of a seed; what is there already is kept."""
     out = folder / f"seed{seed:04d}"
     script = write_script(PRESET, seed)
-    for _ in shoot(script, out, workers=2):
+    for _ in shoot(script, out, film=_on_stage, workers=2):
         pass
     return out
+
+
+def _on_stage(setup: SetUp, size_px: tuple[int, int]) -> Camera:
+    return film(setup, size_px=size_px, samples=1)
 
 
 def scored(out: Path) -> dict[str, int]:
@@ -142,9 +150,8 @@ def joined(out: Path, seed: int) -> dict[str, int]:
     truth = json.loads((out / "truth" / "show.json").read_text())
     runs = [_action(out, take) for take in truth["shots"] if take["circled"]]
     root = out / "work_joined" / "movies"
-    film = root / f"rough_{seed}.mov"
     shutil.rmtree(root.parent, ignore_errors=True)
-    write_movie(film, np.concatenate(runs), crf=16)
+    write_movie(root / f"rough_{seed}.mov", np.concatenate(runs), crf=16)
     show = Show(name="joined", roots=(root,), work=root.parent / "work", space="g24_rec709")
     scan_show(show, detector="builtin", workers=0)
     with Catalogue(show.catalogue) as catalogue:

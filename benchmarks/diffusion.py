@@ -1,6 +1,7 @@
 """Diffusion bases by LoRA: what a step and a sample cost, beside a loop written plainly.
 
     python benchmarks/diffusion.py
+    python benchmarks/diffusion.py --compiled
     python benchmarks/diffusion.py --quick --json diffusion.json
 
 Bases are random: of SDXL's size where a GPU is at hand, at 512 and 1024 px in bf16, blocks kept,
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from diffusion_memory import BASES, SDXL, need
 from rows import Row, arguments, show
 from staged import frame, scene
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 from torch.nn import functional as F
 
 from footagefit.errors import MissingPart
@@ -52,11 +54,19 @@ TINY = {
     "projection_class_embeddings_input_dim": 48 + 64,
 }
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+WAYS: dict[str, dict[str, bool]] = {
+    "": {}, "recomputed, ": {"again": True}, "compiled, ": {"fused": True},
+}  # fmt: skip
 CARDS_GB = (8, 12, 16, 24, 32, 48, 80)
 
 
 def main() -> None:
-    options = arguments(__doc__ or "")
+    options = arguments(
+        __doc__ or "",
+        more=lambda parser: parser.add_argument(
+            "--compiled", action="store_true", help="on the CPU too, where it takes minutes"
+        ),
+    )
     warnings.simplefilter("ignore")
     rows: list[Row] = []
 
@@ -74,21 +84,35 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as temporary:
             os.environ[bases.CACHE] = str(Path(temporary) / "cache")
-            beside_plain(Path(temporary), add, quick=options.quick)
+            ways = [w for w in WAYS if not w.startswith("compiled") or options.compiled]
+            beside_plain(Path(temporary), add, ways=ways, quick=options.quick)
         if not options.quick:
             add("Memory of a step by shapes (computed, not measured)", memory())
     show("Diffusion", rows, options.json)
 
 
-def beside_plain(folder: Path, add: Callable[[str, list[Row]], None], *, quick: bool) -> None:
-    """Steps and samples beside the plain loop: a tiny base, and SDXL's size where a GPU is."""
-    add("A tiny base on the CPU", speed(folder / "tiny", TINY, 64, quick=quick))
+def beside_plain(
+    folder: Path, add: Callable[[str, list[Row]], None], *, ways: Sequence[str], quick: bool
+) -> None:
+    """Steps and samples beside the plain loop: a tiny base, and SDXL's size where a GPU is.
+
+    Args:
+        folder: Where bases are written.
+        add: Takes a table.
+        ways: Of `WAYS`, those that the tiny one is timed in.
+        quick: A few rounds.
+    """
+    write_base(folder / "tiny", TINY, levels=2, dtype=torch.float32)
+    add("A tiny base on the CPU", by_way(folder / "tiny", 64, torch.device("cpu"), ways=ways,
+                                         rounds=3 if quick else 40))  # fmt: skip
     if not torch.cuda.is_available():
         print("\nno GPU is at hand: rows of SDXL's size are left out")
         return
+    write_base(folder / "sdxl", SDXL, levels=4, dtype=torch.bfloat16)
     for side in (512, 1024):
         add(f"SDXL's size, {torch.cuda.get_device_name()}, {side} px",
-            on_gpu(folder / "sdxl", side, quick=quick))  # fmt: skip
+            by_way(folder / "sdxl", side, torch.device("cuda"), ways=list(WAYS),
+                   rounds=3 if quick else 20))  # fmt: skip
 
 
 def write_base(folder: Path, config: dict[str, Any], *, levels: int, dtype: torch.dtype) -> Path:
@@ -124,7 +148,7 @@ class Ours:
         self.device, self.step_index = device, 0
         self.pair = self._pair(side)
         learnt = [w for w in self.model.parameters() if w.requires_grad]
-        self.optimizer = torch.optim.AdamW(learnt, lr=1e-4)
+        self.optimizer = torch.optim.AdamW(learnt, lr=1e-4, fused=True)  # as a run has it
 
     def _pair(self, side: int) -> Pair:
         rng = generator(1)
@@ -235,12 +259,26 @@ def timed(jobs: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, fl
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-def speed(folder: Path, config: dict[str, Any], side: int, *, quick: bool) -> list[Row]:
-    """Steps and samples a second beside the plain loop, on the CPU."""
-    write_base(folder, config, levels=2, dtype=torch.float32)
-    cpu = torch.device("cpu")
-    ours, plain = Ours(folder, side, cpu), Plain(folder, side, cpu)
-    return _rows("", ours, plain, rounds=3 if quick else 40)
+def by_way(
+    folder: Path, side: int, device: torch.device, *, ways: Sequence[str], rounds: int
+) -> list[Row]:
+    """Steps and samples a second beside the plain loop; on a GPU a step's memory too."""
+    rows = []
+    for name in ways:
+        way = WAYS[name]
+        peak = _peaks(folder, side, device, way) if device.type == "cuda" else {}
+        ours, plain = (kind(folder, side, device, **way) for kind in (Ours, Plain))
+        try:
+            ours.step()
+        except TorchDynamoException as error:
+            print(f"\ntorch.compile does not work here ({str(error).strip().splitlines()[0]}): "
+                  "its rows are left out")  # fmt: skip
+            continue
+        rows += _rows(name, ours, plain, rounds=rounds)
+        if peak:
+            beside = {"plain diffusers": peak["plain"]}
+            rows.append(Row(f"{name}peak of a step", "GB", peak["ours"], beside))
+    return rows
 
 
 def _rows(name: str, ours: Ours, plain: Plain, *, rounds: int) -> list[Row]:
@@ -253,25 +291,17 @@ def _rows(name: str, ours: Ours, plain: Plain, *, rounds: int) -> list[Row]:
     return found
 
 
-def on_gpu(folder: Path, side: int, *, quick: bool) -> list[Row]:
-    """SDXL's size: steps, samples and memory; blocks kept, worked out again, and compiled."""
-    write_base(folder, SDXL, levels=4, dtype=torch.bfloat16)
-    device, rows = torch.device("cuda"), []
-    ways = {"": {}, "recomputed, ": {"again": True}, "compiled, ": {"fused": True}}
-    for name, way in ways.items():
-        peak = {}
-        for key, kind in (("ours", Ours), ("plain", Plain)):
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-            one = kind(folder, side, device, **way)
-            one.step()
-            one.step()
-            peak[key] = torch.cuda.max_memory_allocated() / 1e9
-            del one
-        rows += _rows(name, Ours(folder, side, device, **way), Plain(folder, side, device, **way),
-                      rounds=3 if quick else 20)  # fmt: skip
-        rows.append(Row(f"{name}peak of a step", "GB", peak["ours"], {"plain": peak["plain"]}))
-    return rows
+def _peaks(folder: Path, side: int, device: torch.device, way: dict[str, bool]) -> dict[str, float]:
+    peak = {}
+    for key, kind in (("ours", Ours), ("plain", Plain)):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        one = kind(folder, side, device, **way)
+        one.step()
+        one.step()
+        peak[key] = torch.cuda.max_memory_allocated() / 1e9
+        del one
+    return peak
 
 
 def detail(size: tuple[int, int]) -> list[Row]:

@@ -19,6 +19,7 @@ from footagefit.evaluation.artefacts import seam_step
 from footagefit.evaluation.perceptual import Lpips
 
 _ALIKE_EV = 0.06  # how near the light of what was made must be for its grain to be told
+_DETAIL, _CHI_MEDIAN = 0.1, 0.4549  # of the grain's variance; of a squared normal variable
 _LEAST_PX = 64  # side of what LPIPS is shown
 
 
@@ -110,12 +111,13 @@ def grain(
 ) -> dict[str, float]:
     """Variance of the grain in the hole over what the plate has there, and neighbours' agreement.
 
-    Grain is what a picture has over the grain-free truth, high-passed, where that is flat and what
+    Grain is what a picture has over the grain-free truth, high-passed, where that has next to no
+    detail beside the grain (or what was made would be charged with detail that it lacks) and what
     was made is of its light.
     """
     ours, own = [], []
     for m, bare, p, mask, c in zip(made.frames, made.bare, plates, masks, clean, strict=True):
-        flat = _flat(c) & (_inner(mask) > 0.5) & ((_coarse(bare) - _coarse(c)).abs() < _ALIKE_EV)
+        flat = _flat(c, p) & (_inner(mask) > 0.5) & ((_coarse(bare) - _coarse(c)).abs() < _ALIKE_EV)
         for found, picture in ((ours, m), (own, p)):
             found.append((_fine(picture) - _fine(c), flat))
     variance = [_variance(found) for found in (ours, own)]
@@ -127,11 +129,12 @@ def grain(
     }
 
 
-def _flat(clean: Tensor) -> Tensor:
-    """Where the truth's light hardly changes (H,W)."""
-    gradients = _gradients(clean)
-    wide = torch.nn.functional.max_pool2d(gradients[None, None], 5, 1, 2)[0, 0]
-    return wide < max(0.02, float(torch.quantile(wide, 0.35)))
+def _flat(clean: Tensor, plate: Tensor) -> Tensor:
+    """Where the truth has a tenth of the grain's variance in detail at most (H,W)."""
+    own = torch.nn.functional.avg_pool2d(_fine(clean).square()[None, None], 5, 1, 2)[0, 0]
+    wide = torch.nn.functional.max_pool2d(own[None, None], 5, 1, 2)[0, 0]
+    grain = float((_fine(plate) - _fine(clean)).square().median()) / _CHI_MEDIAN
+    return wide < _DETAIL * grain
 
 
 def _fine(picture: Tensor) -> Tensor:

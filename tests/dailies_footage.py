@@ -11,8 +11,8 @@ import numpy as np
 from footagefit.dailies.entries import TRAIN, Link, Shot, Slate
 from footagefit.dailies.examine import Exam, Settings, examine
 from footagefit.dailies.finding import Found
-from footagefit.dailies.looking import _small, _thin
 from footagefit.dailies.show import Show
+from footagefit.dailies.thinning import small, thin
 
 HEIGHT, WIDTH = 90, 160
 
@@ -145,7 +145,7 @@ def tiny(frames_THWC: np.ndarray) -> np.ndarray:
     """Frames as the scan sees them: 48 x 27, Y, Cb, Cr."""
     out = []
     for frame in frames_THWC:
-        rgb = np.stack([_small(_thin(frame[..., c])) for c in range(3)], -1)
+        rgb = np.stack([small(thin(frame[..., c])) for c in range(3)], -1)
         y = rgb @ np.array([0.2126, 0.7152, 0.0722])
         cb, cr = (rgb[..., 2] - y) / 1.8556, (rgb[..., 0] - y) / 1.5748
         ycc = np.stack([16 + y * 219 / 255, 128 + cb * 224 / 255, 128 + cr * 224 / 255], -1)

@@ -63,17 +63,25 @@ def _flux(**changed: Any) -> Any:
     return library().FluxTransformer2DModel(**{**settings, **changed})
 
 
+def _flux_fill() -> Any:
+    """Beside its 4 latents those of what the mask leaves, and the mask's 8 x 8 pixels of each."""
+    return _flux(in_channels=4 * (4 + 4 + 64), out_channels=16, guidance_embeds=True)
+
+
 FAMILIES: dict[str, tuple[str, Callable[[], Any]]] = {
     "sd15": ("StableDiffusionPipeline", _unet),
+    "sd2": ("StableDiffusionPipeline", lambda: _unet(use_linear_projection=True)),
     "sd2-inpaint": ("StableDiffusionInpaintPipeline", lambda: _unet(in_channels=9)),
     "sdxl": ("StableDiffusionXLPipeline", _sdxl),
     "sd3": ("StableDiffusion3Pipeline", _sd3),
     "flux": ("FluxPipeline", _flux),
+    "flux-fill": ("FluxFillPipeline", _flux_fill),
 }
+PREDICTS = {"sd2": "v_prediction"}  # the others noise, or a flow's velocity
 
 
 def tiny_base(folder: Path, family: str, *, seed: int = 0, towers: bool = False,
-              prediction: str = "epsilon") -> Path:  # fmt: skip
+              prediction: str | None = None) -> Path:  # fmt: skip
     """Write one; `towers` brings text towers and tokenizers along."""
     pipeline, build = FAMILIES[family]
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -84,9 +92,11 @@ def tiny_base(folder: Path, family: str, *, seed: int = 0, towers: bool = False,
         for name, weight in net.named_parameters():
             if name.endswith("proj_out.weight"):
                 torch.nn.init.normal_(weight, std=0.1)
+        wide = (8,) * 4 if family == "flux-fill" else (8, 16)  # a mask is told by 8 x 8 pixels
         autoencoder = library().AutoencoderKL(
-            block_out_channels=(8, 16), norm_num_groups=4, latent_channels=4, layers_per_block=1,
-            down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+            block_out_channels=wide, norm_num_groups=4, latent_channels=4, layers_per_block=1,
+            down_block_types=("DownEncoderBlock2D",) * len(wide),
+            up_block_types=("UpDecoderBlock2D",) * len(wide),
             scaling_factor=0.5, shift_factor=0.1 if part == "transformer" else None,
         )  # fmt: skip
         net.save_pretrained(folder / part)
@@ -98,7 +108,7 @@ def tiny_base(folder: Path, family: str, *, seed: int = 0, towers: bool = False,
         if towers:
             index |= _towers(folder, family)
     (folder / "scheduler").mkdir()
-    schedule = {**EPSILON, "prediction_type": prediction}
+    schedule = {**EPSILON, "prediction_type": prediction or PREDICTS.get(family, "epsilon")}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(schedule))
     (folder / "model_index.json").write_text(json.dumps(index))
     (folder / "README.md").write_text("---\nlicense: openrail++\n---\nTiny and random.\n")
@@ -106,44 +116,44 @@ def tiny_base(folder: Path, family: str, *, seed: int = 0, towers: bool = False,
 
 
 def _towers(folder: Path, family: str) -> dict[str, list[str]]:
-    """CLIP for SD 1.5; two of them for SDXL; CLIP and T5 for Flux."""
-    wide = WIDE // 2 if family == "sdxl" else WIDE
+    """CLIP for SD 1.5 and 2; two of them for SDXL, with T5 for SD3; CLIP and T5 for Flux."""
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    _clip(folder, "", wide, projected=False)
-    made = {"text_encoder": ["transformers", "CLIPTextModel"]}
-    made["tokenizer"] = ["transformers", "CLIPTokenizer"]
-    if family == "sdxl":
-        _clip(folder, "_2", wide, projected=True)
-        made["text_encoder_2"] = ["transformers", "CLIPTextModelWithProjection"]
-        made["tokenizer_2"] = ["transformers", "CLIPTokenizer"]
-    if family == "flux":
-        from transformers import T5Config, T5EncoderModel, T5Tokenizer
-
-        T5EncoderModel(
-            T5Config(d_model=WIDE, d_ff=16, d_kv=8, num_layers=1, num_heads=2, vocab_size=128)
-        ).save_pretrained(folder / "text_encoder_2")
-        T5Tokenizer().save_pretrained(folder / "tokenizer_2")
-        made["text_encoder_2"] = ["transformers", "T5EncoderModel"]
-        made["tokenizer_2"] = ["transformers", "T5Tokenizer"]
+    made = {}
+    two = family in ("sdxl", "sd3")  # whose tokens, or sums, lie side by side
+    projected = {"sdxl": ("_2",), "sd3": ("", "_2")}.get(family, ())
+    for suffix in ("", "_2") if two else ("",):
+        kind = "CLIPTextModelWithProjection" if suffix in projected else "CLIPTextModel"
+        pooled = WIDE // 2 if family == "sd3" else WIDE
+        _clip(folder, suffix, WIDE // 2 if two else WIDE, kind=kind, pooled=pooled)
+        made[f"text_encoder{suffix}"] = ["transformers", kind]
+        made[f"tokenizer{suffix}"] = ["transformers", "CLIPTokenizer"]
+    last = {"sd3": "_3", "flux": "_2", "flux-fill": "_2"}.get(family)
+    if last is not None:
+        _t5(folder, last)
+        made[f"text_encoder{last}"] = ["transformers", "T5EncoderModel"]
+        made[f"tokenizer{last}"] = ["transformers", "T5Tokenizer"]
     return made
 
 
-def _clip(folder: Path, suffix: str, wide: int, *, projected: bool) -> None:
-    from transformers import (
-        CLIPTextConfig,
-        CLIPTextModel,
-        CLIPTextModelWithProjection,
-        CLIPTokenizer,
-    )
+def _t5(folder: Path, suffix: str) -> None:
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-    config = CLIPTextConfig(
+    T5EncoderModel(
+        T5Config(d_model=WIDE, d_ff=16, d_kv=8, num_layers=1, num_heads=2, vocab_size=128)
+    ).save_pretrained(folder / f"text_encoder{suffix}")
+    T5Tokenizer().save_pretrained(folder / f"tokenizer{suffix}")
+
+
+def _clip(folder: Path, suffix: str, wide: int, *, kind: str, pooled: int) -> None:
+    import transformers
+
+    config = transformers.CLIPTextConfig(
         hidden_size=wide, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2,
-        vocab_size=8, projection_dim=WIDE, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+        vocab_size=8, projection_dim=pooled, bos_token_id=0, eos_token_id=1, pad_token_id=1,
     )  # fmt: skip
-    kind = CLIPTextModelWithProjection if projected else CLIPTextModel
-    kind(config).save_pretrained(folder / f"text_encoder{suffix}")
+    getattr(transformers, kind)(config).save_pretrained(folder / f"text_encoder{suffix}")
     words = {"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": 2}
-    tokenizer = CLIPTokenizer(vocab=words, merges=[], model_max_length=77)
+    tokenizer = transformers.CLIPTokenizer(vocab=words, merges=[], model_max_length=77)
     tokenizer.save_pretrained(folder / f"tokenizer{suffix}")

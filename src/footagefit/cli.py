@@ -93,6 +93,22 @@ VERBS = (
         ),
     ),
     Verb(
+        "people",
+        "tell who is the same person across shots, by faces; opt-in",
+        positional="show",
+        examples=(
+            "footagefit people show=film.yaml find=true sheet=faces.jpg",
+            "footagefit people show=film.yaml name=2:Anna",
+            "footagefit people show=film.yaml forget=all",
+        ),
+    ),
+    Verb(
+        "listen",
+        "write down what is said in shots, by a speech model of yours",
+        positional="show",
+        examples=("footagefit listen show=film.yaml speech=/models/vosk-en",),
+    ),
+    Verb(
         "continuity",
         "say which takes don't sit together, in what and by how much",
         positional="show",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dailies_footage import scenery, shot_of
-from footagefit.catalogue import comparing, things
+from footagefit.catalogue import comparing, laying, things
 from footagefit.catalogue.laying import Moments, laid
 from footagefit.footage.white import light_rgb
 
@@ -155,3 +155,52 @@ def test_a_prop_that_moved_is_found_once():
 def test_nothing_is_told_of_two_clean_takes():
     base, over, fit = between(moments(), moments(shift=(1, 2)))
     assert things.things(base, over, fit) == []
+
+
+def test_parts_vote_for_the_set_and_for_the_actor_in_front_of_it():
+    world = scenery(5, HEIGHT + 60, WIDTH + 120) ** 2.2 * 0.6 + 0.01
+    actor = scenery(6, 110, 90) ** 2.2 * 0.6 + 0.01
+
+    def frame(y: int, x: int) -> np.ndarray:
+        made = world[y : y + HEIGHT, x : x + WIDTH].astype(np.float32).copy()
+        made[25:, 75:165] = actor
+        return made
+
+    set_first, _, actor_second, *_ = laying._voted(frame(30, 60), frame(36, 85))
+    assert set_first == pytest.approx(np.array([[1, 0, -25], [0, 1, -6]]), abs=0.6)
+    assert actor_second == pytest.approx(np.eye(2, 3), abs=0.6)
+
+
+def test_a_slope_that_explains_little_is_not_believed():
+    def hazy(frame):
+        rng = np.random.default_rng(5)
+        rough = np.repeat(np.repeat(rng.normal(0, 0.35, (9, 16, 1)), 15, 0), 15, 1)
+        return (0.18 * (frame / 0.18) ** 1.06 * 2.0**rough).astype(np.float32)
+
+    _, _, fit = between(moments(), moments(hazy))
+    assert fit.slope == 1.0
+
+
+def test_light_is_judged_beside_what_somebody_wears():
+    def dressed(frame):
+        frame[40:, 60:150] *= np.float32(2.0)
+        return frame
+
+    _, _, fit = between(moments(), moments(dressed))
+    assert fit.light_ev > 0.2 and fit.light_beside([(50, 30, 110, 105)]) < 0.1
+    assert fit.light_beside([(0, 0, WIDTH, HEIGHT)]) == fit.light_ev
+
+
+def test_an_arm_is_no_prop():
+    """What drags its surroundings along, or leaves part of itself, did not move by itself."""
+
+    def with_arm(at):
+        def paint(frame):
+            frame[:] = 0.85 * 0.2 + 0.15 * frame
+            frame[60:75, at : at + 60] = (0.1, 0.16, 0.3)
+            return frame
+
+        return paint
+
+    base, over, fit = between(moments(paint=with_arm(70)), moments(paint=with_arm(90)))
+    assert "prop" not in [t.kind for t in things.things(base, over, fit)]

@@ -92,6 +92,19 @@ def test_forms_without_an_adapter_say_what_to_install(footagefit, show_yaml, tmp
         assert code == 2 and "pip install otio-aaf-adapter" in err
 
 
+def test_the_take_in_the_middle_is_no_outlier_in_white():
+    from dailies_footage import shot_of
+    from footagefit.catalogue.judging import hero_of
+    from footagefit.catalogue.measures import Measures
+
+    takes = [shot_of(f"12_T{n}") for n in range(1, 5)]
+    same = {"exposure_ev": -2.0, "contrast_ev": 4.0, "clipped": 0.0, "focus": 0.3}
+    known = {s.name: Measures({**same, "white_k": k})
+             for s, k in zip(takes, (5900.0, 5460.0, 5470.0, 5455.0), strict=True)}  # fmt: skip
+    hero, because = hero_of(takes, known, set())
+    assert hero.name != takes[0].name and "middle" in because
+
+
 def test_rules_are_checked():
     assert weights("focus:7,white_point:0")["focus"] == 7.0
     assert weights("white_point:0")["white point"] == 0.0

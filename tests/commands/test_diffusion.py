@@ -25,16 +25,16 @@ WORDS += ["model=diffusion", "model.side_px=32", "model.rank=4", "model.lpips_we
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory) -> Path:
-    """A show with a fit of each of two seeds."""
+    """A show with a fit of each of two bases."""
     folder = tmp_path_factory.mktemp("film")
     show = unscanned_film(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(bases.CACHE, str(folder / "cache"))
-        patch.setenv(bases.BASES, str(tiny_base(folder / "bases" / "sd15", "sd15",
-                                                towers=True).parent))  # fmt: skip
-        for seed in (1, 2):
-            words = ["train", f"show={show}", *WORDS, "model.base=house/sd15"]
-            assert main([*words, f"trainer.seed={seed}", f"name=v{seed}"]) == 0
+        patch.setenv(bases.BASES, str(folder / "bases"))
+        for name, family in (("v1", "sd15"), ("v2", "flux")):
+            tiny_base(folder / "bases" / family, family, towers=True)
+            words = ["train", f"show={show}", *WORDS, f"model.base=house/{family}"]
+            assert main([*words, f"name={name}"]) == 0
         yield show
 
 

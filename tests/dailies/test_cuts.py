@@ -142,6 +142,24 @@ def test_a_board_as_burnt_out_as_its_set_is_a_slate(tail: bool, frames: int) -> 
     assert [(p.kind, p.first, p.last) for p in parts] == want
 
 
+def test_a_board_may_come_or_go_where_a_moving_picture_comes_to_rest() -> None:
+    moving = [4.9, 5.2, 5.7, 5.9, 5.8, 5.9, 5.8]
+    tail = np.array([0.0, *moving, 6.6, 2.9, 0.4], np.float32)  # a clapper still swings
+    head = np.array([0.0, 0.4, 2.9, 6.6, *moving], np.float32)
+    assert leaders._may_come_or_go(tail, 2, 9, -1).tolist() == [8]
+    assert leaders._may_come_or_go(head, 2, 9, 1).tolist() == [3]
+    assert leaders._may_come_or_go(tail, 2, 9, 1).tolist() == []
+    assert leaders._may_come_or_go(np.array([0.0, *moving, *moving]), 2, 12, -1).tolist() == []
+
+
+def test_a_camera_that_stops_is_no_board() -> None:
+    moving = shot(64, 20, pan=(4, 1), actor=2)
+    world = shot(64, 20, pan=(4, 1), actor=0)
+    still = np.repeat(world[-1:], 12, 0)
+    for film in (np.concatenate([moving, still]), np.concatenate([still[::-1], moving[::-1]])):
+        assert [p.kind for p in leaders.parts_of(tiny(film), range(len(film)))] == [SHOT]
+
+
 def test_what_leaves_a_burnt_out_set_is_no_board() -> None:
     performance = burnt_out(30)
     empty = burnt_out(30, actor=0)

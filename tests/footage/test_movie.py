@@ -72,6 +72,37 @@ def test_any_order_gives_the_frames_of_the_sequence(movies, name):
         assert [native_hash(clip, n) for n in numbers] == [truth[n - first] for n in numbers]
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_front_to_back_gives_the_same_planes(movies, name):
+    path = movies(name)
+    with quiet(path) as clip, quiet(path) as other:
+        through = clip.through()
+        for number in other.numbers:
+            lines, stored = next(through), other.native(number)
+            assert lines.filtered
+            assert lines.attributes == stored.attributes
+            for plane, picture in enumerate(stored.planes):
+                assert np.array_equal(lines.picture(plane), picture)
+        assert next(through, None) is None
+        assert native_hash(clip, number) == native_hash(other, number)
+
+
+def test_rough_frames_are_those_that_nothing_is_made_from(tmp_path):
+    path = make_movie(
+        tmp_path / "soft.mp4", options={"bf": "2", "b-pyramid": "0", "crf": "40", "g": "12"}
+    )
+    with quiet(path) as clip, quiet(path) as other:
+        exact = [
+            np.array_equal(lines.picture(0), other.native(number).planes[0])
+            for number, lines in zip(other.numbers, clip.through(rough=True), strict=True)
+        ]
+        told = [lines.filtered for lines in clip.through(rough=True)]
+        assert all(same for same, filtered in zip(exact, told, strict=True) if filtered)
+        assert not all(exact)
+        assert all(lines.filtered for lines in clip.through())  # and what is read after is not
+        assert native_hash(clip, other.numbers[1]) == native_hash(other, other.numbers[1])
+
+
 @pytest.mark.parametrize("name", ["h264 open GOP.mkv", "prores 422.mov", "hevc 10-bit.mp4"])
 def test_reading_on_never_seeks(movies, name):
     with quiet(movies(name)) as clip:
@@ -313,3 +344,7 @@ def test_a_damaged_frame_is_named_and_its_neighbours_stand(tmp_path):
             clip.read([1005])
         assert native_hash(clip, 1004) == truth[3]
         assert native_hash(clip, 1006) == truth[5]
+    with quiet(path, start=1001, threads=1) as clip:
+        assert sum(1 for _ in clip.through()) == 4  # and no word of what is the matter
+        with pytest.raises(UnreadableFrame, match="frame 1005"):
+            clip.native(1005)

@@ -2,80 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-import warnings
-from functools import lru_cache
-from pathlib import Path
-
 import pytest
 import torch
 
-from footagefit.errors import FootagefitWarning, MissingPart, UnknownName, WrongValue
-from footagefit.models import diffusion_bases as bases
+from diffusion_made import a_given, a_model, a_pair, base, holed, taught, total
+from footagefit.errors import WrongValue
 from footagefit.models.diffusion import CACHED, DiffusionModel
+from footagefit.models.nets.codes import codes_of
 from footagefit.records import Given, Pair
 from footagefit.tasks.draws import generator
-from tiny_bases import FAMILIES, WIDE, tiny_base
+from tiny_bases import FAMILIES, tiny_base
 
-SIZE = (32, 64)
-TOWERS = ("sd15", "sd2-inpaint", "sdxl", "flux")
+__all__ = ["base"]
 # A prompt of zeros asks nothing; of SD3's last block only the picture's side is used.
-IDLE = {"sd3": ("conditions.ask.weight", "transformer_blocks.1.attn.add_q_proj")}
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    """Folders of tiny bases by family."""
-    root = tmp_path_factory.mktemp("bases")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(bases.CACHE, str(root / "cache"))
-        yield lru_cache(lambda family: tiny_base(root / family, family, towers=family in TOWERS))
-
-
-def a_model(folder: Path, *, seed: int = 3, **settings) -> DiffusionModel:
-    said = {"guide_channels": 2, "vector_size": 4, "side_px": 32, "rank": 4, "lpips_weight": 0.0}
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FootagefitWarning)  # some have no text towers
-        torch.manual_seed(seed)
-        return DiffusionModel(base=str(folder), **{**said, **settings}).eval()
-
-
-def a_given(batch: int = 1, *, guide: int = 2, references: int = 1, noise: int = 0) -> Given:
-    rng = generator(batch, guide)
-    mask = torch.ones(batch, 1, *SIZE)
-    return Given(
-        plate=torch.rand(batch, 3, *SIZE, generator=rng) ** 2,
-        guide=torch.randn(batch, guide, 9, 16, generator=rng),
-        mask=mask,
-        reference=torch.rand(batch, references, 3, 24, 40, generator=rng),
-        vector=torch.rand(batch, 4, generator=rng),
-        noise=torch.randn(batch, noise, *SIZE, generator=rng),
-    )
-
-
-def a_pair(batch: int = 1, **asked) -> Pair:
-    given = a_given(batch, **asked)
-    target = given.plate * torch.tensor([1.6, 1.0, 0.6]).view(1, 3, 1, 1)
-    return Pair(given, target, {}, torch.ones(batch, 1, *SIZE))
-
-
-def total(model: DiffusionModel, pair: Pair, step: int = 0) -> torch.Tensor:
-    return torch.stack(list(model.loss(pair, rng=generator(0, step)).values())).sum()
-
-
-def taught(model: DiffusionModel, pair: Pair, *, steps: int, rate: float = 2e-3) -> None:
-    model.train()
-    learnt = [w for w in model.parameters() if w.requires_grad]
-    optimizer = torch.optim.Adam(learnt, lr=rate)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = rate * min(1.0, 3.1 - 3.0 * step / steps)
-        optimizer.zero_grad()
-        total(model, pair, step).backward()
-        optimizer.step()
-    model.eval()
+ASK = "conditions.ask.weight"
+IDLE = {"flux-fill": (ASK,), "sd3": ("transformer_blocks.1.attn.add_q_proj",)}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -86,55 +27,6 @@ def test_untrained_it_returns_the_plate_to_the_bit(base, family):
         for look in ("grid", "ratio"):
             model = a_model(base(family), look=look)
             assert torch.equal(model.predict(given), given.plate)
-
-
-def plain_velocity(folder: Path, model: DiffusionModel, z: torch.Tensor, s: float) -> torch.Tensor:
-    """The base's own, called as diffusers' pipelines call it."""
-    found = bases.find(str(folder))
-    net = bases.loaded(found, found.part, dtype=torch.float32)
-    tokens, pooled = model.denoiser.tokens, model.denoiser.pooled
-    if found.kind == "SD3Transformer2DModel":
-        time = torch.tensor([1000.0 * s])
-        return net(z, tokens, pooled, time, return_dict=False)[0]
-    if found.kind == "FluxTransformer2DModel":
-        from diffusers import FluxPipeline
-
-        rows, columns = z.shape[-2:]
-        packed = FluxPipeline._pack_latents(z, 1, 4, rows, columns)
-        ids = FluxPipeline._prepare_latent_image_ids(1, rows // 2, columns // 2, "cpu", z.dtype)
-        out = net(packed, tokens, pooled, torch.tensor([s]), ids, torch.zeros(tokens.shape[1], 3),
-                  return_dict=False)[0]  # fmt: skip
-        return FluxPipeline._unpack_latents(out, rows * 8, columns * 8, 8)
-    seen = z / ((1 - s) ** 2 + s**2) ** 0.5
-    if found.folder.name == "sd2-inpaint":
-        seen = torch.cat([seen, torch.zeros_like(z[:, :1]), 0.5 * torch.ones_like(z)], 1)
-    added = {"text_embeds": pooled, "time_ids": torch.tensor([[16.0 * 8, 128.0, 0, 0, 128, 128]])}
-    time = model.denoiser._time(torch.tensor([s]))
-    kept = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000).double() ** 2, 0)
-    there = ((1 - kept) / kept).sqrt()[int(time)]
-    assert float(there) == pytest.approx(s / (1 - s), rel=0.01)
-    noise = net(seen, time, tokens, added_cond_kwargs=added, return_dict=False)[0]
-    return noise - (z - s * noise) / (1 - s)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_what_begins_at_zero_leaves_the_bases_first_output(base, family):
-    model = a_model(base(family), objective="flow")
-    denoiser = model.denoiser
-    rng = generator(1)
-    z = torch.randn(1, 4, 16, 16, generator=rng)
-    beside = torch.cat([torch.zeros(1, 1, 16, 16), 0.5 * torch.ones(1, 4, 16, 16)], 1)
-    x = torch.cat([z, beside[:, : denoiser.own],
-                   torch.randn(1, denoiser.extra, 16, 16, generator=rng)], 1)  # fmt: skip
-    given = a_given()
-    with torch.no_grad():
-        told, hint = model.conditions(
-            denoiser.tokens, torch.randn(1, 2, 4, 8, 8), torch.ones(1, 1, 1), given.vector
-        )
-        made = denoiser(x, torch.tensor([0.4]), told, hint)
-        wanted = plain_velocity(base(family), model, z, 0.4)
-    assert float(wanted.std()) > 0.01
-    assert torch.allclose(made, wanted, atol=1e-4)
 
 
 @pytest.mark.parametrize("objective", ["bridge", "flow"])
@@ -291,14 +183,7 @@ def test_a_base_in_half_precision_learns_whole(base):
     assert bool(torch.isfinite(made).all())
 
 
-def holed(references: int = 1, noise: int = 2) -> Given:
-    given = a_given(2, guide=6, references=references, noise=noise)
-    mask = torch.zeros(2, 1, *SIZE)
-    mask[0, :, 8:20, 12:40] = 1.0
-    return given._replace(mask=mask)
-
-
-@pytest.mark.parametrize("family", ["sd2-inpaint", "sd3", "flux"])
+@pytest.mark.parametrize("family", ["sd2-inpaint", "sd3", "flux", "flux-fill"])
 def test_pixels_are_made_in_holes_alone_and_follow_the_noise(base, family):
     model = a_model(base(family), guide_channels=6, steps=2)
     assert model.makes == "pixels"
@@ -317,6 +202,48 @@ def test_pixels_are_made_in_holes_alone_and_follow_the_noise(base, family):
     assert bool(torch.isfinite(loss.detach()))
 
 
+def test_an_inpainting_base_sees_grey_under_the_mask_as_it_was_taught(base):
+    model = a_model(base("sd2-inpaint"), guide_channels=6, side_px=45)  # as large as the plate
+    small = model.small(holed())
+    known = model.encode_given(small)
+    codes = codes_of(small.plate) * (small.mask < 0.5)  # as diffusers' inpainting pipelines do
+    net = model.autoencoder.net
+    with torch.no_grad():
+        wanted = net.encode(codes[:1]).latent_dist.mode() * net.config.scaling_factor
+    assert set(small.mask.unique().tolist()) == {0.0, 1.0}
+    assert torch.allclose(known["plate"][:1], wanted, atol=1e-5)
+    assert torch.equal(model.denoiser.beside(known["plate"], known["mask"])[:, 1:], known["plate"])
+
+
+def test_what_the_config_says_of_times_noise_and_losses_is_what_is_taught(base):
+    folder, pair = base("sd15"), a_pair(2)
+    plain = a_model(folder, latent_weight=1.0)
+    torch.nn.init.normal_(plain.denoiser.net.conv_out.weight, std=0.1)
+    said = {"times": (0.1, 0.9), "bridge_noise": 0.3, "latent_weight": 5.0}
+    other = a_model(folder, **said)
+    other.load_state_dict(plain.state_dict())
+    assert (other.way.times, other.way.noise) == ((0.1, 0.9), 0.3)
+    with torch.no_grad():
+        first = float(total(plain, pair))
+        assert float(total(other, pair)) != pytest.approx(5.0 * first, rel=1e-3)
+        other.way = plain.way
+        assert float(total(other, pair)) == pytest.approx(5.0 * first, rel=1e-5)
+    said = {"flow_mean": 0.5, "flow_spread": 2.0, "flow_shift": 3.0, "steps": 7}
+    way = a_model(folder, objective="flow", **said).way
+    assert (way.mean, way.spread, way.shift, way.steps) == (0.5, 2.0, 3.0, 7)
+
+
+@pytest.mark.parametrize(("often", "heard"), [(0.0, True), (1.0, False)])
+def test_references_are_left_out_as_often_as_is_said(base, often, heard):
+    model = a_model(base("sd15"), drop_reference=often).train()
+    for layer in (model.conditions.tell, model.denoiser.net.conv_out):
+        torch.nn.init.normal_(layer.weight, std=0.3)
+    pair = a_pair(2)
+    other = pair._replace(given=pair.given._replace(reference=1.0 - pair.given.reference))
+    with torch.no_grad():
+        assert (float(total(model, pair)) != float(total(model, other))) == heard
+
+
 def test_tiles_come_near_to_the_whole(base):
     whole = a_model(base("sd15"), guide_channels=6, side_px=64, steps=2)
     tiles = a_model(base("sd15"), guide_channels=6, side_px=64, steps=2, tile_px=32, overlap_px=16)
@@ -325,98 +252,3 @@ def test_tiles_come_near_to_the_whole(base):
         one, other = whole.predict(given), tiles.predict(given)
     change = (one - given.plate).square().mean().sqrt()
     assert 0.0 < float((one - other).square().mean().sqrt()) < 0.5 * float(change)
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
-def test_whatever_a_unet_predicts_becomes_a_velocity(base, tmp_path, prediction, monkeypatch):
-    folder = tiny_base(tmp_path / "unet", "sd15", prediction=prediction)
-    denoiser = a_model(folder, objective="flow").denoiser
-    picture, noise = torch.randn(2, 1, 4, 8, 8, generator=generator(3))
-
-    def knows(x, t, told, hint):
-        share = 0.3 / (0.3**2 + 0.7**2) ** 0.5
-        keep = 0.7 / (0.3**2 + 0.7**2) ** 0.5
-        return {
-            "epsilon": noise, "sample": picture, "v_prediction": keep * noise - share * picture
-        }[prediction]  # fmt: skip
-
-    monkeypatch.setattr(denoiser, "_out", knows)
-    z = 0.7 * picture + 0.3 * noise
-    made = denoiser(torch.cat([z, z, z[:, :3]], 1), torch.tensor([0.3]), z, z)
-    assert torch.allclose(made, noise - picture, atol=1e-4)
-
-
-@pytest.mark.parametrize("family", TOWERS)
-def test_the_empty_prompt_is_said_once_and_kept(base, family, monkeypatch):
-    folder = base(family)
-    first = a_model(folder)
-    denoiser = first.denoiser
-    assert denoiser.tokens.shape[2] == WIDE
-    assert float(denoiser.tokens.abs().mean()) > 0.0
-    if family == "sd15":
-        from transformers import CLIPTextModel, CLIPTokenizer
-
-        words = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"))
-        ids = words("", padding="max_length", max_length=77, return_tensors="pt").input_ids
-        tower = CLIPTextModel.from_pretrained(str(folder / "text_encoder"))
-        with torch.no_grad():
-            assert torch.allclose(tower(ids)[0], denoiser.tokens, atol=1e-5)
-    monkeypatch.setattr(type(denoiser), "said", None)
-    assert torch.equal(a_model(folder).denoiser.tokens, denoiser.tokens)
-
-
-def test_without_towers_zeros_are_used_and_said(base, tmp_path, monkeypatch):
-    monkeypatch.setenv(bases.CACHE, str(tmp_path))
-    with pytest.warns(FootagefitWarning, match="no text towers there"):
-        model = DiffusionModel(base=str(base("sd3")), vector_size=4, side_px=32)
-    assert float(model.denoiser.tokens.abs().max()) == 0.0
-
-
-def test_bases_are_found_by_name_and_told_apart(base, tmp_path, monkeypatch):
-    folder = base("sd15")
-    monkeypatch.setenv(bases.BASES, str(folder.parent))
-    assert bases.find("somebody/sd15").hash == bases.find(str(folder)).hash
-    copy = tmp_path / "copy"
-    shutil.copytree(folder, copy)
-    assert bases.find(str(copy)).hash == bases.find(str(folder)).hash
-    weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
-    raw = bytearray(weights.read_bytes())
-    raw[-1] ^= 1
-    weights.write_bytes(bytes(raw))
-    bases._examined.cache_clear()
-    assert bases.find(str(copy)).hash != bases.find(str(folder)).hash
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    kept = tmp_path / "hub" / "models--house--base" / "snapshots" / "abc"
-    shutil.copytree(folder, kept)
-    assert bases.find("house/base").folder == kept
-
-
-def test_bases_that_cannot_be_had_are_one_line(base, tmp_path, monkeypatch):
-    monkeypatch.delenv(bases.BASES, raising=False)
-    with pytest.raises(MissingPart, match=r"none was named.*model\.base="):
-        bases.find(None)
-    with pytest.raises(MissingPart, match=r"nobody/nothing is not at hand.*FOOTAGEFIT_BASES"):
-        bases.find("nobody/nothing")
-    copy = tmp_path / "copy"
-    shutil.copytree(base("sd15"), copy)
-    (copy / "unet" / "diffusion_pytorch_model.safetensors").rename(copy / "unet" / "model.bin")
-    with pytest.raises(MissingPart, match="no safetensors"):
-        bases.find(str(copy))
-    config = json.loads((copy / "unet" / "config.json").read_text())
-    (copy / "unet" / "config.json").write_text(json.dumps({**config, "_class_name": "Other"}))
-    with pytest.raises(UnknownName, match="kind of base 'Other'"):
-        bases.find(str(copy))
-    monkeypatch.setitem(sys.modules, "diffusers", None)
-    with pytest.raises(MissingPart, match=r"pip install .footagefit\[diffusion\]"):
-        a_model(base("sd15"))
-
-
-def test_nothing_of_the_extra_is_imported_before_it_is_used():
-    code = (
-        "import sys, footagefit; from footagefit.models import diffusion;"
-        "from footagefit.training import run, memory;"
-        "extra = {'diffusers', 'peft', 'accelerate', 'transformers', 'huggingface_hub'};"
-        "sys.exit(','.join(sorted(extra & set(sys.modules))) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

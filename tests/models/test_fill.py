@@ -71,6 +71,22 @@ def test_outside_the_hole_it_is_the_plate_and_what_lies_under_it_is_not_looked_a
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("sure", [0.3, 0.6, 0.95])
+def test_what_it_says_of_carried_grain_is_what_is_left_of_it(sure):
+    given = a_given(sure, noise=False)
+    draw = torch.randn(1, 3, 64, 96, generator=generator(5))
+    flat = given.mask * 0.18
+    hole = (given.mask[0, 0] > 0)[24:40, 34:56]
+    model, detail = a_model(untrained=True), []
+    for carried in (flat, flat * 2.0 ** (0.1 * draw)):
+        guide = torch.cat([carried.expand(1, 3, 64, 96), given.guide[:, 3:]], 1)
+        made = model.predict(given._replace(guide=guide)).log2()[..., 24:40, 34:56]
+        detail.append(made[..., hole])
+    left = float((detail[1] - detail[0]).std()) / 0.1
+    assert left == pytest.approx(float(model.share(torch.tensor(sure))), rel=0.06)
+
+
+@torch.no_grad()
 def test_untrained_it_gives_carried_pixels_or_a_smooth_surface():
     model = a_model(untrained=True)
     sure = model.predict(a_given(1.0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from footagefit.motion import gains, looks, merging, sources, spreading, warps
+from footagefit.motion import aligning, flow, gains, looks, merging, sources, spreading, warps
 from footagefit.motion.glass import Glass
 from footagefit.motion.sources import Candidate
 from footagefit.records import Box
@@ -77,6 +77,35 @@ def test_the_frames_chosen_show_every_place_and_near_ones_come_first():
     chosen = sources.choose([*near, Candidate(0, 60, right, 60.0)], most=4)
     assert [c.number for c in chosen] == [1, 2, 3, 60]
     assert sources.choose([Candidate(0, 1, left & right, 1.0)], most=4) == []
+
+
+def test_each_place_is_seen_from_as_near_as_it_can_be():
+    """A hole that passes uncovers more the further one looks, to both sides."""
+    places = np.arange(120)
+    passing = [Candidate(0, n, places < 15 * abs(n), abs(n)) for n in range(-20, 21) if n]
+    chosen = sources.choose(passing, most=10)
+    nearest = np.min([np.where(c.seen_N, c.far, np.inf) for c in chosen], 0)
+    assert (nearest - (places // 15 + 1) <= 1.0).mean() > 0.9
+    assert max(c.far for c in chosen) <= 9.0
+
+
+def test_what_does_not_come_to_meet_counts_less_the_later_it_was():
+    draw = np.random.default_rng(3)
+    light = np.exp2(draw.normal(0.0, 0.4, (96, 128, 1)) - 2.0).repeat(3, -1).astype(np.float32)
+    other = np.exp2(draw.normal(0.0, 0.4, (96, 128, 1)) - 2.0).repeat(3, -1).astype(np.float32)
+    hole = np.zeros((96, 128), bool)
+    hole[40:60, 50:80] = True
+    gone, none = (torch.from_numpy(h.astype(np.float32))[None] for h in (hole, hole & False))
+    part = aligning.region(hole, long_px=128)
+
+    def worth(source: np.ndarray, far: float) -> float:
+        known = aligning.Known(part, sources.seen_plate(light, gone), hole)
+        plate = sources.seen_plate(source, none)
+        laid = aligning.lay(known, plate, lambda at: at, flow.dis(), still=True, far=far)
+        return float(laid.worth_HW.mean())
+
+    assert worth(light, 5.0) == pytest.approx(worth(light, 1.0), rel=0.05)
+    assert worth(other, 5.0) < 0.5 * worth(other, 1.0)
 
 
 def test_a_canvas_knows_the_lens_of_the_plate_that_lies_in_it():

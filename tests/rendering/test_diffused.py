@@ -16,6 +16,7 @@ from footagefit.models import diffusion_bases as bases
 from footagefit.models.base import resampled
 from footagefit.models.diffusion import DiffusionModel
 from footagefit.models.nets.codes import codes_of
+from footagefit.rendering.fill_asked import Filling
 from footagefit.rendering.fits import Fit, Part, Recipe, save_fit
 from footagefit.soundstage.training import draw
 from footagefit.tasks.base import PlainWindow
@@ -145,7 +146,8 @@ def test_a_base_fills_what_no_frame_shows_and_leaves_what_was_carried(
     hole[20:34, 50:64] = 1.0  # seen in other frames, as the camera pans
     hole[:, 0:4] = hole[0:3] = 1.0  # the top never is
     out = tmp_path / "o" / "c.####.exr"
-    footagefit.render(pan(), fit=fit, mask=mattes(lambda _: hole), out=out, layers=["confidence"])
+    plate, mask = pan(), mattes(lambda _: hole)
+    footagefit.render(plate, fit=fit, mask=mask, out=out, layers=["confidence"])
     made = stored(Path(str(out).replace("####", "1004")))[0].astype(np.float32)
     truth, sure = seen(1004), made[..., 3]
     keeps = hole == 0
@@ -155,3 +157,12 @@ def test_a_base_fills_what_no_frame_shows_and_leaves_what_was_carried(
     assert np.abs(made[20:34, 50:64, :3] - truth[20:34, 50:64])[carried].max() < 0.02
     assert sure[0:3, 10:].max() < 0.5
     assert np.isfinite(made).all() and np.ptp(made[0:3, 10:, :3]) > 0
+    again = {}
+    for name, seed in (("same", 0), ("other", 7)):  # a frame alone is the frame in its run
+        out = tmp_path / name / "c.####.exr"
+        footagefit.render(plate, fit=fit, mask=mask, out=out, fill=Filling(seed=seed),
+                          frames="1004", layers=["confidence"])  # fmt: skip
+        again[name] = stored(Path(str(out).replace("####", "1004")))[0].astype(np.float32)
+    assert np.array_equal(again["same"], made)
+    assert not np.array_equal(again["other"][0:3, 10:, :3], made[0:3, 10:, :3])
+    assert np.array_equal(again["other"][keeps], made[keeps])

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from footagefit.errors import FootagefitWarning
-from footagefit.rendering.dressing import Dressing, matched, measured, plausible
+from footagefit.rendering.dressing import Dressing, matched
 from footagefit.signature import record, sharpness
 from footagefit.signature.chromatic import Chromatic
 from footagefit.signature.grain import Grain
@@ -15,7 +14,6 @@ from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Lens, Signature
 from footagefit.signature.sharpness import Sharpness
-from motion_made import Scene, Shot, shifted, view
 
 LEVELS = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())
 
@@ -106,34 +104,3 @@ def test_what_no_lens_has_seen_gets_the_lens_and_what_is_soft_already_does_not()
     assert float(again[inner].std()) > 0.9 * float(plate[inner].std())
     real = dress(sharp, plate, mask, frame=1, invented_1HW=mask * 0)
     assert torch.equal(real[:, mask[0] > 0], sharp[:, mask[0] > 0])
-
-
-@pytest.mark.parametrize("by", [0.0, 1.7])
-def test_without_a_signature_grain_is_measured_whatever_the_texture(by):
-    """The camera stands, or moves over a set that is all detail."""
-    size = (272, 416)
-    frames = [view(Scene(50), shifted(by * n), size) for n in range(3)]
-    plates = [Synthesis(grain(), seed=9).apply(f, number=n) for n, f in enumerate(frames)]
-    hole = torch.zeros(1, *size)
-    hole[:, 60:120, 100:200] = 1.0
-    found = measured(Shot(plates, [hole] * 3), [1001, 1002, 1003])
-    assert found is not None
-    assert found.share == pytest.approx(grain().share, rel=0.2)
-
-
-def test_grain_that_cannot_be_told_is_said_to_be_missing():
-    plates = [clean(), clean()]
-    with pytest.warns(FootagefitWarning, match="grain cannot be told"):
-        assert measured(Shot(plates, [torch.ones(1, 160, 256)] * 2), [1001]) is None
-
-
-def test_texture_is_not_put_into_the_dark_as_grain():
-    """What eight-bit foliage measured as: ever more the darker, and nothing below a third."""
-    rows = ((0.0375, 0.0140, 0.0095),) * 3
-    flat = tuple(((1.0,) * 16,) * 16 for _ in range(3))
-    seen = Grain((0.354, 0.5, 0.707), rows, flat, tuple(map(tuple, np.eye(3).tolist())))
-    told = plausible(seen)
-    assert float(seen.at(np.array(0.01), 1)) > 0.03
-    assert float(told.at(np.array(0.01), 1)) < 0.0015
-    assert float(told.at(np.array(0.354), 1)) == pytest.approx(1.5 * 0.014)
-    assert float(told.at(np.array(0.6), 1)) == pytest.approx(float(seen.at(np.array(0.6), 1)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -164,3 +166,18 @@ def test_a_focus_pull_ends_sharp():
     assert torch.equal(
         pulled.frame(1.0, truth=False).image_CHW, held.frame(1.0, truth=False).image_CHW
     )
+
+
+def test_an_anamorphic_lens_squeezes_the_width_alone():
+    """The middle half of a 2x picture, pulled to its width, is what a round lens sees."""
+    size = (SIZE[0], 2 * SIZE[1])
+    asked = {"setup": SetUp(set_seed=4, kind="limbo"), "size": size}
+    plain, wide = (_depth(**asked, squeeze=s) for s in (1.0, 2.0))
+    quarter = size[1] // 4
+    middle = wide[:, quarter : 3 * quarter]
+    assert float(((plain[:, ::2] - middle).abs() < 0.05).float().mean()) > 0.93
+
+
+def _depth(*, setup: SetUp, size: tuple[int, int], squeeze: float) -> torch.Tensor:
+    made = film(replace(setup, lens=LensSpec(squeeze=squeeze)), size_px=size, samples=1)
+    return made.frame(0.2).truth["depth"][0]

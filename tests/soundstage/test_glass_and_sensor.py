@@ -140,3 +140,20 @@ def test_exposure_white_and_contrast_do_what_they_say():
     assert torch.allclose(flat, torch.full_like(flat, 0.36), atol=1e-3)
     clipped = sensor.expose(grey * 10, SensorSpec(clip=1.0, **quiet), seed=0, frame=0)
     assert float(clipped.max()) == 1.0
+
+
+def test_an_anamorphic_lens_vignettes_by_what_the_picture_shows():
+    """Half-way to the side of a 2x picture lies as far off as its desqueezed place does."""
+    spec = LensSpec(vignette=0.4, squeeze=2.0)
+    squeezed = lens.vignette_gain(SIZE, spec)
+    whole = lens.vignette_gain((SIZE[0], 2 * SIZE[1]), LensSpec(vignette=0.4))
+    assert torch.allclose(squeezed, (whole[:, ::2] + whole[:, 1::2]) / 2, atol=1e-4)
+
+
+def test_anamorphic_defocus_stands_upright_once_desqueezed():
+    chart = torch.zeros(3, *SIZE)
+    chart[:, 135, 240] = 1.0
+    disc = lens.through(chart, LensSpec(defocus_px=80.0, squeeze=2.0))[1] > 1e-6
+    tall, wide = int(disc.any(1).sum()), int(disc.any(0).sum())
+    assert tall == pytest.approx(41, abs=2)
+    assert wide * 2.0 / tall == pytest.approx(0.5, abs=0.1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -46,6 +48,14 @@ def a_plan(**changed) -> Plan:
     task = Part("match", {"size": [32, 64], "codecs": ["grain", "clipping"]})
     model = Part("field", {"width": 8, "long_px": 64, "points": 128})
     return Plan(Recipe(task, model), Settings(**{**settings, **changed}))
+
+
+def diffused(base: Path, *, said: Mapping[str, object] | None = None, **changed) -> Plan:
+    """A run on a tiny base; `said` of its model."""
+    plan = a_plan(**{"max_steps": 4, "save_every": 2, "review_every": 2, "rate": 0.01, **changed})
+    small = {"side_px": 32, "rank": 4, "lpips_weight": 0.0}
+    model = Part("diffusion", {"base": str(base), **small, **(said or {})})
+    return replace(plan, recipe=replace(plan.recipe, model=model))
 
 
 def sides(**changed) -> Sides:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import types
 from dataclasses import replace
 
 import pytest
@@ -17,13 +15,10 @@ from footagefit.models import diffusion_bases as bases
 from footagefit.rendering.fits import BrokenFit, Part, load_fit, read_about
 from footagefit.training import latents, likeness
 from footagefit.training.fine_tune import FineTune
-from footagefit.training.lightning import check_machine
 from footagefit.training.run import Plan, execute, finish, module_of
 from footagefit.training.settings import Settings
 from tiny_bases import tiny_base
-from training.conftest import a_plan, sides
-
-SMALL = {"side_px": 32, "rank": 4, "lpips_weight": 0.0}
+from training.conftest import a_plan, diffused, sides
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +27,6 @@ def base(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(bases.CACHE, str(root / "cache"))
         yield tiny_base(root / "sdxl", "sdxl", towers=True)
-
-
-def diffused(base, **changed) -> Plan:
-    plan = a_plan(**{"max_steps": 4, "save_every": 2, "review_every": 2, "rate": 0.01, **changed})
-    model = Part("diffusion", {"base": str(base), **SMALL})
-    return replace(plan, recipe=replace(plan.recipe, model=model))
 
 
 def last(folder) -> dict[str, torch.Tensor]:
@@ -195,17 +184,3 @@ def test_likeness_is_handed_down_or_said_to_be_missing(base, monkeypatch):
     with pytest.warns(FootagefitWarning, match="goes without LPIPS"):
         likeness.give_likeness(model)
     assert model.likeness is None
-
-
-def test_eight_bit_takes_bitsandbytes_where_it_is(base, tmp_path, monkeypatch):
-    class Small(torch.optim.AdamW):
-        pass
-
-    fake = types.SimpleNamespace(AdamW8bit=Small)
-    monkeypatch.setitem(sys.modules, "bitsandbytes", types.ModuleType("bitsandbytes"))
-    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", fake)
-    plan = diffused(base, eight_bit=True)
-    module = module_of(plan, tmp_path, plan.recipe.build_task())
-    assert isinstance(module.configure_optimizers()["optimizer"], Small)
-    with pytest.raises(MissingPart, match="bitsandbytes and a GPU"):
-        check_machine(plan.settings)

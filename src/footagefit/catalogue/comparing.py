@@ -11,6 +11,7 @@ N pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,16 @@ from footagefit.dailies.pairs import same_things
 from footagefit.footage.white import light_rgb
 from footagefit.signature import coordinates, grade
 
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the small picture
 GREY = float(np.log2(0.18))
 _DARKEST = np.float32(2.0**-10)
 _FLOOR, _CEILING = 2.0**-7, 0.8  # light that noise and clipping leave alone
-_LEAST_EFFECT = 0.8  # of what is left: a slope that changes less than that says nothing
+_LEAST_EFFECT = 0.75  # a slope that leaves more than that of what there is without it says nothing
 # Where the still part spans fewer stops than this and lies as bright as before, a slope would have
 # to come with just the exposure that hides it.
 _NARROW, _SAME_LEVEL = 0.6, 0.08
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
+_LEAST_BESIDE = 0.01
 _SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
 _SURE, _UNSURE = 0.9, 0.75  # squared correlation from, and under, which a slope is (not) believed
 _FIELD_SHARE = 1 / 24  # of the long side: light that varies more finely is structure, not light
@@ -44,6 +47,7 @@ class Fitted:
         light_ev: Robust spread over the frame of what the line leaves, coarse, in stops.
         fine_ev: The same of all of it.
         still_HW: True where both show the same thing, neither dark nor burnt out.
+        left_HW: What the line leaves, coarse, in stops.
     """
 
     offset_C: np.ndarray
@@ -51,6 +55,7 @@ class Fitted:
     light_ev: float
     fine_ev: float
     still_HW: np.ndarray
+    left_HW: np.ndarray
 
     @property
     def share(self) -> float:
@@ -61,6 +66,13 @@ class Fitted:
     def exposure_ev(self) -> float:
         """Stops at 18% grey."""
         return float(np.log2(np.array([0.2722, 0.6741, 0.0537]) @ 2.0**self.offset_C))
+
+    def light_beside(self, boxes: Sequence[Box]) -> float:
+        """`light_ev` of what lies outside of some boxes: what somebody wears is no light."""
+        still = self.still_HW.copy()
+        for x, y, w, h in boxes:
+            still[y : y + h, x : x + w] = False
+        return _spread(self.left_HW[still]) if still.mean() > _LEAST_BESIDE else self.light_ev
 
     def white(self, *, white_k: float) -> tuple[float, float]:
         """Mired (warmer above 0) and Duv (greener above 0) by which the light differs."""
@@ -92,12 +104,13 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     left = (y_HWC - offset - slope * x_HWC) @ luma
     reach = float((x_HWC[still] @ luma).std())
     level = abs(float(np.median((y_HWC - x_HWC)[still] @ luma)))
-    weak = abs(slope - 1.0) * reach < _LEAST_EFFECT * _spread(left[still])
+    plain, _ = _line(x_HWC[still], y_HWC[still], free=False)
+    rest = (y_HWC - plain - x_HWC) @ luma
+    weak = _spread(left[still]) > _LEAST_EFFECT * _spread(rest[still])
     if weak or (reach < _NARROW and level < _SAME_LEVEL):
-        offset, slope = _line(x_HWC[still], y_HWC[still], free=False)
-        left = (y_HWC - offset - slope * x_HWC) @ luma
+        offset, slope, left = plain, 1.0, rest
     coarse = _field(left, still)
-    return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still)
+    return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still, coarse)
 
 
 def clipped_share(frames_KHWC: np.ndarray) -> float:

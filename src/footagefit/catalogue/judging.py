@@ -49,7 +49,10 @@ UNITS: Mapping[str, str] = {
     "grain": "stops of grain",
     "lens": "mm",
 }
-_BURNT_EV = 1.5  # brighter by this, and burnt out: no grade brings that back
+_WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
+_BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
+# What the take in the middle is told by, and what counts alike: stops, mired, shares.
+_MIDDLE = {"exposure_ev": 0.2, "white_k": 10.0, "contrast_ev": 0.5, "clipped": 0.05, "focus": 0.05}
 _FILES = {
     CORRUPT: "corrupt", TRUNCATED: "corrupt", DROPPED: "dropped", SHORT: "short",
 }  # fmt: skip
@@ -150,10 +153,11 @@ def hero_of(
         made = known.get(shot.name)
         if made is not None and "circled" in made.words:
             return shot, "circled"
-    names = (("exposure_ev", 0.2), ("contrast_ev", 0.5), ("clipped", 0.05), ("focus", 0.05))
     totals = {s.name: 0.0 for s in whole}
-    for name, unit in names:
+    for name, unit in _MIDDLE.items():
         values = {s.name: m[name] for s in whole if (m := known.get(s.name)) is not None}
+        if name == "white_k":
+            values = {n: None if k is None else 1e6 / k for n, k in values.items()}
         there = [v for v in values.values() if v is not None]
         middle = float(np.median(there)) if there else 0.0
         for shot in whole:
@@ -229,9 +233,10 @@ class Judging:
             return Judged(seen.shot, self._hero.name, found, note=note)
         figures = self._figures(seen, fit)
         seen_things = [] if lens else things(self._base, over, fit)
-        dressed = any(t.kind == "wardrobe" for t in seen_things)
+        garments = [t.box for t in seen_things if t.kind == "wardrobe"]
+        figures["light"] = round(fit.light_beside(garments), 4)
         found = [*files, *lens, *self._grain(seen.shot)]
-        found += _of_light(figures, other_lens=bool(lens), dressed=dressed)
+        found += _of_light(figures, fit.share, other_lens=bool(lens))
         if not any(d.kind in ("focus", "clipping", "key direction") for d in found):
             found += _boxed(seen_things, self._moments.middle.shape)
         pictures = (self._moments.middle, over.frames_KHWC[0])
@@ -314,37 +319,42 @@ def _file_faults(shot: Shot) -> list[str]:
     return [_FILES[flag] for flag in shot.flags if flag in _FILES]
 
 
-def _of_light(figures: Mapping[str, float], *, other_lens: bool, dressed: bool) -> list[Difference]:
+def _of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) -> list[Difference]:
     """What light, exposure and focus differ in: the cause, and not what follows from it.
 
     Args:
         figures: As measured.
+        share: Of the picture that was compared: the less it is, the less sure a fit to it.
         other_lens: The take has another lens, which shows the set otherwise.
-        dressed: Somebody wears another colour, which is no light.
     """
+    unsure = max(1.0, _WHOLE_SHARE / max(share, 0.01)) ** 0.5
 
-    def past(name: str, note: str = "") -> list[Difference]:
+    def past(name: str, note: str = "", *, least: float = 1.0) -> list[Difference]:
         size = figures[name]
-        over = abs(size) / LIMITS[name]
+        over = abs(size) / LIMITS[name] / least
         return [Difference(name, size, UNITS[name], over, note)] if over > 1 else []
 
-    if figures["exposure"] > _BURNT_EV and figures["clipping"] > LIMITS["clipping"]:
+    if figures["exposure"] > _BURNT_EV and figures["clipping"] > _BURNT_SHARE:
         size, over = 100 * figures["clipping"], figures["exposure"] / LIMITS["exposure"]
         note = f"exposed {figures['exposure']:+.2f} stops"
         return [Difference("clipping", round(size, 1), UNITS["clipping"], over, note)]
     if figures["focus"] < -LIMITS["focus"]:
         return past("focus")
     if other_lens:
-        return [*past("exposure"), *past("white point")]
-    if figures["light"] > LIMITS["light"] and not dressed:
-        size = figures["key direction"]
-        over = figures["light"] / LIMITS["light"]
+        return [*past("exposure", least=unsure), *past("white point", least=unsure)]
+    over = figures["light"] / LIMITS["light"] / unsure
+    if over > 1:
         note = f"light differs by {figures['light']:.2f} stops over the frame"
+        size = figures["key direction"]
         return [Difference("key direction", size, UNITS["key direction"], over, note)]
     clips = figures["clipping"]
     note = f"and clips {100 * clips:.0f} % more of the picture" if clips > 0.02 else ""
-    found = [*past("exposure", note), *past("white point"), *past("contrast")]
-    return found or past("tint")
+    found = [
+        *past("exposure", note, least=unsure),
+        *past("white point", least=unsure),
+        *past("contrast", least=unsure),
+    ]
+    return found or past("tint", least=unsure)
 
 
 def _boxed(found: Sequence[Thing], shape: tuple[int, ...]) -> list[Difference]:

@@ -4,8 +4,9 @@ Here: the record, rows in and out, which shots have to be measured. Not here: me
 (`measuring`), searching (`search`).
 
 A row is keyed by the content of the shot's primary medium and its first frame, so that it outlives
-moves, rescans and new names. It names the version that measured it: code, and the light
-estimator's weights; a row of another version is stale and is measured again.
+moves, rescans and new names. It names the version that measured it: code, the light estimator's
+weights, and which optional parts were installed; a row of another version is stale and is measured
+again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CODE = 1  # raise it when anything measured here changes
 FIGURES = (
     "exposure_ev", "clipped", "contrast_ev", "white_k", "tint_duv", "key_azimuth_deg",
     "key_elevation_deg", "key_softness_deg", "key_fill_ev", "light_sure", "focus", "motion_px",
-    "shake_px", "flicker_ev", "grain",
+    "shake_px", "flicker_ev", "grain", "faces", "face_high",
 )  # fmt: skip
 Key = tuple[str, int]
 _FEW = 400  # shots that are asked for one by one: the answers of a search, not all of a film
@@ -39,7 +40,8 @@ class Measures:
     Attributes:
         figures: By the names of `FIGURES`. Stops about 18% grey; shares of the picture; kelvin and
             Duv against the show's white; degrees in camera axes; stops of key over fill; stored
-            pixels a frame; `grain` as its deviation at grey over grey.
+            pixels a frame; `grain` as its deviation at grey over grey; how many faces, and how high
+            the largest is as a share of the picture's height.
         curves: Figures at the frames that were looked at: `frames` and, in step, the others.
         look: What the picture looks like, for searching by likeness (int8).
         role: The medium measured: `proxy`, `original` or `plate`. Grain is of the finest there is.
@@ -62,12 +64,14 @@ class Measures:
 
 @lru_cache(maxsize=1)
 def version() -> str:
-    """Of what measures now: our code, and the weights of the light estimator."""
+    """Of what measures now: our code, the light estimator's weights, and optional parts."""
+    from footagefit.catalogue import faces, seen
     from footagefit.dailies.measures import VERSION
     from footagefit.signature.light import WEIGHTS
 
     weights = WEIGHTS.read_bytes() if WEIGHTS.is_file() else b""
-    return f"{CODE}.{VERSION}.{hashlib.sha256(weights).hexdigest()[:8]}"
+    parts = "".join(f".{part.PART}" for part in (faces, seen) if part.installed())
+    return f"{CODE}.{VERSION}.{hashlib.sha256(weights).hexdigest()[:8]}{parts}"
 
 
 def keys(catalogue: Catalogue, shots: Sequence[Shot]) -> dict[str, Key]:

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from footagefit.catalogue import faces, seen
 from footagefit.catalogue.comparing import GREY, clipped_share
 from footagefit.catalogue.logged import Said, said
 from footagefit.catalogue.measures import (
@@ -152,6 +153,9 @@ class Measuring:
         self._media = {m.path: m for m in media}
         self._curves = curves
         self._reader = reader_of(show, shots, media)
+        self._for_faces = None
+        if faces.installed():
+            self._for_faces = reader_of(show, shots, media, long_side_px=faces.LONG_SIDE_PX)
         self._fine = {
             role: reader_of(show, shots, media, long_side_px=1 << 16, role=role) for role in FINE
         }
@@ -168,15 +172,26 @@ class Measuring:
         if figures["shake_px"] is not None:
             figures["shake_px"] *= scale
         figures["grain"] = self._grain(shot)
+        figures |= self._faces(shot, curves["frames"])
+        tags = seen.tags(frames) if seen.installed() else []
         return Measures(
             figures=figures,
             curves=curves,
             look=look_of(frames[len(frames) // 2]),
             role=self._reader.link(shot).role,
             lens=known.lens,
-            words=known.words,
+            words=tuple(dict.fromkeys([*known.words, *tags])),
             version=version(),
         )
+
+    def _faces(self, shot: Shot, numbers: Sequence[float]) -> dict[str, float | None]:
+        """How many faces some frames show, and how large; nothing where none can be looked for."""
+        if self._for_faces is None:
+            return {}
+        pixels, _ = self._for_faces.frames(shot.name, [int(n) for n in numbers])
+        found = [faces.find(coordinates.channels_last(p)) for p in pixels.nan_to_num(0.0)]
+        count, high = faces.of_shot(found)
+        return {"faces": count, "face_high": high}
 
     def _runs(self, shot: Shot) -> Iterator[tuple[int, np.ndarray]]:
         """Short runs of frames (T,H,W,C) with the number of the first; at least one has a frame."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.catalogue import measures
+from footagefit.catalogue import heard, measures, people
 from footagefit.catalogue.measures import FIGURES, Measures
 from footagefit.catalogue.words import Query, text_of
 from footagefit.dailies.database import Catalogue
@@ -116,6 +116,9 @@ def index(catalogue: Catalogue) -> int:
     shots = catalogue.shots()
     made = measures.kept(catalogue, shots)
     chosen = measures.heroes(catalogue, shots)
+    more = people.words_of(catalogue, shots)
+    for name, said in heard.kept(catalogue, shots).items():
+        more.setdefault(name, []).append(said)
     looks, lights, rows, texts = [], [], [], []
     size = next((len(m.look) for m in made.values() if m.look), 1)
     for place, shot in enumerate(shots, start=1):
@@ -125,7 +128,9 @@ def index(catalogue: Catalogue) -> int:
         lights.append(none if own is None else light_vector(own))
         figures = [None if own is None else own[n] for n in _COLUMNS[:-1]]
         rows.append((place, shot.name, *figures, shot.length))
-        texts.append((place, text_of(shot, own, hero=shot.name in chosen)))
+        texts.append(
+            (place, text_of(shot, own, hero=shot.name in chosen, more=more.get(shot.name, ())))
+        )
     with catalogue.change() as db:
         db.execute("DELETE FROM found")
         db.execute("INSERT INTO words (words) VALUES ('delete-all')")

@@ -5,7 +5,8 @@ a boom, a prop that moved, wardrobe of another colour. Not here: light, exposure
 are taken out first (`comparing`).
 
 A pixel counts where its colour lies outside everything that the other take shows near it at any of
-its moments: actors may sway, grain may crawl, a stronger change may not. Shapes: K moments, H rows,
+its moments: actors may sway, grain may crawl, a stronger change may not. What hangs still is held
+to its own place. Shapes: K moments, H rows,
 W columns, C channels (luminance in stops, red over green, blue over green).
 """
 
@@ -16,30 +17,30 @@ from typing import Literal
 
 import numpy as np
 
-from footagefit.catalogue.comparing import GREY, Fitted
+from footagefit.catalogue.comparing import GREY, Box, Fitted
 from footagefit.catalogue.laying import Laid
+from footagefit.catalogue.moved import Move, about, moves
 from footagefit.signature import coordinates
 
 Kind = Literal["wire", "boom", "prop", "wardrobe"]
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the small picture
 _NEAR_SHARE = 1 / 40  # of the long side: how far what sways may sway
 _DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the same
 _FAR = np.float32(99.0)
 _LUMA_TOL, _CHROMA_TOL = 0.35, 0.25  # stops that neighbours may lie outside
+_EXACT_EV = 0.07  # stops beyond, at which what stands counts as changed
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _WARDROBE_WEIGHT = 0.01  # share of the picture times stops of colour
-_LEAST_COLOUR = 0.3  # of a garment's change that is colour: black may turn purple
-_PROP_WEIGHT = 0.0006
-_ABOUT = (0.4, 0.25, 0.25)  # stops by which a colour may differ and be the same
+_LEAST_COLOUR = 0.4  # stops by which a garment's two colours differ together: the rest is light
+_ALIKE = (0.5, 0.2, 0.2)  # stops by which a colour may differ and be the same
+_ABSENT = 0.15  # of a garment's size: what another take shows of its new colour, at most
 _UNBALANCED = 0.3  # of the white's shift: colours that a camera clipped do not come back
 _BODY_THICK = 0.04  # of the long side
-_LEAST_THICK = 0.026  # of the long side: thinner is the edge of something that swayed
-_FAR_SHARE = 0.3  # of the long side: what is further off is another thing
-_SAME_STOPS = 0.5  # by which the same thing may differ between its two places
-_BOOM_WEIGHT = 0.008  # share of the picture times stops
-_EDGE_SHARE, _BOOM_HIGH = 0.06, 0.4  # of the height: how near the edge, and how far down
+_EXACT_SHARE = 1 / 160  # of the long side: how far what stands may seem to have moved
+_BOOM_THICK, _BOOM_SHARE = 0.025, 0.003  # of the long side; of the picture
+_BOOM_DARKER, _BOOM_CALM = 1.0, 0.15  # stops; of the ring about it that may differ too
+_EDGE_SHARE, _BOOM_HIGH = 0.03, 0.4  # of the height: how near the edge, and how far down
 _RIDGE_STOPS = 0.25
-_WIRE_SHARE = 0.22  # of the height of the picture along which a line stands out
+_WIRE_SHARE = 0.25  # of the height of the picture along which a line stands out
 _BESIDE = np.array([1.0] * 8 + [0.0] * 5 + [1.0] * 8) / 16
 
 
@@ -82,13 +83,18 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
     here, gone = _regions(added), _regions(missing)
     shown, was = np.median(other, axis=0), np.median(one, axis=0)
-    found = _booms(here, np.asarray(take.inside_KHW.any(0)))
+    inside = np.asarray(reference.inside_KHW.all(0) & take.inside_KHW.all(0))
+    new, old = (
+        _outside(a[None], b, inside[None], np.broadcast_to(inside, b.shape[:3]), colour=colour,
+                 near_share=_EXACT_SHARE)
+        for a, b in ((shown, one), (was, other))
+    )  # fmt: skip
+    changed = (new.sum(-1) > _EXACT_EV, old.sum(-1) > _EXACT_EV)
+    found = _booms(_regions(new, apart=True), changed[0] | changed[1], inside, shown - was)
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
     found += _recoloured(rest, gone, shown, was)
-    inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
     found += _wires(one, other, inside & ~_bodies(here))
-    rest = [r for r in rest if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _moved(rest, gone, shown, was)
+    found += [_prop(m) for m in moves(shown, was, *changed)[:1]]
     return sorted(found, key=lambda t: -t.strength)
 
 
@@ -113,11 +119,12 @@ def _outside(
     other_at: np.ndarray,
     *,
     colour: float,
+    near_share: float = _NEAR_SHARE,
 ) -> np.ndarray:
     """How far each pixel lies outside of what the other take shows near it (H,W,C), in stops."""
     import cv2
 
-    reach = 2 * round(max(shown_KHWC.shape[1:3]) * _NEAR_SHARE) + 1
+    reach = 2 * round(max(shown_KHWC.shape[1:3]) * near_share) + 1
     near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     seen = other_at[..., None]
     high = cv2.dilate(np.where(seen, other_KHWC, -_FAR).max(0), near)
@@ -129,13 +136,14 @@ def _outside(
     return excess.sum(0) / np.maximum(shown_at.sum(0), 1)[..., None] * known[..., None]
 
 
-def _regions(excess_HWC: np.ndarray) -> list[_Region]:
-    """Connected parts of what lies outside."""
+def _regions(excess_HWC: np.ndarray, *, apart: bool = False) -> list[_Region]:
+    """Connected parts of what lies outside; thin bridges between them are cut where `apart`."""
     import cv2
 
     total = excess_HWC.sum(-1)
-    mask = (total > 0.05).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask = (total > (_EXACT_EV if apart else 0.05)).astype(np.uint8)
+    how, side = (cv2.MORPH_OPEN, 3) if apart else (cv2.MORPH_CLOSE, 5)
+    mask = cv2.morphologyEx(mask, how, np.ones((side, side), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     found = []
     for index in range(1, count):
@@ -152,42 +160,59 @@ def _regions(excess_HWC: np.ndarray) -> list[_Region]:
 def _recoloured(
     here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
 ) -> list[Thing]:
-    """Wardrobe: the same place is another colour, and was no bare wall before or after."""
+    """Wardrobe: the same place is another colour, which the other take shows nowhere.
+
+    What somebody covers who moved has the colour of somebody who was there before.
+    """
     found = []
     for region in here:
         both = [g for g in gone if (g.label & region.label).sum() > 0.4 * min(g.area, region.area)]
         share = region.area / region.label.size
-        colour = share * region.strength * region.chroma
-        if not both or region.chroma < _LEAST_COLOUR or colour < _WARDROBE_WEIGHT:
+        weight = share * region.strength * region.chroma
+        now, before = (_colour(p, region) for p in (shown_HWC, was_HWC))
+        turned = np.abs(now - before)[1:].sum()
+        if not both or turned < _LEAST_COLOUR or weight < _WARDROBE_WEIGHT:
             continue
-        bare = [_like_about(picture, region) for picture in (shown_HWC, was_HWC)]
-        if bare[0] == bare[1]:  # part of a garment in both, or all of it; else a thing came or went
+        known = (np.abs(was_HWC - now) < _ALIKE).all(-1).sum()
+        if known < _ABSENT * region.area:
             found.append(Thing("wardrobe", region.box, share, region.strength))
     return found
 
 
-def _like_about(picture_HWC: np.ndarray, region: _Region) -> bool:
-    """Whether a region has the colour of a ring about it: then a thing is gone, or came."""
-    ring = (_dilated(region.label, 17) > 0.5) & ~(_dilated(region.label, 5) > 0.5)
-    if ring.sum() < 0.1 * region.area:
-        return False
-    apart = np.abs(np.median(picture_HWC[ring], axis=0) - _colour(picture_HWC, region))
-    return bool((apart < _ABOUT).all())
+def _booms(
+    new: list[_Region], changed_HW: np.ndarray, inside_HW: np.ndarray, by_HWC: np.ndarray
+) -> list[Thing]:
+    """A boom or a flag: hangs in from the upper edge, darker than what it hides; little else moved.
 
-
-def _booms(here: list[_Region], inside_HW: np.ndarray) -> list[Thing]:
-    """A boom or a flag: hangs in from the take's upper edge, and is not in the other take."""
+    Args:
+        new: What the take shows that the other has not.
+        changed_HW: True where either shows what the other has not.
+        inside_HW: Where both reach.
+        by_HWC: The take less the other.
+    """
     height, width = inside_HW.shape
     found = []
-    for region in here:
+    for region in new:
         x, y, w, h = region.box
         share = region.area / region.label.size
         edge = int(inside_HW[:, x : x + w].any(1).argmax())
         framed = x > 2 and x + w < width - 2 and h < _BOOM_HIGH * height
-        weight = share * region.strength
-        if y - edge <= _EDGE_SHARE * height and framed and h > 3 and weight > _BOOM_WEIGHT:
+        large = share > _BOOM_SHARE and _thickness(region) > _BOOM_THICK
+        if y - edge > _EDGE_SHARE * height or not (framed and large):
+            continue
+        darker = float(np.median(by_HWC[region.label][:, 0])) < -_BOOM_DARKER
+        if darker and changed_HW[about(region.label) & inside_HW].mean() < _BOOM_CALM:
             found.append(Thing("boom", region.box, share, region.strength))
     return found
+
+
+def _prop(move: Move) -> Thing:
+    """What moved, boxed with both of its places."""
+    rows, columns = (np.flatnonzero((move.label | move.was).any(axis)) for axis in (1, 0))
+    left, top = int(columns[0]), int(rows[0])
+    box = (left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1)
+    way = float(np.hypot(*move.way_px))
+    return Thing("prop", box, float(move.label.mean()), move.strength, way)
 
 
 def _bodies(here: list[_Region]) -> np.ndarray:
@@ -200,15 +225,21 @@ def _bodies(here: list[_Region]) -> np.ndarray:
 
 
 def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_HW: np.ndarray) -> list[Thing]:
-    """A thin straight line across much of the frame that only the take has."""
+    """A thin straight line across much of the frame that only the take has, at every moment.
+
+    It may sway, so that each moment is looked at by itself; the one in which least is seen decides.
+    """
     near = round(max(one_KHWC.shape[1:3]) * _NEAR_SHARE)
-    here = np.mean([_ridges(f[..., 0]) for f in other_KHWC], axis=0)
-    there = np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0)
-    fresh = np.maximum(here - _dilated(there, 2 * near + 1), 0.0)
-    best, box = _longest_line(fresh * _eroded(inside_HW, 15) / _RIDGE_STOPS)
-    if best < _WIRE_SHARE:
-        return []
-    return [Thing("wire", box, box[2] * box[3] / fresh.size, best)]
+    known = _dilated(np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0), 2 * near + 1)
+    where = _eroded(inside_HW, 15) / _RIDGE_STOPS
+    found = []
+    for frame in other_KHWC:
+        best, box = _longest_line(np.maximum(_ridges(frame[..., 0]) - known, 0.0) * where)
+        if best < _WIRE_SHARE:
+            return []
+        found.append((best, box))
+    best, box = min(found)
+    return [Thing("wire", box, box[2] * box[3] / where.size, best)]
 
 
 def _ridges(stops_HW: np.ndarray) -> np.ndarray:
@@ -275,46 +306,6 @@ def _eroded(inside_HW: np.ndarray, size: int) -> np.ndarray:
     return cv2.erode(framed, np.ones((size, size), np.uint8))[size:-size, size:-size]
 
 
-def _moved(
-    here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
-) -> list[Thing]:
-    """A prop: what is new at one place is missing at another; both are bare without it.
-
-    What has the colour of something large about it is a part of that, an arm or a curtain.
-    """
-    found = []
-    for region, from_ in _pairs(here, gone):
-        if min(r.area * r.strength for r in (region, from_)) < _PROP_WEIGHT * region.label.size:
-            continue
-        colour, was = (_colour(p, r) for p, r in ((shown_HWC, region), (was_HWC, from_)))
-        bare = _like_about(was_HWC, region) and _like_about(shown_HWC, from_)
-        if not bare or np.abs(colour - was).max() > _SAME_STOPS:
-            continue
-        if _alone(shown_HWC, region, colour) and _alone(was_HWC, from_, was):
-            (x, y, w, h), (x0, y0, w0, h0) = region.box, from_.box
-            left, top = min(x, x0), min(y, y0)
-            box = (left, top, max(x + w, x0 + w0) - left, max(y + h, y0 + h0) - top)
-            moved = float(np.hypot(x + w / 2 - x0 - w0 / 2, y + h / 2 - y0 - h0 / 2))
-            if moved > _FAR_SHARE * max(region.label.shape):
-                continue
-            share = (region.area + from_.area) / 2 / region.label.size
-            strength = (region.strength + from_.strength) / 2
-            found.append(Thing("prop", box, share, strength, moved))
-    return found[:1]
-
-
-def _pairs(here: list[_Region], gone: list[_Region]) -> list[tuple[_Region, _Region]]:
-    """New and missing places that are compact and lie apart, strongest first."""
-    compact = [[r for r in side if _thickness(r) >= _LEAST_THICK] for side in (here, gone)]
-    both = [
-        (a, b)
-        for a in compact[0]
-        for b in compact[1]
-        if (a.label & b.label).sum() < 0.3 * min(a.area, b.area)
-    ]
-    return sorted(both, key=lambda p: -(p[0].area * p[0].strength + p[1].area * p[1].strength))
-
-
 def _thickness(region: _Region) -> float:
     """How thick a region is at its thickest, as a share of the long side."""
     import cv2
@@ -325,16 +316,6 @@ def _thickness(region: _Region) -> float:
 
 def _colour(picture_HWC: np.ndarray, region: _Region) -> np.ndarray:
     return np.median(picture_HWC[region.label], axis=0)
-
-
-def _alone(picture_HWC: np.ndarray, region: _Region, colour_C: np.ndarray) -> bool:
-    """Whether little about a region has its colour beside itself."""
-    x, y, w, h = region.box
-    reach = round(max(region.label.shape) * 0.12)
-    top, left = max(0, y - reach), max(0, x - reach)
-    about = picture_HWC[top : y + h + reach, left : x + w + reach]
-    like = (np.abs(about - colour_C) < (0.5, 0.25, 0.25)).all(-1)
-    return float(like.sum()) < 3.5 * region.area + 0.002 * region.label.size
 
 
 def _overlap(one: Box, other: Box) -> float:

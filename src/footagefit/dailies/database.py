@@ -109,6 +109,19 @@ class Catalogue:
         except sqlite3.DatabaseError as error:
             raise _broken(self.path, error) from error
 
+    def setting(self, name: str) -> str | None:
+        """A setting's value; None where it was never set."""
+        rows = self.rows("SELECT value FROM settings WHERE name = ?", (name,))
+        return rows[0]["value"] if rows else None
+
+    def set(self, db: sqlite3.Connection, name: str, value: str) -> None:
+        """Keep a setting."""
+        db.execute(
+            "INSERT INTO settings VALUES (?, ?) "
+            "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+
     def close(self) -> None:
         """Let go of the file."""
         if hasattr(self, "_db"):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from footagefit.dailies.entries import (
     SHOT,
     TRUNCATED,
     Medium,
+    Part,
     Slate,
 )
 from footagefit.dailies.finding import Found, content_of
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
     from footagefit.footage.clip import Clip
     from footagefit.records import ClipInfo
 
+Boards = Literal["off", "open", "first"]  # whether they are read: never, for what names leave open
 UNKNOWN_SPACE = "unknown colour space"
+_LEAST_MOTION = 8  # changes from frame to frame that a shot's motion is told by
 _STAND_IN_SPACE = "srgb_texture"
 
 
@@ -68,6 +72,7 @@ class Settings:
     names: tuple[str, ...] = ()
     white_k: float = 5600.0
     learned: bool = False
+    boards: Boards = "off"
 
 
 def examine(item: Found, content: str, settings: Settings, *, threads: int = 0) -> Exam:
@@ -107,16 +112,18 @@ def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Ex
 
     clip, space_known = _open(item, settings, threads)
     info = clip.info
+    rate = info.rate or settings.rate or Fraction(24)
     with clip:
         look = looking.look_at(clip)
-    if not look.numbers:
-        why = next(iter(look.broken.values()), "no frame decodes")
-        raise UnreadableClip(why, path=item.file, hint="Copy or export it again")
-    rate = info.rate or settings.rate or Fraction(24)
-    changes = _learned(look) if settings.learned else None
-    parts = leaders.parts_of(
-        look.small_THWC, look.numbers, rate=float(rate), changes=changes, jump_T=look.jump_T
-    )
+        if not look.numbers:
+            why = next(iter(look.broken.values()), "no frame decodes")
+            raise UnreadableClip(why, path=item.file, hint="Copy or export it again")
+        changes = _learned(look) if settings.learned else None
+        parts = leaders.parts_of(
+            look.small_THWC, look.numbers, rate=float(rate), changes=changes, jump_T=look.jump_T
+        )
+        slate = _slate(item.path, info.metadata, settings)
+        slate = _with_board(slate, clip, parts, settings.boards)
     medium = replace(
         base,
         state="scanned",
@@ -132,10 +139,10 @@ def _examined(item: Found, base: Medium, settings: Settings, threads: int) -> Ex
         timecode=info.timecode or "",
         pixel_aspect=info.pixel_aspect,
         reel=_reel(item.path, info.metadata, settings),
-        flags=_flags(look, info.missing, space_known),
+        flags=_flags(look, parts, info.missing, space_known),
         missing=tuple(sorted({*info.missing, *look.broken})),
         parts=parts,
-        slate=_slate(item.path, info.metadata, settings),
+        slate=slate,
         metadata=_kept(info.metadata),
         problem="" if space_known else "its colour space is not certain; set space: in the show",
     )
@@ -201,22 +208,38 @@ def _slate(path: str, metadata: dict[str, object], settings: Settings) -> Slate:
     return named.over(tidy(Slate(**inside)))
 
 
-def _flags(look: Look, missing: tuple[int, ...], space_known: bool) -> tuple[str, ...]:
+def _with_board(slate: Slate, clip: Clip, parts: Sequence[Part], boards: Boards) -> Slate:
+    """A slate with what is written on the clip's boards."""
+    if boards == "off" or (boards == "open" and slate.scene and slate.take):
+        return slate
+    from footagefit.dailies.boards import read_slate
+
+    written = read_slate(clip, parts)
+    return written.over(slate) if boards == "first" else slate.over(written)
+
+
+def _flags(
+    look: Look, parts: Sequence[Part], missing: tuple[int, ...], space_known: bool
+) -> tuple[str, ...]:
     flags = []
     if look.broken:
         flags.append(CORRUPT)
-    if missing or _skips(look):
+    if missing or any(_skips(look, part) for part in parts if part.kind == SHOT):
         flags.append(DROPPED)
     if not space_known:
         flags.append(UNKNOWN_SPACE)
     return tuple(flags)
 
 
-def _skips(look: Look) -> bool:
-    """Frames held or skipped in the middle of motion: a copy of the one before, then a jolt."""
-    if len(look.numbers) < 12:
+def _skips(look: Look, part: Part) -> bool:
+    """Frames held or skipped in the middle of a shot's motion: a copy of the one before, a jolt.
+
+    Only within the shot: a clapper that has closed is held before the cut.
+    """
+    inside = [part.first < number <= part.last for number in look.numbers]
+    jump_T = look.jump_T[np.flatnonzero(inside)]
+    if len(jump_T) < _LEAST_MOTION:
         return False
-    jump_T = look.jump_T[1:]
     moving = float(np.median(jump_T))
     if moving < 0.35:
         return False
@@ -252,20 +275,19 @@ def _whole(
 def _thumbnails(medium: Medium, look: Look, info: ClipInfo) -> tuple[Thumbnail, ...]:
     from footagefit.dailies import looking, measures
 
-    index_of = {number: i for i, number in enumerate(look.numbers)}
     made = []
     for n, part in enumerate(medium.parts):
         if part.kind != SHOT:
             continue
-        inside = [i for number, i in index_of.items() if part.first <= number <= part.last]
-        run = look.small_THWC[inside[0] : inside[-1] + 1]
+        begin, end = np.searchsorted(look.numbers, (part.first, part.last + 1))
+        run = look.small_THWC[begin:end]
         middle = (part.first + part.last) // 2
         near = [f for f in look.thumbs if part.first <= f <= part.last]
         frame = min(near, key=lambda f: abs(f - middle)) if near else middle
         if near:
             picture = looking.shown(look.thumbs[frame], look, info)
         else:
-            tiny = look.small_THWC[index_of.get(frame, inside[len(inside) // 2])]
+            tiny = look.small_THWC[min(np.searchsorted(look.numbers, frame), end - 1)]
             picture = looking.shown(np.repeat(np.repeat(tiny, 4, 0), 4, 1), look, info)
         thirds = run[[len(run) // 4, len(run) // 2, (3 * len(run)) // 4], ..., 0]
         made.append(

@@ -25,7 +25,8 @@ _BURNT_OUT = 225.0
 _CHANGED = 9  # code values that a thing that comes or goes changes a pixel by
 _LEAST_STEP = 6  # code values that grain and breath do not move a burnt-out pixel by
 _LEAST_HIDDEN = 0.015  # of the picture, that a board must hide to be told
-_ALONE = 2.5  # a board comes and goes with so many times the change of the frames beside
+_ALONE = 2.5  # a board comes and goes with so many times the change of the frames it is held for
+_REST = 3  # so many of them
 _MOST_TRIED = 3  # places where one may have come or gone
 
 
@@ -88,8 +89,9 @@ def _black(small_THWC: np.ndarray) -> np.ndarray:
 
 def _bars(small_THWC: np.ndarray) -> np.ndarray:
     """Vertical stripes of strong colours, the same from row to row."""
-    strong_TC = small_THWC[:, 8, :, 1:].astype(np.float32).std(1)
-    found = (strong_TC >= 20).all(1)
+    row_TWC = small_THWC[:, 8, :, 1:]
+    found = (row_TWC.max(1) - row_TWC.min(1) >= 40).all(1)  # no less spreads by 20
+    found[found] = (row_TWC[found].astype(np.float32).std(1) >= 20).all(1)
     for index in np.flatnonzero(found):
         found[index] = _is_bars(small_THWC[index, 2:14].astype(np.float32))
     return found
@@ -125,14 +127,11 @@ def _hidden_boards(
     shots = [i for i, span in enumerate(spans) if span[0] == SHOT]
     if not shots:
         return out
-    beside_T = np.pad(jump_T, 1)
-    beside_T = np.maximum(beside_T[:-2], beside_T[2:])
-    alone = np.flatnonzero((jump_T > cuts.LEAST_JUMP) & (jump_T > _ALONE * beside_T))
     reach = int(_LONGEST_SLATE_S * rate)
     for at, step in ((shots[-1], -1), (shots[0], 1)):  # the tail first: places before it stay
         _, first, last = out[at]
         low, high = (first + 2, first + reach) if step > 0 else (last - reach, last - 1)
-        near = alone[(alone >= max(low, first + 2)) & (alone <= min(high, last - 1))]
+        near = _may_come_or_go(jump_T, max(low, first + 2), min(high, last - 1), step)
         for border in near[np.argsort(-jump_T[near], kind="stable")][:_MOST_TRIED]:
             board, scene = slice(first, border), border
             if step < 0:
@@ -141,6 +140,33 @@ def _hidden_boards(
                 out[at : at + 1] = [(SHOT, first, int(border) - 1), (SHOT, int(border), last)]
                 break
     return out
+
+
+def _may_come_or_go(jump_T: np.ndarray, low: int, high: int, step: int) -> np.ndarray:
+    """Frames low..high that change most of those beside them, and far more than the board's side.
+
+    A board is held still: before a camera that moves, its coming is no more of a change than the
+    frames before it, but there the picture comes to rest.
+
+    Args:
+        jump_T: Change from the frame before.
+        low: The first of the frames.
+        high: The last.
+        step: 1 for a board at the head, which is before the frame; -1 for one at the tail.
+    """
+    padded_T = np.pad(jump_T[1:], (_REST + 1, _REST), constant_values=np.inf)
+    sides_TN = np.lib.stride_tricks.sliding_window_view(padded_T, 2 * _REST + 1)[low : high + 1]
+    jumps_T, board_TN = jump_T[low : high + 1], sides_TN[:, :_REST]
+    if step < 0:
+        board_TN = sides_TN[:, _REST + 1 :]
+    beside_T = np.maximum(jump_T[low - 1 : high], np.append(jump_T, 0.0)[low + 1 : high + 2])
+    far = (jumps_T > cuts.LEAST_JUMP) & (jumps_T >= beside_T) & (jumps_T > _ALONE * board_TN.min(1))
+    found = []
+    for index in np.flatnonzero(far):  # few are left
+        rest_N = board_TN[index][np.isfinite(board_TN[index])]
+        if jumps_T[index] > _ALONE * np.median(rest_N):
+            found.append(low + int(index))
+    return np.array(found, int)
 
 
 def _slated(

@@ -18,7 +18,7 @@ from footagefit.dailies.looking import Look, linear_of
 from footagefit.footage.white import light_rgb
 from footagefit.records import ClipInfo
 
-VERSION = 3
+VERSION = 4
 _WHITE_EVERY = 12
 CURVES = ("exposure_ev", "white_k", "tint_duv", "motion_px", "focus", "jump")
 _LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg (AP1) to Y
@@ -77,7 +77,7 @@ def _median(value_TNC: np.ndarray, inside_TN: np.ndarray) -> np.ndarray:
 def light_of(ratios_T2: np.ndarray, *, white_k: float) -> tuple[np.ndarray, np.ndarray]:
     """Kelvin and Duv of light from log2 R/G and B/G of a grey under it."""
     kelvin, locus, across = _locus(white_k)
-    away = ((ratios_T2[:, None] - locus[None]) ** 2).sum(-1)
+    away = (locus * locus).sum(-1) - 2.0 * (ratios_T2 @ locus.T)  # and what all have in common
     at = away.argmin(1)
     tint = ((ratios_T2 - locus[at]) * across[at]).sum(-1)
     return kelvin[at].astype(np.float32), (tint * 0.02).astype(np.float32)
@@ -101,14 +101,18 @@ def _locus(white_k: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _motion(small_THWC: np.ndarray) -> np.ndarray:
     """Mean displacement in tiny pixels a frame: change over time by change over space."""
     out = np.zeros(len(small_THWC), np.float32)
-    for start in range(1, len(small_THWC), 256):
-        run = small_THWC[start - 1 : start + 256, ..., 0].astype(np.float32)
-        in_time = np.abs(run[1:, 1:-1, 1:-1] - run[:-1, 1:-1, 1:-1])
+    for start in range(1, len(small_THWC), 64):  # few enough to stay in the cache
+        run = small_THWC[start - 1 : start + 64, ..., 0].astype(np.float32)
+        in_time = run[1:, 1:-1, 1:-1] - run[:-1, 1:-1, 1:-1]
+        np.abs(in_time, out=in_time)
         twice = run[1:] + run[:-1]
         dx = twice[:, 1:-1, 2:] - twice[:, 1:-1, :-2]
         dy = twice[:, 2:, 1:-1] - twice[:, :-2, 1:-1]
-        in_space = 0.25 * np.sqrt(dx * dx + dy * dy)
-        out[start : start + len(in_time)] = in_time.sum((1, 2)) / (in_space.sum((1, 2)) + 1.0)
+        dx *= dx
+        dy *= dy
+        dx += dy
+        in_space = np.sqrt(dx, out=dx).sum((1, 2))
+        out[start : start + len(in_time)] = in_time.sum((1, 2)) / (0.25 * in_space + 1.0)
     if len(out) > 1:
         out[0] = out[1]
     return out

@@ -202,4 +202,36 @@ _MEASURES = [
     "CREATE TABLE vectors (kind TEXT PRIMARY KEY, rows BLOB NOT NULL) WITHOUT ROWID",
 ]
 
-MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS, _REMARKS, _MEASURES]
+# How many faces and how large; and, only where somebody asked for it, vectors to tell people by,
+# which shots were looked at for them, and what people are called. What was heard, by words.
+_PEOPLE = [
+    *(
+        f"ALTER TABLE {table} ADD COLUMN {name} REAL"
+        for table in ("measures", "found")
+        for name in ("faces", "face_high")
+    ),
+    """CREATE TABLE faces (
+        content TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        frame INTEGER NOT NULL,
+        x REAL NOT NULL, y REAL NOT NULL, w REAL NOT NULL, h REAL NOT NULL,
+        vector BLOB NOT NULL,
+        person INTEGER NOT NULL
+    )""",
+    "CREATE INDEX faces_by_shot ON faces (content, first)",
+    """CREATE TABLE looked_at (
+        content TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        PRIMARY KEY (content, first)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    """CREATE TABLE heard (
+        content TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        said TEXT NOT NULL,
+        PRIMARY KEY (content, first)
+    ) WITHOUT ROWID""",
+]
+
+MIGRATIONS: list[list[str]] = [_FIRST, _APPROVALS, _REMARKS, _MEASURES, _PEOPLE]

@@ -27,8 +27,9 @@ _FULL = 9.0
 
 def find_mixes(small_THWC: np.ndarray, jump_T: np.ndarray) -> list[cuts.Change]:
     """Dissolves and fades of a clip, in order, from its small pictures."""
-    found = _fades(small_THWC)
-    for mix in _dissolves(small_THWC, jump_T):
+    spread_T = spreads(small_THWC)
+    found = _fades(small_THWC, spread_T)
+    for mix in _dissolves(small_THWC, jump_T, spread_T):
         if not any(mix.start <= other.at and other.start <= mix.at for other in found):
             found.append(mix)
     return sorted(found, key=lambda change: change.at)
@@ -49,7 +50,9 @@ def spreads(small_THWC: np.ndarray) -> np.ndarray:
 # -- dissolves ------------------------------------------------------------------------------------
 
 
-def _dissolves(small_THWC: np.ndarray, jump_T: np.ndarray) -> list[cuts.Change]:
+def _dissolves(
+    small_THWC: np.ndarray, jump_T: np.ndarray, spread_T: np.ndarray
+) -> list[cuts.Change]:
     total = len(small_THWC)
     found: list[cuts.Change] = []
     if total < min(_LAGS) + 2:
@@ -72,7 +75,8 @@ def _dissolves(small_THWC: np.ndarray, jump_T: np.ndarray) -> list[cuts.Change]:
             ends = _whole(coarse_TD, int(start), int(start) + lag)
             if ends is None or ends in refused:
                 continue
-            mix = _fit(small_THWC, coarse_TD, *ends)
+            full = spread_T[[*ends]].min() >= _EMPTY
+            mix = _fit(small_THWC, coarse_TD, *ends) if full else None
             if mix is None:
                 refused.add(ends)
                 continue
@@ -121,13 +125,11 @@ def _steady(jump_T: np.ndarray, lag: int) -> np.ndarray:
 
 def _fit(small_THWC: np.ndarray, coarse_TD: np.ndarray, start: int, end: int) -> cuts.Change | None:
     """The dissolve from frame start to frame end, or None."""
-    if not 4 <= end - start <= _LONGEST:
+    ends = small_THWC[start], small_THWC[end]
+    if not 4 <= end - start <= _LONGEST or _kept(*ends) > 0.12:
         return None
     share, residue = _shares(coarse_TD, start, end)
     if _line(share) is None or residue > _MOST_RESIDUE:
-        return None
-    ends = small_THWC[start], small_THWC[end]
-    if min(end_.astype(np.float32)[..., 0].std() for end_ in ends) < _EMPTY or _kept(*ends) > 0.12:
         return None
     fine_TD = small_THWC[start : end + 1].reshape(end - start + 1, -1).astype(np.float32)
     detail = _shares(fine_TD, 0, end - start)[1]
@@ -173,11 +175,15 @@ def _along(
 def _coarse(small_THWC: np.ndarray) -> np.ndarray:
     """Pictures of 9 x 16 as rows of numbers: small motion inside a blend is averaged away."""
     out = np.empty((len(small_THWC), 9 * 16 * 3), np.float32)
-    for start in range(0, len(out), 512):
-        run = small_THWC[start : start + 512]
-        rows = sum(run[:, step::3].astype(np.uint16) for step in range(3))
-        cells = sum(np.asarray(rows)[:, :, step::3] for step in range(3))
-        out[start : start + 512] = np.asarray(cells, np.float32).reshape(len(run), -1) / 9
+    for start in range(0, len(out), 64):  # few enough to stay in the cache
+        run = small_THWC[start : start + 64]
+        rows = run[:, 0::3].astype(np.uint16)
+        rows += run[:, 1::3]
+        rows += run[:, 2::3]
+        cells = rows[:, :, 0::3] + rows[:, :, 1::3]
+        cells += rows[:, :, 2::3]
+        out[start : start + 64] = cells.reshape(len(run), -1)
+    out /= 9
     return out
 
 
@@ -212,7 +218,7 @@ def _line(share_T: np.ndarray) -> tuple[float, float] | None:
     if steps[-1] - steps[0] + 1 != len(steps):
         return None
     rise = np.diff(share_T[max(0, steps[0] - 1) : steps[-1] + 2])
-    if (rise < -0.04).any() or rise.max() > 4.0 * max(1e-3, float(np.median(rise))):
+    if rise.min() < -0.04 or rise.max() > 4.0 * max(1e-3, _middle(rise)):
         return None
     middle, height = float(steps.mean()), float(share_T[steps].mean())
     apart = steps - middle
@@ -226,10 +232,16 @@ def _line(share_T: np.ndarray) -> tuple[float, float] | None:
     return float(-offset / slope), float((1 - offset) / slope)
 
 
+def _middle(values: np.ndarray) -> float:
+    """The median of a few values; numpy's own takes five times as long for them."""
+    ranked, half = np.sort(values), len(values) // 2
+    return float(0.5 * (ranked[half] + ranked[-1 - half]))
+
+
 def _kept(one_HWC: np.ndarray, other_HWC: np.ndarray) -> float:
     """Share of the picture that is the same in both: a prop that fades leaves its room."""
-    a, b = (p.astype(np.float32) for p in (one_HWC, other_HWC))
-    return float((np.abs(a - b).max(-1) < 7.0).mean())
+    away = np.maximum(one_HWC, other_HWC) - np.minimum(one_HWC, other_HWC)
+    return float(np.count_nonzero(away.max(-1) < 7)) / (cuts.HEIGHT * cuts.WIDTH)
 
 
 def _ends_hold(small_THWC: np.ndarray, start: int, end: int, across: float) -> bool:
@@ -246,9 +258,8 @@ def _ends_hold(small_THWC: np.ndarray, start: int, end: int, across: float) -> b
 # -- fades ----------------------------------------------------------------------------------------
 
 
-def _fades(small_THWC: np.ndarray) -> list[cuts.Change]:
+def _fades(small_THWC: np.ndarray, spread_T: np.ndarray) -> list[cuts.Change]:
     """Climbs out of and falls into empty pictures."""
-    spread_T = spreads(small_THWC)
     empty = spread_T < _EMPTY
     found: list[cuts.Change] = []
     edges = np.flatnonzero(np.diff(empty.astype(np.int8)))

@@ -135,7 +135,11 @@ def _still(run_THWC: np.ndarray) -> np.ndarray:
 
 
 def alignment(
-    one_HWC: np.ndarray, other_HWC: np.ndarray, *, start: np.ndarray | None = None
+    one_HWC: np.ndarray,
+    other_HWC: np.ndarray,
+    *,
+    start: np.ndarray | None = None,
+    where_HW: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """Affine map from the first picture's pixels to the second's (Evangelidis 2008), or None.
 
@@ -143,16 +147,18 @@ def alignment(
         one_HWC: Scene-linear ACEScg.
         other_HWC: Of the same size.
         start: A map (2,3) that comes near; by default none but the same place.
+        where_HW: Where to look in the first; by default everywhere.
     """
     import cv2
 
-    a, b = (_detail(in_stops(p)) for p in (one_HWC, other_HWC))
+    a, b = (detail(p) for p in (one_HWC, other_HWC))
     warp = np.eye(2, 3, dtype=np.float32) if start is None else start.astype(np.float32)
-    everywhere = np.full(a.shape, 255, np.uint8)
+    there = np.ones(a.shape, bool) if where_HW is None else where_HW > 0
+    seen = there.astype(np.uint8) * np.uint8(255)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     try:
         for motion in (cv2.MOTION_TRANSLATION, cv2.MOTION_AFFINE):
-            fit, warp = cv2.findTransformECC(a, b, warp, motion, criteria, everywhere, 5)
+            fit, warp = cv2.findTransformECC(a, b, warp, motion, criteria, seen, 5)
     except cv2.error:
         return None
     shift = float(np.abs(warp[:, 2]).max()) / max(a.shape)
@@ -160,10 +166,11 @@ def alignment(
     return warp if fit > _LEAST_FIT and shift < 0.15 and turn < 0.15 else None
 
 
-def _detail(stops_HW: np.ndarray) -> np.ndarray:
+def detail(picture_HWC: np.ndarray) -> np.ndarray:
     """Structure without level and slow shading, so that other light is no obstacle."""
     import cv2
 
+    stops_HW = in_stops(picture_HWC)
     local = stops_HW - cv2.GaussianBlur(stops_HW, (0, 0), max(stops_HW.shape) / 16)
     return cv2.GaussianBlur(local, (0, 0), 1.0)
 
@@ -187,7 +194,7 @@ def same_things(one_HWC: np.ndarray, over_HWC: np.ndarray) -> np.ndarray:
     """
     import cv2
 
-    a, b = _detail(in_stops(one_HWC)), _detail(in_stops(over_HWC))
+    a, b = detail(one_HWC), detail(over_HWC)
     size = max(2.0, max(a.shape) / 48)
 
     def mean(x: np.ndarray) -> np.ndarray:

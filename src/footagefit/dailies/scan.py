@@ -24,16 +24,18 @@ from multiprocessing.context import BaseContext
 from multiprocessing.forkserver import ensure_running
 from typing import Literal
 
-from footagefit.dailies import learned, linking
+from footagefit.dailies import boards, learned, linking, sharing
 from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import CORRUPT, Medium
 from footagefit.dailies.examine import Exam, Settings, examine
 from footagefit.dailies.finding import Found, content_of, find
 from footagefit.dailies.measures import VERSION
+from footagefit.dailies.sharing import Share
 from footagefit.dailies.show import Show
 from footagefit.errors import MissingPart
 
 Detector = Literal["auto", "builtin", "learned"]
+Slates = Literal["auto", "names", "boards"]
 _COMMIT_S = 0.5  # the most of a killed scan's work that is done again
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _NEEDED = (  # for a look at a clip
@@ -53,6 +55,7 @@ class Summary:
 
     Attributes:
         looked_at: Clips that were opened and looked at.
+        gathered: Clips that another machine had looked at.
         kept: Clips that had not changed.
         bad: Bad ones among all clips.
         gone: Clips that are no longer there.
@@ -60,6 +63,7 @@ class Summary:
     """
 
     looked_at: int
+    gathered: int
     kept: int
     bad: int
     gone: int
@@ -72,9 +76,11 @@ def scan_show(
     workers: int | None = None,
     again: bool = False,
     detector: Detector = "auto",
+    slates: Slates = "auto",
+    share: Share | None = None,
     progress: Progress | None = None,
 ) -> Summary:
-    """Bring the show's catalogue up to date.
+    """Bring the show's catalogue up to date, or look at a share of what that takes.
 
     Args:
         show: The production.
@@ -82,34 +88,42 @@ def scan_show(
             a clip that kills its decoder then ends.
         again: Look at everything again, changed or not.
         detector: Of cuts: `learned` (slow on a CPU), `builtin`, or `auto`: learned if installed.
+        slates: `names` (of files, headers and logs), `boards` before those, or `auto`: boards for
+            what names leave open, if a text recogniser is installed.
+        share: Look at no more than this share, for the scan without one that comes after it.
         progress: Wraps the iterable of results to show how far it is.
     """
     items = find(show.roots, show.work, exclude=show.exclude)
     clips = [i for i in items if i.form != "sidecar"]
-    learns = learned.installed() if detector == "auto" else detector == "learned"
-    if learns and not learned.installed():
-        raise MissingPart(
-            "the learned cut detector is not installed",
-            hint="pip install 'footagefit[cuts]', or say detector=builtin",
-        )
-    settings = Settings(show.space, show.rate, show.names, show.white_k, learns)
-    with Catalogue(show.catalogue, write=True) as catalogue:
+    settings = _settings(show, detector, slates)
+    scanned_as = f"{VERSION} {settings!r}"
+    if share is not None:
+        done = {} if again else sharing.known_already(show, scanned_as)
+        clips = [c for c in clips if share.has(c) and done.get(c.path) != (c.bytes, c.changed_ns)]
+    with Catalogue(share.file(show) if share else show.catalogue, write=True) as catalogue:
         known = {m.path: m for m in catalogue.media()}
-        remade = again or not _same_settings(catalogue, settings)
+        remade = again or catalogue.setting("scan") != scanned_as
         todo = _note_what_is_there(catalogue, clips, known, remade)
-        _remember_settings(catalogue, settings)
-        results: Iterable[object] = _looked_at(todo, settings, workers)
+        with catalogue.change() as db:
+            catalogue.set(db, "scan", scanned_as)
+        left = todo if share else _taken_over(catalogue, show, todo, scanned_as)
+        results: Iterable[object] = _looked_at(left, settings, workers)
         if progress is not None:
-            results = progress(results, len(todo), "scan")
+            results = progress(results, len(left), "scan")
         for exams in _in_batches(results):
             _store(catalogue, exams)
-        shots = linking.settle(catalogue, show, [i for i in items if i.form == "sidecar"])
+        shots = []
+        if share is None:
+            sidecars = [i for i in items if i.form == "sidecar"]
+            shots = linking.settle(catalogue, show, sidecars)
+            sharing.put_away(show)
         media = catalogue.media()
         with catalogue.change() as db:
             at = datetime.now(UTC).isoformat(timespec="seconds")
             db.execute("INSERT INTO log VALUES (?, ?)", (at, f"scanned {len(todo)} clips"))
     return Summary(
-        looked_at=len(todo),
+        looked_at=len(left),
+        gathered=len(todo) - len(left),
         kept=len(clips) - len(todo),
         bad=sum(m.state == "bad" for m in media),
         gone=sum(m.state == "gone" for m in media),
@@ -117,18 +131,30 @@ def scan_show(
     )
 
 
-def _same_settings(catalogue: Catalogue, settings: Settings) -> bool:
-    rows = catalogue.rows("SELECT value FROM settings WHERE name = 'scan'")
-    return bool(rows) and rows[0]["value"] == f"{VERSION} {settings!r}"
-
-
-def _remember_settings(catalogue: Catalogue, settings: Settings) -> None:
-    with catalogue.change() as db:
-        db.execute(
-            "INSERT INTO settings VALUES ('scan', ?) "
-            "ON CONFLICT(name) DO UPDATE SET value = excluded.value",
-            (f"{VERSION} {settings!r}",),
+def _settings(show: Show, detector: Detector, slates: Slates) -> Settings:
+    """How clips are looked at, with what is installed here."""
+    learns = learned.installed() if detector == "auto" else detector == "learned"
+    if learns and not learned.installed():
+        raise MissingPart(
+            "the learned cut detector is not installed",
+            hint="pip install 'footagefit[cuts]', or say detector=builtin",
         )
+    if slates == "boards":
+        boards.check()
+    read = "first" if slates == "boards" else "open" if boards.installed() else "off"
+    read = "off" if slates == "names" else read
+    return Settings(show.space, show.rate, show.names, show.white_k, learns, read)
+
+
+def _taken_over(
+    catalogue: Catalogue, show: Show, todo: list[tuple[Found, str]], scanned_as: str
+) -> list[tuple[Found, str]]:
+    """Store what shares have found; returns what is left to look at."""
+    over: set[str] = set()
+    for exams in _in_batches(sharing.gathered(show, [item for item, _ in todo], scanned_as)):
+        _store(catalogue, exams)
+        over.update(exam.medium.path for exam in exams)
+    return [(item, content) for item, content in todo if item.path not in over]
 
 
 def _note_what_is_there(

@@ -258,6 +258,10 @@ class Windows:
         draw = self.sampling.draw(index)
         return self.shown(draw, index=index)
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Rows and columns of the window's frames at an index; nothing is read."""
+        return self.reader.size(self.reader.shots[self.sampling.draw(index).shot])
+
     def shown(self, draw: Draw, *, index: int = 0) -> Window:
         """A window with given frames and references."""
         shot = self.reader.shots[draw.shot]

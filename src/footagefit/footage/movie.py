@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from footagefit.errors import (
     UnreadableFrame,
 )
 from footagefit.footage import alpha, colour, movie_tags, timecode, yuv
-from footagefit.footage.clip import Clip
+from footagefit.footage.clip import Clip, Lines
 from footagefit.footage.movie_decoder import MovieDecoder
 from footagefit.footage.movie_index import build_index, open_movie
 from footagefit.records import Box, ClipInfo, Frames, Native
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".mov", ".mp4", ".mxf", ".mkv", ".avi", ".m4v")
 _CHANNELS = {"R": 0, "G": 1, "B": 2}
 _FULL_RANGE, _LIMITED_RANGE = 2, 1  # AVCOL_RANGE_JPEG, AVCOL_RANGE_MPEG
+_BIDIRECTIONAL = 3  # AV_PICTURE_TYPE_B: hardly anything else is made from such frames
 
 
 class MovieClip(Clip):
@@ -95,6 +96,11 @@ class MovieClip(Clip):
             container.close()
             raise
         self.form = form
+        self._name = stream.codec_context.format.name
+        self._attributes: dict[str, object] = {
+            "matrix": self.matrix,
+            "levels": "full" if self.full else "limited",
+        }
         self._threads = threads
         self._decoder: MovieDecoder | None = self._make_decoder((container, stream))
 
@@ -147,8 +153,20 @@ class MovieClip(Clip):
             channels=self.info.channels,
             sample=self.info.sample,
             data=self.info.data,
-            attributes={"matrix": self.matrix, "levels": "full" if self.full else "limited"},
+            attributes=dict(self._attributes),
         )
+
+    def through(self, *, rough: bool = False) -> Iterator[Lines]:
+        """Planes of one frame after the other, on the decoder's own memory."""
+        self._decoder = decoder = self._own_decoder()
+        width, height, name = self.info.width, self.info.height, self._name
+        sizes = yuv.sizes_of(self.form, height, width)
+        for decoded in decoder.run(rough=rough):
+            if decoded.width != width or decoded.height != height or decoded.format.name != name:
+                return  # `native` says what is wrong with it, if anything is
+            filtered = not (rough and decoded.pict_type == _BIDIRECTIONAL)
+            yield Lines(yuv.lines_of(decoded, self.form), sizes, self._attributes, filtered)
+            del decoded
 
     def _codes(
         self,
@@ -170,10 +188,7 @@ class MovieClip(Clip):
         return rgb, coverage
 
     def _decoded(self, frame: int) -> Any:
-        decoder = self._decoder
-        if decoder is None or decoder.process != os.getpid():
-            self.close()
-            decoder = self._decoder = self._make_decoder(None)
+        decoder = self._decoder = self._own_decoder()
         decoded = decoder.frame(frame - self.info.first_frame)
         name = decoded.format.name
         if (decoded.width, decoded.height) != (self.info.width, self.info.height) or (
@@ -187,6 +202,14 @@ class MovieClip(Clip):
                 hint="Cut the movie where it changes",
             )
         return decoded
+
+    def _own_decoder(self) -> MovieDecoder:
+        """This process's own."""
+        decoder = self._decoder
+        if decoder is None or decoder.process != os.getpid():
+            self.close()
+            decoder = self._make_decoder(None)
+        return decoder
 
     def _make_decoder(self, opened: tuple[Any, Any] | None) -> MovieDecoder:
         return MovieDecoder(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class MovieDecoder:
         self.process = os.getpid()
         self.seeks = 0
         self._threads, self._most_threads = 1, threads
+        self._rough = False
         if opened is not None:
             self._container, self._stream = opened
             self._wait()
@@ -81,6 +83,40 @@ class MovieDecoder:
                 raise
         raise self._unreadable(position, reason.lower())
 
+    def run(self, *, rough: bool = False) -> Iterator[Any]:
+        """Frame after frame from the first, for as long as each is the one that has to come.
+
+        What then is the matter, and whether anything is, `frame` finds out. Every step in Python
+        costs several times as much between two frames as in a loop: decoding fills the cache.
+
+        Args:
+            rough: Whether frames that no other is made from are left without their filter.
+        """
+        import av
+
+        threads = self._most_threads or _threads()
+        wanted = self._index.pts.tolist() if self._index.timed else None
+        position, total = 0, len(self._index)
+        self._rough = rough
+        try:
+            for frame in self._from_the_start(threads):
+                if wanted is not None:
+                    stamp = frame.pts
+                    if stamp is None or stamp < wanted[position]:
+                        continue
+                    if stamp > wanted[position] or frame.is_corrupt:
+                        break
+                yield frame
+                del frame  # its memory is the next one's, if nobody else holds it
+                position += 1
+                if position == total:
+                    break
+        except av.error.FFmpegError:
+            pass
+        finally:
+            self._rough = False
+            self.close()
+
     def _reach(self, position: int, threads: int) -> Any:
         if self._container is None:
             self._open(threads)
@@ -89,6 +125,14 @@ class MovieDecoder:
         if self._is_ahead(position) and self._read_to(position):
             return self._frame
         return self._jump_to(position)
+
+    def _from_the_start(self, threads: int) -> Any:
+        if self._container is None or self._frames is not None:
+            self.close()
+            self._open(threads)
+        else:
+            self._rewind(threads)
+        return self._frames
 
     def _open(self, threads: int) -> None:
         self._container, self._stream = open_movie(self._path)
@@ -99,6 +143,8 @@ class MovieDecoder:
         self._threads = threads
         self._stream.codec_context.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
+        if self._rough:
+            self._stream.codec_context.options = {"skip_loop_filter": "noref"}
         self._frames = self._container.decode(self._stream)
 
     def _rewind(self, threads: int) -> None:

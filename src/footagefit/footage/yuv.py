@@ -91,15 +91,28 @@ def plane_format(name: str) -> PlaneFormat | None:
 
 def planes_of(frame: Any, form: PlaneFormat) -> tuple[np.ndarray, ...]:
     """A decoded frame's planes as read-only arrays (H,W) on the decoder's own memory."""
+    found = []
+    sizes = sizes_of(form, frame.height, frame.width)
+    for lines, (height, width) in zip(lines_of(frame, form), sizes, strict=True):
+        rows = lines.reshape(height, -1)
+        rows.flags.writeable = False
+        found.append(rows[:, :width])
+    return tuple(found)
+
+
+def lines_of(frame: Any, form: PlaneFormat) -> tuple[np.ndarray, ...]:
+    """The same, each in one row, line after line, with what pads the lines."""
     if form.via and frame.format.name != form.via:
         frame = frame.reformat(format=form.via)
     kind = np.uint8 if form.bits == 8 else np.uint16
-    found = []
-    for plane in frame.planes:
-        rows = np.frombuffer(plane, kind).reshape(plane.height, -1)
-        rows.flags.writeable = False
-        found.append(rows[:, : plane.width])
-    return tuple(found)
+    return tuple([np.frombuffer(plane, kind) for plane in frame.planes])
+
+
+def sizes_of(form: PlaneFormat, height: int, width: int) -> tuple[tuple[int, int], ...]:
+    """Height and width of each plane's picture."""
+    whole, part = (height, width), (-(-height >> form.down), -(-width >> form.across))
+    colours = (whole,) if form.colour == "grey" else (whole, part, part)
+    return (*colours, whole) if form.alpha else colours
 
 
 @dataclass(frozen=True)

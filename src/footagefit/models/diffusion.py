@@ -197,6 +197,10 @@ class DiffusionModel(Model):
         """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
         return 1.0 - doubted(confidence, sure=_SURE, unsure=_UNSURE)
 
+    def share(self, confidence: Tensor) -> Tensor:
+        """How much of a carried pixel's light, its grain with it, is in what comes out, 0 to 1."""
+        return self.kept(confidence)
+
     def followed(self, look: Look, amounts: Amounts) -> Look:
         """As much of a look as is asked for."""
         if self.makes == "pixels":
@@ -272,16 +276,15 @@ class DiffusionModel(Model):
         """Latents of the pictures, and what else there is of each latent."""
         factor = self.autoencoder.factor
         mask = small.mask.clamp(0.0, 1.0)
-        if self.makes == "look":
-            seen, hole = small.plate, torch.zeros_like(mask)
-        else:
-            seen, hole = small.plate * (1.0 - mask), mask
-        known = {"plate": self._latents(seen)}
+        hole = mask if self.makes == "pixels" else torch.zeros_like(mask)
+        # Under a hole codes are 0, a grey, as inpainting bases were taught.
+        known = {"plate": self.autoencoder.encode(codes_of(small.plate) * (1.0 - hole))}
         size = _size(known["plate"])
         known["mask"] = nn.functional.pixel_unshuffle(hole, factor)
         geometry = small.guide
         if self.carried:
-            known["carried"] = self._latents(seen + hole * small.guide[:, :3])
+            light = torch.lerp(small.plate, small.guide[:, :3], hole)
+            known["carried"] = self._latents(light)
             geometry = small.guide[:, 3:]
         known["sheet"] = torch.cat([resampled(mask, size), resampled(geometry, size)], 1)
         shape = small.reference.shape

@@ -237,6 +237,11 @@ def _pristine(found: Found, part: str, dtype: torch.dtype) -> nn.Module:
     return net.eval().requires_grad_(False)
 
 
+def forget() -> None:
+    """Hold bases no longer as they were read: models on them have their own weights now."""
+    _pristine.cache_clear()
+
+
 def _twin(net: Net) -> Net:
     """Another module over the same memory."""
     memo: dict[int, Any] = {}

@@ -162,6 +162,7 @@ class UnetDenoiser(Denoiser):
         kept = made.alphas_cumprod.double()
         ratio = ((1.0 - kept) / kept).sqrt().log().float()
         self.register_buffer("log_ratio", ratio.contiguous(), persistent=False)
+        self.latest = float(torch.sigmoid(ratio[-1]))  # where the base's own schedule ends
         self.net.time_embedding.cond_proj = nn.Identity()  # the hint has its own layer of zeros
         return self.net.time_embedding.linear_1.in_features
 
@@ -199,8 +200,7 @@ class UnetDenoiser(Denoiser):
         if self.fresh:
             last = len(self.log_ratio) - 1
             return self._out(x, (s * (last + 1) - 1.0).clamp(0.0, float(last)), told, hint)
-        highest = self.log_ratio[-1].exp()
-        s = s.clamp_max(float(highest / (1.0 + highest)))  # where the base's own schedule ends
+        s = s.clamp_max(self.latest)
         s4 = s[:, None, None, None]
         z = x[:, : self.channels]
         # The base wants noise and picture whose squares add up to 1 (Song et al. 2021, eq. 29).

@@ -163,6 +163,13 @@ class FillModel(Model):
         """How much of a carried pixel stands as it is, 0 to 1; the rest is made."""
         return 1.0 - doubted(confidence, sure=self.sure, unsure=self.unsure)
 
+    def share(self, confidence: Tensor) -> Tensor:
+        """How much of a carried pixel's light, its grain with it, is in what comes out, 0 to 1.
+
+        More than is kept: it is in the guess that the net leads away from.
+        """
+        return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
+
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
         hole = (given.mask > 0.0).to(given.plate)
@@ -253,7 +260,7 @@ class FillModel(Model):
         confidence = given.guide[:, 3:4].clamp(0.0, 1.0) * hole
         carried = torch.where(confidence > 0.0, given.guide[:, :3], 0.0)
         plate = torch.where(hole > 0.0, 0.0, given.plate)
-        share = confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
+        share = self.share(confidence)
         known = _known(given)
         coarse = torch.zeros_like(plate) if coarse is None else coarse
         coarse = relit(coarse, smooth(stops(plate + carried) - stops(coarse), known))

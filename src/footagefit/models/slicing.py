@@ -182,7 +182,8 @@ def _numba(plate: Tensor, grid: Tensor, guide: Guide) -> Tensor:
     light = plate.detach().contiguous()
     out = torch.empty_like(light)
     cells = grid.detach().permute(0, 3, 4, 2, 1).contiguous().numpy()  # (B,h,w,Z,12)
-    weights = [w.detach().contiguous().numpy() for w in _guide_weights(guide)]
+    # Copies: what numpy looks at can no longer be resized, as weights gathered for a while are.
+    weights = [w.detach().clone().contiguous().numpy() for w in _guide_weights(guide)]
     for b in range(plate.shape[0]):
         kernel(light[b].numpy(), cells[b], *weights, out[b].numpy())
     if torch.get_num_threads() != threads:  # numba's OpenMP layer is torch's, and sets it

@@ -25,6 +25,8 @@ _BLUR_PX = 2.5
 _NOISE_EV = 0.03
 _UNKNOWN = 0.15  # how sure a source is of which nothing tells how it lies
 _UNLIKE_EV = 0.5  # difference, seen soft, at which two things are surely not the same
+_UNSEEN = 0.5  # of what things stray by round a hole, what one inside is off by
+_LATER = 0.5  # of its error round a hole, what a source is off by inside with every frame further
 _REACH_PX = 24.0  # into a hole, in px looked at, over which what surrounds it says less
 
 
@@ -126,9 +128,10 @@ class Known:
         self.hole_HW = gone
         self.places = part.places
         self.off_HW = np.full(gone.shape, _UNLIKE_EV, np.float32)  # of the source that lies best
+        self.far_HW = np.where(gone, np.inf, 0.0).astype(np.float32)  # frames to what showed it
 
-    def learn(self, laid: Laid) -> None:
-        """Take what a source showed as known, by as much as it is sure."""
+    def learn(self, laid: Laid, far: float) -> None:
+        """Take what a source so many frames off showed as known, by as much as it is sure."""
         fresh = self.hole_HW & (self.weight_HW < 0.3) & (laid.seen_HW > 0.99)
         fresh &= laid.sure_HW > 0.5
         if not fresh.any():
@@ -137,11 +140,13 @@ class Known:
         apart = float(np.median((self.stops_HW - laid.stops_HW)[both])) if both.any() else 0.0
         self.stops_HW = np.where(fresh, laid.stops_HW + apart, self.stops_HW)
         self.weight_HW = np.where(fresh, 0.5 * laid.sure_HW, self.weight_HW)
+        self.far_HW = np.where(fresh, np.float32(far), self.far_HW)
 
 
 def lay(
-    known: Known, source: Plate, to: Mover, track: flow.Tracker, *, still: bool = False
-) -> Laid:
+    known: Known, source: Plate, to: Mover, track: flow.Tracker, *, still: bool = False,
+    far: float = 1.0,
+) -> Laid:  # fmt: skip
     """Lay a source over what is known.
 
     Args:
@@ -150,6 +155,7 @@ def lay(
         to: From the frame's places to the source's, by global motion.
         track: Dense flow on codes.
         still: Whether the camera stood between them.
+        far: How many frames lie between them.
     """
     small = reduced(source, known.part.step)
     at = to(known.places)
@@ -166,7 +172,7 @@ def lay(
     codes = looks.eight_bits(one.astype(np.float32), other.astype(np.float32), both)
     forward, backward = track(*codes), track(*codes[::-1])
     beside, error = _believed(known, other + middle, forward, backward, both, still=still)
-    sure, worth = _sureness(known, error, both)
+    sure, worth = _sureness(known, error, both, strays=_strays(beside, both), far=far)
     own = both & (known.weight_HW > 0.9)
     known.off_HW = np.where(own, np.minimum(known.off_HW, error), known.off_HW)
     by = beside * np.float32(known.part.step)
@@ -232,14 +238,26 @@ def _slope(stops_HW: np.ndarray) -> np.ndarray:
     return np.hypot(down, across)
 
 
+def _strays(beside_HW2: np.ndarray, both: np.ndarray) -> float:
+    """How far things round a hole go beside each other, px: so far things inside may, unseen."""
+    known = beside_HW2[both]
+    return float(np.sqrt(((known - known.mean(0)) ** 2).sum(1).mean()))
+
+
 def _sureness(
-    known: Known, error_HW: np.ndarray, both: np.ndarray
+    known: Known, error_HW: np.ndarray, both: np.ndarray, *, strays: float, far: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How sure a source is, less the deeper inside, and how near it comes round the hole."""
+    """How sure a source is, less the deeper inside, and how near it comes round the hole.
+
+    Round it the flow was fitted; inside it may be off by what things stray by, and what does not
+    come to meet round the hole meets less inside, the more time lies between.
+    """
     import cv2
 
     fits = np.exp(-((np.maximum(error_HW - _NOISE_EV, 0.0) / (0.4 * _UNLIKE_EV)) ** 2))
-    near = (_NOISE_EV / (_NOISE_EV + error_HW)) ** 2
+    later = 1.0 + _LATER * max(0.0, far - 1.0)
+    off = np.hypot(later * error_HW, _UNSEEN * strays * _slope(known.stops_HW))
+    near = (_NOISE_EV / (_NOISE_EV + off)) ** 2
     weight = (both * known.weight_HW).astype(np.float32)
     told = np.stack([fits, near], -1).astype(np.float32)
     inward = np.clip(spreading.spread(told, weight, softly=True), 0.0, 1.0)

@@ -82,7 +82,8 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
     early, late = _thrown(one, two, both, part, track)
     shown = [_shown(one, early, -part), _shown(two, late, part - 1.0)]
     core = _moving(early, late, shown, part)
-    core = core * _borne_out(known, (1.0 - part) * shown[0] + part * shown[1])
+    near = min(before.far, after.far)
+    core = core * _borne_out(known, (1.0 - part) * shown[0] + part * shown[1], near=near)
     if not (core > 0.3).any():
         return None
     zone = _zone(core, early.flow_HW2)
@@ -146,14 +147,16 @@ def _zone(core_HW: np.ndarray, way_HW2: np.ndarray) -> np.ndarray:
     return cv2.dilate(core_HW.astype(np.float32), disc)
 
 
-def _borne_out(known: Known, made_HW: np.ndarray) -> np.ndarray:
+def _borne_out(known: Known, made_HW: np.ndarray, *, near: float) -> np.ndarray:
     """How far two frames meet what the frame itself shows, 1 where as well as any one does (H,W).
 
-    A wire has what is behind it on both sides: there nobody needs to be told how it moves.
+    So do frames nearer than the two. A wire has what is behind it on both sides: there nobody
+    needs to be told how it moves.
     """
-    own = (known.weight_HW > 0.9).astype(np.float32)
+    own = (known.far_HW < near).astype(np.float32)
     middle = np.float32(np.median((known.stops_HW - made_HW)[own > 0])) if own.any() else 0.0
     error = softly(np.abs(known.stops_HW - made_HW - middle), own)
-    ratio = (known.off_HW + _NOISE_EV) / (error + _NOISE_EV)
+    off = np.where(known.far_HW > 0.0, 0.0, known.off_HW)
+    ratio = (off + _NOISE_EV) / (error + _NOISE_EV)
     told = np.clip(1.5 * ratio - 0.5, 0.0, 1.0).astype(np.float32)
     return spreading.spread(told[..., None], own, softly=True)[..., 0]

@@ -88,13 +88,13 @@ def filled(
     for chosen in choose(candidates, most=min(most, max(_FEWEST, room))):
         way = reach.way(number, chosen)
         source = way.shelf.plate(chosen.number)
-        laid = aligning.lay(known, source, way.to, track, still=way.still)
+        laid = aligning.lay(known, source, way.to, track, still=way.still, far=chosen.far)
         prior = 1.0 / (1.0 + _FAR_SHARE * chosen.far)
         views = _views(plate, source, laid, part, inner, ring, prior)
         if views[0].weight_N.any():
             inside.append(views[0])
             around.append(views[1])
-            known.learn(laid)
+            known.learn(laid, chosen.far)
     if not inside:
         return nothing(size)
     made, beside = (_middle(views) for views in (inside, around))
@@ -139,7 +139,7 @@ def _with_movers(
         fresh = 1.0 - moves_N
         more += [view._replace(worth_N=view.worth_N * fresh) for view in both]
         moves_N = np.maximum(moves_N, moves)
-    rest = (1.0 - moves_N) ** 2 + np.float32(0.01)
+    rest = (1.0 - moves_N) ** 2 + np.float32(0.001)
     return [view._replace(worth_N=view.worth_N * rest) for view in inside] + more
 
 

@@ -22,6 +22,8 @@ from footagefit.signature import coordinates
 
 _HALO_PX = 1  # rims of holes are wet paint: what is so near a source's hole is not taken
 _TAPS = (5, 5)
+_FADES = 0.5  # a frame further, a view is worth so much less
+_AGAIN = 0.25  # of a first view, a further one of the same place
 _PAIRED = 12  # frames each side that may be paired
 
 
@@ -141,15 +143,15 @@ class Candidate(NamedTuple):
     far: float
 
 
-def choose(
-    candidates: Sequence[Candidate], *, most: int, wanted: int = 6
-) -> list[Candidate]:  # fmt: skip
-    """The few frames that together show every place, near ones first, as often as is wanted.
+def choose(candidates: Sequence[Candidate], *, most: int) -> list[Candidate]:
+    """The few frames that together show every place, from as near as it can be seen.
+
+    A head turns, leaves stir, what is close passes what is far: the fewer frames lie between, the
+    less of that there is. More views of a place than its nearest only take grain off.
 
     Args:
         candidates: What there is.
         most: How many at most.
-        wanted: How many views of a place are enough: more only take grain off.
 
     Returns:
         Them, the nearest first.
@@ -157,17 +159,22 @@ def choose(
     left = [c for c in candidates if c.seen_N.any()]
     if not left:
         return []
-    views = np.zeros(left[0].seen_N.shape, np.float32)
+    nearest, views = (np.zeros(left[0].seen_N.shape, np.float32) for _ in range(2))
     chosen: list[Candidate] = []
     while left and len(chosen) < most:
-        # A place seen k times already is worth 1 / (1 + k)^2 more.
-        worth = np.where(views < wanted, 1.0 / (1.0 + views) ** 2, 0.02 / (1.0 + views) ** 2)
-        gains = [float(worth[c.seen_N].sum()) / (1.0 + 0.04 * c.far) for c in left]
+        again = _AGAIN / (1.0 + views) ** 2
+        near = [np.float32(1.0 / (1.0 + _FADES * c.far)) for c in left]
+        gains = [
+            float((np.maximum(n - nearest, 0.0) + n * again)[c.seen_N].sum())
+            for c, n in zip(left, near, strict=True)
+        ]
         best = int(np.argmax(gains))
-        if gains[best] <= 1e-3 * len(views):
+        if gains[best] <= 1e-3 * _AGAIN * len(views):
             break
-        chosen.append(left.pop(best))
-        views += chosen[-1].seen_N
+        c = left.pop(best)
+        chosen.append(c)
+        views += c.seen_N
+        nearest = np.where(c.seen_N, np.maximum(nearest, near[best]), nearest)
     return sorted(chosen, key=lambda c: (c.far, c.take, c.number))
 
 

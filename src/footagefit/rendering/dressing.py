@@ -5,27 +5,24 @@ and as much grain as is missing. Not here: making pixels (`models`, `motion`), w
 their stored values (`composite.py`).
 
 Grain is put on by what is there already: a mean of four frames has a quarter of its variance left,
-so three quarters are added. Where no signature has the show's grain it is measured from the shot.
+so three quarters are added. Where no signature has the show's grain it is measured from the shot
+(`shot_grain.py`).
 
 Shapes: C channels, H rows, W columns, T frames.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from footagefit.errors import FootagefitWarning
-from footagefit.motion import homography, spreading, tracking, warps
-from footagefit.motion.sources import Footage
-from footagefit.signature import chromatic, coordinates, grain_patches, sharpness
-from footagefit.signature.grain import Grain, fit
+from footagefit.motion import spreading
+from footagefit.signature import chromatic, coordinates, sharpness
+from footagefit.signature.grain import Grain
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Lens, of_plain
 
@@ -33,9 +30,6 @@ _BAND_PX = 5.0  # of each side of a seam, at HD
 _REACH_PX = 40.0  # into the hole, at HD, over which a seam's field fades
 _MOST_EV = 0.35
 _TOE = 2.0**-6
-_MEETS = 0.8  # how sure of its place a pixel must be to tell grain
-_FALLS = 1.5  # times that grain may be stronger than at the next brighter level
-_DARK, _STOPS_BELOW, _MOST_SHARE = 0.05, 8.0, 0.12  # light, stops, share of the light
 _ROUGH_EV = 0.25  # of a band, from which it tells little about its neighbour
 
 
@@ -46,7 +40,7 @@ class Dressing:
         signature: Of the show, as a fit carries it; None where there is none.
         setup: The shot's set-up by the signature's name.
         lens: Its lens by name.
-        grain: As measured from the shot, see `measured`: before the signature's where given.
+        grain: As measured from the shot, see `shot_grain`: before the signature's where given.
     """
 
     def __init__(
@@ -201,65 +195,3 @@ def _means(stops_HWC: np.ndarray, side: np.ndarray, band: float) -> tuple[np.nda
     mean = soft(stops_HWC * weight[..., None]) / total
     square = soft(stops_HWC**2 * weight[..., None]) / total
     return mean, np.sqrt(np.maximum(square - mean**2, 0.0)).mean(-1)
-
-
-def measured(footage: Footage, numbers: Sequence[int]) -> Grain | None:
-    """The grain of a shot without a signature.
-
-    Bricks pass for grain in a single frame; what differs between a frame and the next one, laid
-    over it, is grain twice.
-
-    Args:
-        footage: The shot.
-        numbers: A few of its frames, always the same ones; those after them are read, too.
-    """
-    there = [n for n in footage.numbers if not bool((footage.hole(n) > 0).all())]
-    parts = []
-    for number in numbers:
-        place = there.index(number) if number in there else None
-        if place is None or len(there) < 2:
-            continue
-        other = there[place + 1] if place + 1 < len(there) else there[place - 1]
-        parts.append(_patches(footage, number, other))
-    parts = [p for p in parts if len(p.level_NC)]
-    found = fit(grain_patches.Patches.joined(parts)) if parts else None
-    if found is None:
-        warnings.warn(
-            "grain cannot be told from this shot: what is made stays as clean as it is",
-            FootagefitWarning, stacklevel=2,
-        )  # fmt: skip
-    return None if found is None else plausible(found)
-
-
-def _patches(footage: Footage, number: int, other: int) -> grain_patches.Patches:
-    """Patches of a frame and of another laid over it; where they do not meet both are black."""
-    plate, hole = footage.plate(number), footage.hole(number)
-    beside, gone = footage.plate(other), footage.hole(other)
-    meet = (hole <= 0) & (gone <= 0)
-    if not homography.between(plate, beside, hole_1HW=hole, other_hole_1HW=gone).still:
-        way, sure = tracking.dense(plate, beside, hole_1HW=hole, other_hole_1HW=gone)
-        size = (int(plate.shape[-2]), int(plate.shape[-1]))
-        at = torch.from_numpy(warps.pixels(size)) + way.permute(1, 2, 0)
-        beside, _ = (picture[0] for picture in warps.sampled(beside[None], at[None]))
-        meet = sure > _MEETS
-    frames = (torch.where(meet, picture, torch.zeros(())) for picture in (plate, beside))
-    return grain_patches.patches(*(coordinates.channels_last(f) for f in frames))
-
-
-def plausible(grain: Grain) -> Grain:
-    """Grain of a few frames without what cannot be grain.
-
-    Foliage passes for grain where nothing is calm, and then at few levels of light. Grain hardly
-    falls as light rises, unless it clips; and in the dark, where none was measured, it falls as
-    shot noise does and is never most of the light.
-    """
-    levels, deviation = np.array(grain.levels), np.array(grain.deviation)
-    for k in range(len(levels) - 3, -1, -1):  # the brightest may clip
-        deviation[:, k] = np.minimum(deviation[:, k], _FALLS * deviation[:, k + 1])
-    if levels[0] > _DARK:
-        low = levels[0] * 2.0 ** -np.arange(_STOPS_BELOW, 0.0, -1.0)
-        below = deviation[:, :1] * np.sqrt(low / levels[0])
-        levels = np.concatenate([low, levels])
-        deviation = np.concatenate([np.minimum(below, _MOST_SHARE * low), deviation], 1)
-    rows = tuple(tuple(float(v) for v in row) for row in deviation)
-    return replace(grain, levels=tuple(float(v) for v in levels), deviation=rows)

@@ -20,10 +20,11 @@ from footagefit.models.fill import FillModel
 from footagefit.motion.carried import Carried
 from footagefit.motion.propagation import Propagation
 from footagefit.records import Given
-from footagefit.rendering.dressing import Dressing, measured
+from footagefit.rendering.dressing import Dressing
 from footagefit.rendering.fill_plan import FillPlan
 from footagefit.rendering.laid import LaidFootage
 from footagefit.rendering.noise import Noise
+from footagefit.rendering.shot_grain import measured
 from footagefit.rendering.work import Work
 from footagefit.tasks.base import PlainWindow
 
@@ -61,13 +62,15 @@ class Making:
         made, kept = carried.rgb_CHW, self._model.kept(carried.confidence_1HW)
         if bool(((hole > 0) & (kept < 1.0)).any()):
             made = self._modelled(number, plate, hole, carried)
+        # Of two pictures laid over each other, each brings the square of its share of the grain.
+        share = torch.maximum(kept, self._model.share(carried.confidence_1HW))
         return self._dressing(
             made,
             plate if near is None else self.footage.plate(near),
             hole,
             frame=number,
             seed=self.plan.fill.seed,
-            grain_1HW=carried.grain_1HW * kept,
+            grain_1HW=carried.grain_1HW * share**2,
             invented_1HW=1.0 - kept,
         )
 
@@ -123,7 +126,4 @@ class Making:
         known = Dressing(self.plan.fit.signature)
         if known.grain is not None:
             return known
-        shown = self.footage.shown
-        some = [shown[i * (len(shown) - 1) // 2] for i in range(3)]
-        few = sorted(set(some))
-        return Dressing(self.plan.fit.signature, grain=measured(self.footage, few))
+        return Dressing(self.plan.fit.signature, grain=measured(self.footage, self.footage.shown))

@@ -24,6 +24,7 @@ class Camera:
         focal_mm: On a gate 24.9 mm wide.
         roll_deg: Tilt of the horizon.
         margin: How much wider than the gate to look, for a lens that reads beyond it.
+        squeeze: Of an anamorphic lens: how much more of the width the gate holds.
     """
 
     place: tuple[float, float, float]
@@ -31,6 +32,7 @@ class Camera:
     focal_mm: float
     roll_deg: float = 0.0
     margin: float = 1.0
+    squeeze: float = 1.0
 
     def axes(self) -> np.ndarray:
         """Rows x right, y up, z towards the camera, in the world."""
@@ -51,6 +53,7 @@ class View:
         place: (B,3).
         axes: (B,3,3) rows right, up, towards the camera.
         reach: (B,1) focal length over half the gate's width.
+        squeeze: (B,2) how much more a lens takes in across, and up (1).
         size: Height and width in pixels.
         rows: First row and the row after the last, where only a band is looked at.
         points: (N,2) places in the picture in pixels, x right and y down from the corner, where
@@ -60,6 +63,7 @@ class View:
     place: Tensor
     axes: Tensor
     reach: Tensor
+    squeeze: Tensor
     size: tuple[int, int]
     rows: tuple[int, int]
     points: Tensor | None = None
@@ -80,7 +84,7 @@ class View:
         scale = torch.tensor([2.0 / width, -2.0 / height], device=places.device)
         plain = places * scale + torch.tensor([-1.0, 1.0], device=places.device)
         plain = plain * torch.tensor([1.0, height / width], device=places.device)
-        at = plain[None] / self.reach[:, None]
+        at = plain[None] * (self.squeeze / self.reach)[:, None]
         local = torch.cat([at, -torch.ones_like(at[..., :1])], -1)
         way = torch.matmul(local, self.axes)
         return way * torch.rsqrt((way * way).sum(-1, keepdim=True))
@@ -109,7 +113,8 @@ class View:
         height, width = self.size
         local = torch.matmul(point - self.place[:, None], self.axes.transpose(-1, -2))
         depth = -local[..., 2]
-        across = local[..., :2] / depth.clamp_min(1e-4)[..., None] * self.reach[:, None]
+        across = local[..., :2] / depth.clamp_min(1e-4)[..., None]
+        across = across * (self.reach / self.squeeze)[:, None]
         x = (across[..., 0] + 1) * 0.5 * width
         y = (1 - across[..., 1] * (width / height)) * 0.5 * height
         return torch.stack([x, y], -1), depth
@@ -121,4 +126,6 @@ def view(cameras: Sequence[Camera], size_px: tuple[int, int], *,
     place = torch.tensor([c.place for c in cameras], dtype=torch.float32)
     axes = torch.from_numpy(np.stack([c.axes() for c in cameras]).astype(np.float32))
     reach = torch.tensor([[2 * c.focal_mm / SENSOR_MM / c.margin] for c in cameras])
-    return View(place.to(device), axes.to(device), reach.to(device), size_px, (0, size_px[0]))
+    squeeze = torch.tensor([[c.squeeze, 1.0] for c in cameras], device=device)
+    rows = (0, size_px[0])
+    return View(place.to(device), axes.to(device), reach.to(device), squeeze, size_px, rows)

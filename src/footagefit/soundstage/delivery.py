@@ -146,6 +146,7 @@ def _info(path: Path, take: Take, script: Script, *, plate: bool = False) -> Cli
         missing=gaps, codec="exr" if plate else "h264",
         metadata={"reel": take.clip, "camera": f"Stage {take.camera}",
                   "lens": take.asked.lens.name, "iso": "800"},
+        pixel_aspect=take.asked.lens.squeeze,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-GENES = 81
+GENES = 81  # more than are used: what is drawn after a figure stays as it was
 
 
 class Face(NamedTuple):
@@ -124,46 +124,21 @@ def faced(genes: np.ndarray, *, pale: float) -> Face:
     bearded = male > 0.5 and share[6] < 0.2
     rough = male * share[7] ** 2
     return Face(
-        age=age,
-        male=male,
-        fat=free[0] - 0.3 * age,
-        jaw=free[1] + 0.5 * (male - 0.5),
-        chin=free[2] + 0.4 * (male - 0.5),
-        long=free[3],
-        cheek=free[4] + 0.2 * (0.5 - male),
-        brow=free[5] + 0.9 * (male - 0.5),
-        forehead=free[6] - 0.5 * (male - 0.5),
-        apart=free[7],
-        eye_size=free[8] + 0.4 * (0.5 - male),
-        eye_tilt=free[9],
-        eye_deep=free[10] + 0.4 * (male - 0.5),
-        open=open_ * (1 - 0.2 * age),
-        crease=share[8],
-        bags=share[9] * (0.25 + 0.75 * age),
-        nose_long=free[11] + 0.2 * (male - 0.5),
-        nose_high=free[12],
-        nose_wide=free[13],
-        nose_tip=free[14],
-        hook=free[15],
-        mouth=free[16],
-        lip_upper=free[17] - 0.4 * age,
-        lip_lower=free[18] - 0.3 * age,
-        smile=free[19],
-        part=share[10] if parted else 0.0,
-        ear=free[20],
-        ear_long=free[21] + 0.4 * age,
-        lean=free[22],
-        gaze_x=free[23],
-        gaze_y=0.5 * free[24],
-        iris=share[11] * pale,
-        brow_thick=free[25] + 0.5 * (male - 0.5),
+        age=age, male=male, fat=free[0] - 0.3 * age, jaw=free[1] + 0.5 * (male - 0.5),
+        chin=free[2] + 0.4 * (male - 0.5), long=free[3], cheek=free[4] + 0.2 * (0.5 - male),
+        brow=free[5] + 0.9 * (male - 0.5), forehead=free[6] - 0.5 * (male - 0.5),
+        apart=free[7], eye_size=free[8] + 0.4 * (0.5 - male), eye_tilt=free[9],
+        eye_deep=free[10] + 0.4 * (male - 0.5), open=open_ * (1 - 0.2 * age), crease=share[8],
+        bags=share[9] * (0.25 + 0.75 * age), nose_long=free[11] + 0.2 * (male - 0.5),
+        nose_high=free[12], nose_wide=free[13], nose_tip=free[14], hook=free[15],
+        mouth=free[16], lip_upper=free[17] - 0.4 * age, lip_lower=free[18] - 0.3 * age,
+        smile=free[19], part=share[10] if parted else 0.0, ear=free[20],
+        ear_long=free[21] + 0.4 * age, lean=free[22], gaze_x=free[23], gaze_y=0.5 * free[24],
+        iris=share[11] * pale, brow_thick=free[25] + 0.5 * (male - 0.5),
         brow_arch=free[26] - 0.4 * (male - 0.5),
         stubble=0.6 + 0.4 * share[12] if bearded else 0.45 * rough,
-        lipstick=share[13] if painted else 0.0,
-        shadow=share[14] ** 2 if painted else 0.0,
+        lipstick=share[13] if painted else 0.0, shadow=share[14] ** 2 if painted else 0.0,
         liner=share[15] if painted else 0.1 * share[15],
-        blush=share[16] * (1.0 if painted else 0.6),
-        freckles=share[17] ** 4 * pale,
-        oil=share[18],
-        seed=20 * share[19],
-    )
+        blush=share[16] * (1.0 if painted else 0.6), freckles=share[17] ** 4 * pale,
+        oil=share[18], seed=20 * share[19],
+    )  # fmt: skip

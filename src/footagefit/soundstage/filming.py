@@ -329,7 +329,7 @@ def _placed(setup: SetUp) -> Camera:
     around = math.radians(8.0 if setup.camera == "A" else -38.0)
     target = np.array([0.0, -_DROP_M[setup.framing], -0.05])
     place = target + distance * np.array([math.sin(around), 0.06, math.cos(around)])
-    return Camera(tuple(place), tuple(target), setup.lens.focal_mm)
+    return Camera(tuple(place), tuple(target), setup.lens.focal_mm, squeeze=setup.lens.squeeze)
 
 
 def film(

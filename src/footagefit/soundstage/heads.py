@@ -24,7 +24,7 @@ CHANNELS = 7  # radius, slope x y z, hair cover, hair strands, how hollow
 _STEPS = (5, 5, 8)
 _NEAR = 0.004  # of a head's radius
 _BALD = 0.004  # thinner hair is none
-_REACHES = (0.03, 0.055, 0.085, 0.12, 0.165, 0.22, 0.3, 0.4)
+_REACHES = (0.03, 0.06, 0.1, 0.16, 0.24, 0.36)
 
 
 @lru_cache(maxsize=24)
@@ -39,10 +39,14 @@ def chart(face: Face, hair: tuple[float, ...], size: int) -> Tensor:
     way = _directions(size)  # (R*R,3)
     clay, far = in_clay(way)
     cover, strands, lift = _hair(way, hair)
-    radius = (sculpt.height(face, clay) / far).add_(lift).clamp_max_(0.99 * BOUND)
-    square = radius.reshape(size, size)
-    slope = _slope(way.reshape(size, size, 3), square)
-    hollow = _hollow(square)
+    tall, slope = sculpt.height(face, clay)
+    more = lift + sculpt.ears(face, clay) / far
+    radius = (tall / far + more).clamp_max_(0.99 * BOUND)
+    stretched = torch.tensor(sculpt.BUILD) / far[:, None] ** 2
+    slope = (stretched * (slope - tall[:, None] * clay)).T  # of tall / far
+    slope = slope - (slope * way.T).sum(0) * way.T
+    slope = slope + _slope(way.reshape(size, size, 3), more.reshape(size, size))
+    hollow = _hollow(radius.reshape(size, size))
     maps = torch.cat([radius[None], slope, cover[None], strands[None], hollow[None]])
     return maps.reshape(CHANNELS, size, size).contiguous()
 
@@ -55,7 +59,7 @@ def in_clay(way: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _slope(way_RR3: Tensor, radius_RR: Tensor) -> Tensor:
-    """How the radius changes along the ball's surface (3,R*R), from pixel to pixel."""
+    """How a radius changes along the ball's surface (3,R*R), from pixel to pixel."""
     before, after = _neighbours(len(way_RR3))
     right, down = way_RR3[:, after] - way_RR3[:, before], way_RR3[after] - way_RR3[before]
     more_right = radius_RR[:, after] - radius_RR[:, before]
@@ -163,7 +167,7 @@ def march(
         left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
         if left.numel() == 0:
             break
-    good = (t < leave) & (gap.abs() < 2.5 * _NEAR)
+    good = (t < leave) & (gap.abs() < 5 * _NEAR)  # better a shade too large than holed
     return torch.where(good, t, t.new_tensor(FAR)), unit(start + t[:, None] * step)
 
 
@@ -205,17 +209,20 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
     for face in faces:
         scene, head = face.scene, face.head
         rays = face.rays - scene * share.shape[2]
+        own = share[scene]
+        lamps = torch.nonzero(own[:, rays].amax(1) > 0)[:, 0]  # others are off, or hidden
+        if lamps.numel() == 0:
+            continue
         mine = slice(None) if light.far else rays
-        step = torch.matmul(heads.turn[scene, head], light.way[scene][..., mine])  # (L,3,n)
+        step = torch.matmul(heads.turn[scene, head], light.way[scene, lamps][..., mine])
         step = step / heads.radii[scene, head][:, None]
-        step = step * torch.rsqrt((step * step).sum(1, keepdim=True))
+        step = step * torch.rsqrt((step * step).sum(1, keepdim=True))  # (L,3,n)
         point = (face.way * face.radius[:, None]).T
         ahead = point[:, None] + reach * step[:, :, None]  # (L,3,R,n)
-        length = (ahead * ahead).sum(1).sqrt_()
+        length = torch.linalg.vector_norm(ahead, dim=1)
         at = ahead.transpose(0, 1).reshape(3, -1)
         radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
-        wide = light.spread[scene][:, None, mine]  # (L,1,n)
-        seen = (length - radius).div_(0.018 + reach * wide).mul_(0.5).add_(0.8)
+        wide = light.spread[scene, lamps][:, None, mine]  # (L,1,n)
+        seen = (length - radius).div_(0.02 + reach * (wide + 0.05)).mul_(0.5).add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
-        own = share[scene]
-        own[:, rays] *= seen * seen * (3 - 2 * seen)
+        own[lamps[:, None], rays] *= seen * seen * (3 - 2 * seen)

@@ -19,11 +19,15 @@ HD_WIDTH = 1920.0
 _RINGS = 4  # blur levels from centre to corner
 
 
-def radius(size_px: tuple[int, int], *, device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
-    """Coordinates x right, y up with r = 1 at the half-diagonal, and r squared; each (H,W)."""
+def radius(size_px: tuple[int, int], *, squeeze: float = 1.0,
+           device: torch.device | str = "cpu") -> tuple[Tensor, ...]:  # fmt: skip
+    """Coordinates x right, y up with r = 1 at the half-diagonal, and r squared; each (H,W).
+
+    A squeezed picture's are those of what it shows: its pixels are `squeeze` times as wide as tall.
+    """
     height, width = size_px
-    half = math.hypot(height, width) / 2
-    x = (torch.arange(width, device=device) + 0.5 - width / 2) / half
+    half = math.hypot(height, width * squeeze) / 2
+    x = (torch.arange(width, device=device) + 0.5 - width / 2) * squeeze / half
     y = -(torch.arange(height, device=device) + 0.5 - height / 2) / half
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     return columns, rows, columns**2 + rows**2
@@ -43,19 +47,21 @@ def read_at(size_px: tuple[int, int], spec: LensSpec, *, channel: int = 1,
             device: torch.device | str = "cpu") -> Tensor:  # fmt: skip
     """Where each pixel of the lens's picture comes from in the pinhole's (H,W,2), in -1..1."""
     height, width = size_px
-    x, y, r2 = radius(size_px, device=device)
+    wide = width * spec.squeeze
+    x, y, r2 = radius(size_px, squeeze=spec.squeeze, device=device)
     r = r2.sqrt().clamp_min(1e-9)
-    fringe = spec.fringe_px / (HD_WIDTH / 2 * math.hypot(1, height / width)) * (1 - channel)
+    corner = HD_WIDTH / 2 * math.hypot(spec.squeeze, height / width)
+    fringe = spec.fringe_px / corner * (1 - channel)
     source = undistorted_radius(r / (1 + fringe), spec.k1, spec.k2)
     scale = source / r
-    half = math.hypot(height, width)
-    return torch.stack([x * scale * half / width, -y * scale * half / height], -1)
+    half = math.hypot(height, wide)
+    return torch.stack([x * scale * half / wide, -y * scale * half / height], -1)
 
 
 def vignette_gain(size_px: tuple[int, int], spec: LensSpec, *,
                   device: torch.device | str = "cpu") -> Tensor:  # fmt: skip
     """Gain by pixel (H,W): 1 in the middle, 1 - vignette in the corner."""
-    _, _, r2 = radius(size_px, device=device)
+    _, _, r2 = radius(size_px, squeeze=spec.squeeze, device=device)
     return 1 - spec.vignette * (0.8 * r2 + 0.2 * r2 * r2)
 
 
@@ -80,7 +86,7 @@ def through(picture: Tensor, spec: LensSpec, *, margin: int = 0) -> Tensor:
     out = warped(picture, spec, margin=margin)
     out = _blurred(out, spec)
     if spec.defocus_px > 0:
-        out = _disc(out, spec.defocus_px * picture.shape[-1] / HD_WIDTH)
+        out = _disc(out, spec.defocus_px * picture.shape[-1] / HD_WIDTH, spec.squeeze)
     if spec.bloom > 0:
         halo = _gauss(out, 0.035 * out.shape[-1])
         out = out * (1 - spec.bloom) + halo * spec.bloom
@@ -119,7 +125,7 @@ def _blurred(picture: Tensor, spec: LensSpec) -> Tensor:
     low, high = spec.blur_centre_px * scale, spec.blur_corner_px * scale
     if abs(high - low) < 1e-3:
         return _gauss(picture, low)
-    _, _, r2 = radius(_size(picture), device=picture.device)
+    _, _, r2 = radius(_size(picture), squeeze=spec.squeeze, device=picture.device)
     place = r2.clamp(0, 1) * (_RINGS - 1)
     out = torch.zeros_like(picture)
     for ring in range(_RINGS):
@@ -143,13 +149,17 @@ def _gauss(picture: Tensor, sigma: float) -> Tensor:
     return functional.conv2d(across, kernel[:, None].expand(channels, 1, -1, 1), groups=channels)[0]
 
 
-def _disc(picture: Tensor, radius_px: float) -> Tensor:
-    """An out-of-focus disc with a soft edge."""
+def _disc(picture: Tensor, radius_px: float, squeeze: float) -> Tensor:
+    """An out-of-focus disc with a soft edge; anamorphic ones stand upright once desqueezed.
+
+    Across, focal length and pupil are both shorter by the squeeze, so that the disc is by its
+    square; what desqueezes the picture makes up for one of them.
+    """
     if radius_px < 0.3:
         return picture
     reach = math.ceil(radius_px + 0.5)
     x = torch.arange(-reach, reach + 1, device=picture.device, dtype=picture.dtype)
-    far = (x[:, None] ** 2 + x[None] ** 2).sqrt()
+    far = (x[:, None] ** 2 + (x[None] * squeeze**2) ** 2).sqrt()
     kernel = (radius_px + 0.5 - far).clamp(0, 1)
     kernel = (kernel / kernel.sum()).expand(picture.shape[0], 1, -1, -1)
     padded = functional.pad(picture[None], (reach,) * 4, mode="replicate")

@@ -16,7 +16,7 @@ from footagefit.soundstage import openings, sculpt
 from footagefit.soundstage.face import Face
 from footagefit.soundstage.heads import in_clay
 from footagefit.soundstage.noise import layered
-from footagefit.soundstage.openings import Eyes, Mouth
+from footagefit.soundstage.openings import Eyes, Mouth, bell
 from footagefit.soundstage.sculpt import Bells, bells
 from footagefit.soundstage.shapes import Shown, unit
 
@@ -94,7 +94,7 @@ def face(
 @lru_cache(maxsize=64)
 def _places(face: Face) -> Bells:
     """Where blood, rings, freckles, oil and a moustache are, one side for both; then nostrils."""
-    low = -0.40 - 0.03 * face.nose_long + 0.012 * face.nose_tip
+    low = -0.43 - 0.03 * face.nose_long + 0.012 * face.nose_tip
     return bells([
         (0.40, -0.24, 0.56, 0.20, 0.16, 0, 0), (0.0, -0.30, 0.90, 0.13, 0.10, 0, 0),
         (0.0, -0.92, 0.62, 0.16, 0.10, 0, 0), (0.70, -0.10, -0.10, 0.20, 0.25, 0, 0),
@@ -181,7 +181,7 @@ def _lips(c: _Canvas, m: Mouth) -> None:
     albedo = torch.lerp(albedo, inside.expand_as(albedo), dark[:, None])
     if f.part > 0.35:
         tooth = torch.sigmoid((m.v - 0.002) * 400.0) * m.gap * (1 - m.u * m.u).clamp_min(0)
-        between = 1 - 0.5 * torch.exp(-((torch.sin(m.u * 14.0) / 0.18) ** 2))
+        between = 1 - 0.5 * bell(torch.sin(m.u * 14.0), 0.18)
         ivory = torch.tensor([0.42, 0.37, 0.29], device=albedo.device) * between[:, None]
         albedo = torch.lerp(albedo, ivory, (0.8 * tooth)[:, None])
     c.albedo[m.at] = albedo
@@ -197,8 +197,11 @@ def _brows(c: _Canvas, e: Eyes, tint: Tensor) -> None:
     middle = 0.142 + 0.010 * f.brow + arch * (1 - ((e.u - 0.45) / 1.15) ** 2) - 0.010 * e.u
     taper = (1.0 - 0.28 * (e.u + 1.2).clamp_min(0)).clamp_min(0.18)
     thick = (0.032 + 0.014 * f.brow_thick) * taper
-    band = torch.exp(-(((e.v - middle) / thick) ** 2).clamp_max(30.0))
-    band = band * torch.sigmoid((e.u + 1.28) * 9.0) * torch.sigmoid((1.72 - e.u) * 9.0)
+    band = (
+        bell(e.v - middle, thick)
+        * torch.sigmoid((e.u + 1.28) * 9.0)
+        * torch.sigmoid((1.72 - e.u) * 9.0)
+    )
     lean = 0.9 - 0.5 * e.u
     flow = torch.stack([e.u * 0.13 - lean * e.v * 0.5, e.v * 0.25 + 0.03 * e.u, e.side], 1)
     hairs, slope = layered(flow * _STROKES + f.seed, c.pixel[e.at] * _STROKES * 0.7, 2)
@@ -222,16 +225,16 @@ def _eyes(c: _Canvas, e: Eyes, tint: Tensor) -> None:
     lid = lid * torch.sigmoid((1.35 - e.u.abs()) * 9.0) * (e.over > -0.01)
     shades = ((0.16, 0.10, 0.09), (0.09, 0.08, 0.10), (0.14, 0.08, 0.10), (0.12, 0.10, 0.06))
     albedo = over(0.75 * f.shadow * lid, shades[int(f.seed * 11) % 4])
-    crease = torch.exp(-(((e.over - 0.052 + 0.02 * (1 - f.crease)) / 0.011) ** 2).clamp_max(30.0))
-    albedo = albedo * (1 - 0.30 * f.crease * crease * torch.sigmoid((1.2 - e.u.abs()) * 12.0))[:, None]
+    crease = bell(e.over - 0.052 + 0.02 * (1 - f.crease), 0.011)
+    crease = crease * torch.sigmoid((1.2 - e.u.abs()) * 12.0)
+    albedo = albedo * (1 - 0.30 * f.crease * crease)[:, None]
     c.albedo[e.at] = albedo = torch.lerp(albedo, _ball(f, e, device), e.ball[:, None])
-    corner = torch.exp(-(((e.u + 1.0) / 0.16) ** 2 + (e.v / 0.02) ** 2).clamp_max(30.0))
-    albedo = over(0.6 * corner, (0.30, 0.12, 0.10))
+    albedo = over(0.6 * bell(e.u + 1.0, 0.16) * bell(e.v, 0.02), (0.30, 0.12, 0.10))
     rim = torch.sigmoid((1.10 - e.u.abs()) * 30.0)
     thick = 0.008 + 0.007 * f.liner
-    upper = torch.exp(-(((e.over - 0.003) / thick) ** 2).clamp_max(30.0)) * rim
-    lower = torch.exp(-(((e.under - 0.004) / 0.006) ** 2).clamp_max(30.0)) * rim
-    lash = (0.9 * upper + (0.25 + 0.4 * f.liner) * lower * (0.4 + 0.6 * (e.u > -0.4))).clamp(0, 0.95)
+    upper, lower = bell(e.over - 0.003, thick), bell(e.under - 0.004, 0.006)
+    lower = (0.25 + 0.4 * f.liner) * lower * (0.4 + 0.6 * (e.u > -0.4))
+    lash = ((0.9 * upper + lower) * rim).clamp(0, 0.95)
     c.albedo[e.at] = over(lash, tint * 0.3 * (1 - f.liner) + 0.006)
     wet = e.ball * (1 - lash)
     c.rough[e.at] = c.rough[e.at] + (0.10 - c.rough[e.at]) * wet
@@ -239,14 +242,15 @@ def _eyes(c: _Canvas, e: Eyes, tint: Tensor) -> None:
 
 
 def _ball(f: Face, e: Eyes, device: torch.device) -> Tensor:
-    """Colour of the eyeballs (n,3): white with veins at the corners, iris, pupil, the lid's shade."""
+    """Colour of the eyeballs (n,3): white, veins at the corners, iris, pupil, the lid's shade."""
     white = torch.tensor([0.42, 0.37, 0.335], device=device)
     veins = (e.u.abs() ** 3 * 0.5).clamp(0, 1)[:, None]
     white = white * (1 - veins * torch.tensor([0.25, 0.48, 0.48], device=device))
-    dark, pale = (0.030, 0.016, 0.009), ((0.09, 0.13, 0.18), (0.08, 0.11, 0.06))[int(f.seed * 3) % 2]
-    tone = torch.lerp(torch.tensor(dark), torch.tensor(pale), f.iris**1.5).to(device)
-    fibre = 0.85 + 0.25 * torch.sin(e.spoke * 23.0 + 4.0 * e.iris) * torch.sin(e.spoke * 9.0 + f.seed)
-    rays = (fibre * (1.25 - 0.6 * (e.iris - 0.45).clamp(0, 1)))[:, None]
+    blue_or_green = ((0.09, 0.13, 0.18), (0.08, 0.11, 0.06))[int(f.seed * 3) % 2]
+    brown, pale = torch.tensor((0.030, 0.016, 0.009)), torch.tensor(blue_or_green)
+    tone = torch.lerp(brown, pale, f.iris**1.5).to(device)
+    fibre = torch.sin(e.spoke * 23.0 + 4.0 * e.iris) * torch.sin(e.spoke * 9.0 + f.seed)
+    rays = ((0.85 + 0.25 * fibre) * (1.25 - 0.6 * (e.iris - 0.45).clamp(0, 1)))[:, None]
     iris = tone * rays * (1 - 0.75 * torch.sigmoid((e.iris - 0.88) * 25.0))[:, None]
     iris = iris * (1 - torch.sigmoid((0.40 - e.iris) * 30.0))[:, None] + 0.003
     ball = torch.lerp(white, iris, torch.sigmoid((1.0 - e.iris) * 16.0)[:, None])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from footagefit.soundstage.face import Face
 from footagefit.soundstage.sculpt import EYE, MOUTH
+from footagefit.soundstage.shapes import unit
 
 _BALL = 0.105  # an eyeball's radius
 _EDGE = 0.004  # over what distance one thing becomes another
@@ -55,8 +56,6 @@ class Mouth:
     Attributes:
         at: (n,) which points.
         u: (n,) over half the mouth's width.
-        over: How far above the parting line, over the upper lip's height there.
-        under: How far below it, over the lower lip's.
         lips: 0..1 whether this is lip.
         gap: 0..1 whether the mouth stands open here.
         line: 0..1 how near the parting line is.
@@ -65,8 +64,6 @@ class Mouth:
 
     at: Tensor
     u: Tensor
-    over: Tensor
-    under: Tensor
     lips: Tensor
     gap: Tensor
     line: Tensor
@@ -87,7 +84,7 @@ def eyes(face: Face, place: Tensor, pixel: Tensor) -> tuple[Eyes, Tensor, Tensor
     middle = (EYE[0] + 0.014 * face.apart, *EYE[1:])
     side = torch.where(place[:, 0] < 0, -1.0, 1.0)
     u, v, axes = _plane(middle, _ASIDE, torch.cat([place[:, :1].abs(), place[:, 1:]], 1))
-    half = 0.130 + 0.010 * face.eye_size
+    half = 0.134 + 0.010 * face.eye_size
     at = torch.nonzero((u.abs() < 2.2 * half) & (v.abs() < 0.24) & (place[:, 2] > 0.2))[:, 0]
     u, v, side = u[at] / half, v[at], side[at]
     v = v - 0.014 * face.eye_tilt * u - 0.004 * face.lean * side
@@ -131,7 +128,7 @@ def _rounded(x: Tensor, y: Tensor, iris: Tensor, side: Tensor, axes: tuple[Tenso
     out = (1 - a * a - b * b).clamp_min(0.12).sqrt()
     front = torch.linalg.cross(across, up)
     made = a[:, None] * across + b[:, None] * up + out[:, None] * front
-    return torch.nn.functional.normalize(_sided(made, side), dim=1)
+    return unit(_sided(made, side))
 
 
 def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
@@ -144,16 +141,16 @@ def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     curve = 0.010 * inside * torch.cos(u * 4.7) * 0.6 + 0.018 * (0.35 + face.smile) * u * u
     v = v - curve + 0.004 * face.lean * u
     opened = 0.020 * face.part * inside
-    bow = 1 - 0.20 * torch.exp(-((u / 0.16) ** 2)) + 0.06 * torch.exp(-(((u.abs() - 0.3) / 0.2) ** 2))
-    upper = (0.066 + 0.022 * face.lip_upper) * inside.sqrt() * (0.35 + 0.65 * inside) * bow + 1e-3
-    lower = (0.080 + 0.022 * face.lip_lower) * inside**0.75 * (0.7 + 0.3 * inside) + 1e-3
+    bow = 1 - 0.20 * bell(u, 0.16) + 0.06 * bell(u.abs() - 0.3, 0.2)
+    upper = (0.072 + 0.022 * face.lip_upper) * inside.sqrt() * (0.35 + 0.65 * inside) * bow + 1e-3
+    lower = (0.088 + 0.022 * face.lip_lower) * inside**0.75 * (0.7 + 0.3 * inside) + 1e-3
     over, under = (v - opened) / upper, (-v - opened) / lower
     soft = (0.4 * pixel[at]).clamp_min(0.006)
     lips = torch.sigmoid((1 - over) * upper / soft) * torch.sigmoid((1 - under) * lower / soft)
     lips = lips * torch.sigmoid((1.0 - u.abs()) * 30.0)
     gap = torch.sigmoid((opened - v.abs()) / 0.003) * (face.part > 0.02) * (u.abs() < 0.97)
-    line = torch.exp(-((v / 0.008) ** 2)) * torch.sigmoid((1.06 - u.abs()) * 30.0)
-    found = Mouth(at, u, over, under, lips, gap, line, v)
+    line = bell(v, 0.008) * torch.sigmoid((1.06 - u.abs()) * 30.0)
+    found = Mouth(at, u, lips, gap, line, v)
     full = (0.020 + 0.008 * face.lip_upper, 0.026 + 0.010 * face.lip_lower)
     dv = torch.where(v > 0, full[0] * (1 - 2 * over) / upper, -full[1] * (1 - 2 * under) / lower)
     dv = dv.clamp(-0.8, 0.8) * torch.sigmoid((1.12 - torch.maximum(over, under)) * 14.0)
@@ -171,10 +168,14 @@ def _plane(at: tuple[float, ...], aside: float, place: Tensor
     return torch.matmul(apart, across), torch.matmul(apart, up), (across, up)
 
 
+def bell(x: Tensor, width: Tensor | float) -> Tensor:
+    """1 in the middle, nothing a few widths off."""
+    return torch.exp(-((x / width) ** 2).clamp_max(30.0))
+
+
 def _bell_slope(x: Tensor, width: float) -> Tensor:
-    """How exp(-(x / width)^2) changes with x."""
-    at = x / width
-    return -2.0 / width * at * torch.exp(-(at * at).clamp_max(30.0))
+    """How that changes with x."""
+    return -2.0 / width**2 * x * bell(x, width)
 
 
 def _sided(v: Tensor, side: Tensor) -> Tensor:

@@ -146,7 +146,8 @@ def _heads(sets: Sequence[Set], times: Sequence[float], chart_px: int) -> shapes
         _stack(rows["at"], count, _AWAY),
         _stack(rows["turn"], count, np.eye(3)),
         _stack(rows["radii"], count, _TINY),
-        torch.stack(charts), _stack(faces, count, np.zeros(len(Face._fields))),
+        torch.stack(charts),
+        _stack(faces, count, np.zeros(len(Face._fields))),
         _whole([[ROWS * i for i in range(len(s.actors))] for s in sets], count, 0),
     )
 

@@ -1,8 +1,8 @@
 """How long a show will take to shoot and how large it will be, told before the first take.
 
-Time comes from frames filmed small on this machine just before, one a kind of set; sizes from what
-shows weighed so far. What belongs here: the estimate, and whether the disk holds it. What does not:
-shooting (`crew`).
+Time comes from frames filmed small on this machine just before, two sizes a kind of set: much of a
+small frame's time is none of its pixels'. Sizes come from what shows weighed so far. What belongs
+here: the estimate, and whether the disk holds it. What does not: shooting (`crew`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from footagefit.errors import DiskFull
 from footagefit.soundstage.delivery import Film
 from footagefit.soundstage.plan import Script, Take
 
-_PROBE_PX = (90, 160)
+_PROBES_PX = ((90, 160), (180, 320))
 _AHEAD_S = 0.5  # into the take
 # What shows weighed and what writing took, a pixel (and channel) on average.
 _PROXY_BYTES, _PLATE_BYTES, _STILL_BYTES = 0.12, 4.6, 2.0
@@ -42,8 +42,23 @@ class Schedule:
         return f"about {_time(self.seconds)} on this machine, {self.size_bytes / 1e9:.2g} GB"
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """What a frame of a kind of set takes.
+
+    Attributes:
+        frame_s: Whatever its size.
+        pixel_s: And by pixel.
+        sources: How many the set has.
+    """
+
+    frame_s: float
+    pixel_s: float
+    sources: int
+
+
 def schedule(script: Script, *, film: Film, workers: int) -> Schedule:
-    """Film one small frame a kind of set, and reckon.
+    """Film two small frames a kind of set, and reckon.
 
     Args:
         script: What is to be shot.
@@ -55,10 +70,11 @@ def schedule(script: Script, *, film: Film, workers: int) -> Schedule:
     seconds, size = 0.0, 0.0
     truths = sum(len(take.truth) for take in script.takes)
     for take in script.takes:
-        a_pixel, sources = cost[take.asked.kind]
-        channels = _CHANNELS + _BY_SOURCE * sources
-        seconds += pixels * len(take.moments) * a_pixel
-        seconds += pixels * len(take.truth) * (0.5 * a_pixel + _TRUTH_S * channels)
+        asked = cost[take.asked.kind]
+        channels = _CHANNELS + _BY_SOURCE * asked.sources
+        a_frame = asked.frame_s + pixels * asked.pixel_s
+        seconds += len(take.moments) * a_frame
+        seconds += len(take.truth) * (0.5 * a_frame + pixels * _TRUTH_S * channels)
         size += pixels * (_PROXY_BYTES * take.length + _STILL_BYTES)
         size += pixels * _TRUTH_BYTES * channels * len(take.truth)
         size += pixels * _PLATE_BYTES * len(take.moments) * bool(take.plate)
@@ -88,13 +104,19 @@ def _kinds(script: Script) -> dict[str, Take]:
     return {take.asked.kind: take for take in reversed(script.takes)}
 
 
-def _probed(take: Take, film: Film) -> tuple[float, int]:
-    """Seconds a pixel of a frame, and how many sources the set has."""
-    camera = film(take.asked, _PROBE_PX)
-    names = {n.split(".")[1] for n in camera.frame(0.0).truth if n.startswith("light.")}
-    begun = time.perf_counter()
-    camera.frame(_AHEAD_S, truth=False)
-    return (time.perf_counter() - begun) / (_PROBE_PX[0] * _PROBE_PX[1]), len(names)
+def _probed(take: Take, film: Film) -> _Cost:
+    """A straight line through the times of two sizes."""
+    taken, names = [], set()
+    for size_px in _PROBES_PX:
+        camera = film(take.asked, size_px)
+        truth = camera.frame(0.0, truth=not names).truth
+        names = names or {n.split(".")[1] for n in truth if n.startswith("light.")}
+        begun = time.perf_counter()
+        camera.frame(_AHEAD_S, truth=False)
+        taken.append(time.perf_counter() - begun)
+    small, large = (height * width for height, width in _PROBES_PX)
+    pixel_s = max(taken[1] - taken[0], 0.3 * taken[1]) / (large - small)
+    return _Cost(max(0.0, taken[1] - pixel_s * large), pixel_s, len(names))
 
 
 def _time(seconds: float) -> str:

@@ -55,7 +55,7 @@ PRESETS = {
     "demo": Preset(4, 2, 3, 12, 5, (180, 320), 0),
     "small": Preset(1, 1, 4, 4, 2, (72, 128), 0, faults=("exposure", "dropped", "corrupt")),
     "brief": Preset(4, 2, 3, 8, 3, (72, 128), 0),
-    "full": Preset(12, 4, 4, 48, 12, (1080, 1920), 12, plates=True),
+    "full": Preset(12, 4, 4, 48, 12, (540, 960), 24, plates=True),
 }
 
 

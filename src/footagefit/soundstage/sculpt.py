@@ -5,9 +5,9 @@ looks (`fine`). What belongs here: heights and their slopes. What does not: lids
 follow curves (`openings.py`), hair (`heads.py`), colour (`makeup.py`).
 
 Lengths are half-heights of the head from its middle: the chin is at y = -1, the crown at +1; x runs
-to image right of a head that faces the camera, z to the camera. Eyes lie half-way up, an eye's width
-apart; brow, nose base and chin are a third of the face apart; the mouth is a third below the nose.
-Shapes: K features, n directions.
+to image right of a head that faces the camera, z to the camera. Eyes lie half-way up, an eye's
+width apart; hairline, brow, nose base and chin are thirds of the face; the mouth is a third of the
+way from nose to chin. Shapes: K features, n directions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from footagefit.soundstage.face import Face
 from footagefit.soundstage.shapes import features
 
 BUILD = (0.66, 1.0, 0.86)  # a middling head: half its width, height and depth
-EYE = (0.272, 0.0, 0.66)
+EYE = (0.266, 0.0, 0.66)
 MOUTH = (0.0, -0.635, 0.76)
 _SKULL = (  # ellipsoids that melt into a head: centre y z, radii x y z
     (0.24, -0.10, 0.665, 0.755, 0.79),
@@ -37,13 +37,13 @@ _MELT = 0.022
 def coarse(face: Face) -> Bells:
     """What a chart can hold."""
     f = face
-    nose, wing = 0.30 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
+    nose, wing = 0.33 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
     eye, deep = EYE[0] + 0.014 * f.apart, 0.018 * f.eye_deep
     fat, bony = f.fat, -f.fat + 0.4 * f.age
     chin = -0.90 - 0.03 * f.long
     return bells([  # x y z, across, up, lean in degrees, height
         (0.0, -0.05, 0.72, 0.070, 0.110, 0, 0.062 + 0.035 * f.nose_high),  # bridge
-        (0.0, -0.17, 0.72, 0.075, 0.090, 0, 0.075 + 0.025 * f.nose_high + 0.03 * f.hook),
+        (0.0, -0.18, 0.72, 0.075, 0.095, 0, 0.075 + 0.025 * f.nose_high + 0.03 * f.hook),
         (0.0, -nose + 0.045, 0.74, 0.078, 0.060, 0, 0.070),
         (0.0, -nose - 0.01 + 0.02 * f.nose_tip, 0.76, 0.066, 0.060, 0, 0.125 + 0.02 * f.nose_tip),
         (wing, -nose - 0.035, 0.74, 0.045, 0.048, 0, 0.072 + 0.012 * f.nose_wide),
@@ -63,9 +63,11 @@ def coarse(face: Face) -> Bells:
         (0.46, -0.185, 0.50, 0.150, 0.075, -14, 0.046 + 0.018 * f.cheek),  # cheekbones
         (0.33, -0.315, 0.62, 0.120, 0.100, 0, 0.014 + 0.022 * fat + 0.01 * f.smile),
         (0.43, -0.50, 0.42, 0.130, 0.150, 0, -0.022 - 0.026 * bony),  # hollow cheeks
-        (0.0, -0.60, 0.74, 0.230, 0.160, 0, 0.040),  # the teeth behind the lips
-        (0.19, -0.640, 0.70, 0.045, 0.045, 0, -0.016),  # corners of the mouth
-        (0.0, -0.790, 0.70, 0.170, 0.042, 0, -0.030),  # above the chin
+        (0.0, -0.60, 0.74, 0.230, 0.160, 0, 0.030),  # the teeth behind the lips
+        (0.19, -0.640, 0.70, 0.050, 0.050, 0, -0.011),  # corners of the mouth
+        (0.0, -0.590, 0.80, 0.120, 0.035, 0, 0.008 + 0.006 * f.lip_upper),
+        (0.0, -0.695, 0.79, 0.110, 0.042, 0, 0.020 + 0.010 * f.lip_lower),
+        (0.0, -0.795, 0.70, 0.160, 0.045, 0, -0.028),  # above the chin
         (0.0, chin, 0.62, 0.160, 0.105, 0, 0.085 + 0.025 * f.chin),
         (0.11, chin + 0.01, 0.60, 0.110, 0.100, 0, 0.018 + 0.015 * f.male),
         (0.46, -0.66, 0.06, 0.170, 0.160, 0, 0.020 + 0.034 * f.jaw),  # corners of the jaw
@@ -79,16 +81,16 @@ def coarse(face: Face) -> Bells:
 def details(face: Face) -> Bells:
     """What only the camera sees."""
     f = face
-    nose, wing = 0.30 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
+    nose, wing = 0.33 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
     old = 0.25 + 0.75 * f.age
     ear = 0.10 - 0.02 * f.ear_long
     return bells([
         (wing + 0.062, -nose - 0.035, 0.70, 0.018, 0.050, 8, -0.014),  # behind the wings
         (wing - 0.035, -nose - 0.005, 0.76, 0.020, 0.040, -25, -0.012),  # between wing and tip
         (0.062, -nose - 0.085, 0.80, 0.032, 0.020, -22, -0.024),  # nostrils
-        (0.0, -0.510, 0.80, 0.026, 0.050, 0, -0.007),  # philtrum
-        (0.044, -0.515, 0.80, 0.018, 0.045, 6, 0.0035),
-        (0.230, -0.460, 0.66, 0.026, 0.120, 26, -0.012 * old - 0.005 * f.smile),  # nasolabial fold
+        (0.0, -0.520, 0.80, 0.026, 0.040, 0, -0.006),  # philtrum
+        (0.044, -0.525, 0.80, 0.018, 0.036, 6, 0.003),
+        (0.230, -0.460, 0.66, 0.026, 0.120, 26, -0.010 * old - 0.004 * f.smile),  # nasolabial fold
         (0.280, -0.435, 0.65, 0.045, 0.110, 26, 0.008 * old),
         (0.245, -0.740, 0.64, 0.020, 0.060, 12, -0.009 * f.age),  # below the corners
         (0.035, 0.150, 0.76, 0.011, 0.045, 6, -0.006 * f.age),  # frown
@@ -164,27 +166,34 @@ def terms(way_n3: Tensor) -> Tensor:
     return torch.cat([features(way_n3), way_n3.T, torch.ones_like(way_n3.T[:1])])
 
 
-def height(face: Face, way_n3: Tensor) -> Tensor:
-    """(n,) how far the head reaches at unit directions, but for hair and what is fine."""
-    made = coarse(face)
-    bumps = torch.matmul(made.tall, made.at(terms(way_n3)))
-    return _skull(way_n3) + bumps + _ears(face, way_n3)
+def height(face: Face, way_n3: Tensor) -> tuple[Tensor, Tensor]:
+    """How far skull and flesh reach at unit directions (n,), and its slope there (n,3)."""
+    made, given = coarse(face), terms(way_n3)
+    bumps = made.at(given)
+    reach, slope = _skull(way_n3)
+    slope = slope + _slope(made, bumps, given)
+    slope = slope - (slope * way_n3).sum(1, keepdim=True) * way_n3
+    return reach + torch.matmul(made.tall, bumps), slope
 
 
-def _skull(way_n3: Tensor) -> Tensor:
+def _skull(way_n3: Tensor) -> tuple[Tensor, Tensor]:
     """Ellipsoids that hold the middle, as far as their far sides, the furthest smoothly."""
     table = torch.tensor(_SKULL)
     middle = torch.cat([torch.zeros(len(table), 1), table[:, :2]], 1)
-    form = table[:, 2:] ** -2
-    a = torch.matmul(form, way_n3.T.square())
-    b = torch.matmul(-middle * form, way_n3.T)
+    form, way = table[:, 2:] ** -2, way_n3.T
+    a = torch.matmul(form, way.square())
+    b = torch.matmul(-middle * form, way)
     inside = 1 - (middle * middle * form).sum(1, keepdim=True)
-    reach = (torch.addcmul(a * inside, b, b).sqrt() - b) / a
-    return torch.logsumexp(reach / _MELT, 0) * _MELT
+    reach = (torch.addcmul(a * inside, b, b).sqrt() - b) / a  # (K,n)
+    share = torch.softmax(reach / _MELT, 0)
+    normal = form[..., None] * (reach[:, None] * way - middle[..., None])  # (K,3,n)
+    lean = (share * reach / (normal * way).sum(1))[:, None]
+    slope = -(lean * normal).sum(0).T  # but for what lies along the direction
+    return torch.logsumexp(reach / _MELT, 0) * _MELT, slope
 
 
-def _ears(face: Face, way_n3: Tensor) -> Tensor:
-    """Plates that lean back, with a thicker rim."""
+def ears(face: Face, way_n3: Tensor) -> Tensor:
+    """(n,) how far ears stand off: plates that lean back, with a thicker rim."""
     x, y, z = way_n3.unbind(1)
     far = 0.70  # from the middle of the head, about
     long = 0.255 + 0.02 * face.ear_long
@@ -200,8 +209,13 @@ def _ears(face: Face, way_n3: Tensor) -> Tensor:
 def fine(face: Face, terms_10n: Tensor) -> Tensor:
     """(n,3) slope along the sphere of directions of what is finer than a chart."""
     made = details(face)
-    weighted = (made.slope * made.tall[:, None]).to(terms_10n.device)
-    xx, yy, zz, xy, xz, yz, cx, cy, cz = torch.matmul(weighted.T, made.at(terms_10n))
+    return _slope(made, made.at(terms_10n), terms_10n)
+
+
+def _slope(made: Bells, at_Kn: Tensor, terms_10n: Tensor) -> Tensor:
+    """(n,3) slope of bells that are `at` so much of their height."""
+    weighted = (made.slope * made.tall[:, None]).to(at_Kn.device)
+    xx, yy, zz, xy, xz, yz, cx, cy, cz = torch.matmul(weighted.T, at_Kn)
     x, y, z = terms_10n[6:9]
     return torch.stack([
         xx * x + xy * y + xz * z + cx, xy * x + yy * y + yz * z + cy, xz * x + yz * y + zz * z + cz,

@@ -59,7 +59,9 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
         past = (by.along <= 0).logical_or_(by.along >= by.reach)
         past.logical_or_(by.start2 < 1.0).logical_or_(~by.real)
         if at.own is not None:
-            past.logical_or_(by.things[..., None] == at.own[by.place][:, None])
+            own = at.own[by.place]
+            some = torch.nonzero(own.amax(1) >= 0)[:, 0]
+            past[some] |= by.things[some][..., None] == own[some][:, None]
         out[by.mine] = lit.masked_fill_(past, 1.0).prod(1)
     return out.reshape(batch, lamps, -1)
 

@@ -31,7 +31,7 @@ from footagefit.soundstage.sets import Actor, Set
 from footagefit.soundstage.tracing import subject
 from footagefit.soundstage.wild import DRAWING, wild_set
 
-_CHART_PX = (80, 128)  # of heads: in pictures up to 128 px, and in larger ones
+_CHART_PX = (64, 128)  # of heads: in pictures up to 128 px, and in larger ones
 _RAYS = 131_072  # rendered together, at most: steps are long beside their calls
 _SCENES = 8  # and no more than these, so that two threads share even a small batch
 _LEAST_SUBJECT = 0.04  # of the frame

@@ -13,13 +13,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from safetensors.torch import load_file, save_file
 from torch.func import functional_call
 
 from footagefit.errors import DiskFull
@@ -28,10 +30,11 @@ from footagefit.footage.view import View
 from footagefit.records import Given, Pair
 from footagefit.tasks.base import INSIDE
 from footagefit.training.fine_tune import FineTune
-from footagefit.training.memory import own, whole
+from footagefit.training.memory import parted, shares, wearing, whole
 from footagefit.training.record import Tracker, strip
 
 Weights = dict[str, torch.Tensor]
+Predict = Callable[[Given], torch.Tensor]
 _TIMED = (10, 40)  # steps that a budget in minutes is timed over
 
 
@@ -129,6 +132,7 @@ class Review(Callback):
         self.every, self.patience, self.best_path = every, patience, best
         self.best, self.best_step, self.stale = -math.inf, -1, 0
         self.kept: dict[str, float] = {}  # numbers of the weights that are kept
+        self.known: dict[int, torch.Tensor] = {}  # what parted best weights made, by pairs' ids
         self._looked = -1
 
     def state_dict(self) -> dict[str, Any]:
@@ -168,46 +172,55 @@ class Review(Callback):
             self.look(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """After the last step."""
+        """After the last step; of parted weights, what the best made is kept to be judged."""
         if trainer.global_step != self._looked:
             self.look(trainer, pl_module)
+        if isinstance(pl_module, FineTune) and self.pairs and parted(pl_module.model):
+            trainer.strategy.barrier()  # the first rank has written them
+            best = shares(load_file(self.best_path), pl_module.model)
+            with predicting(pl_module, best) as predict:
+                self.known = {id(pair): predict(pair.given) for pair in self.pairs}
 
     def look(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Judge, show, keep the best."""
         self._looked = trainer.global_step
         if not isinstance(pl_module, FineTune) or not self.pairs:
             return
-        weights = average_of(pl_module)  # of every rank, where each holds a share
-        frozen = frozen_of(pl_module)
-        if trainer.is_global_zero:
-            self._show(trainer.global_step, pl_module, weights, frozen)
+        weights = average_of(pl_module)
+        if trainer.is_global_zero or parted(pl_module.model):
+            with predicting(pl_module, weights) as predict:
+                values, strips = self._judged(predict), self._strips(predict)
+            shipped = whole(weights)
+            if trainer.is_global_zero:
+                self._show(trainer.global_step, values, strips)
+                self._keep_best(trainer.global_step, shipped, values, about=pl_module.model.about())
         stale = bool(self.patience) and self.stale >= self.patience
         if trainer.strategy.reduce_boolean_decision(stale, all=False):
             trainer.should_stop = True
 
-    def _show(self, step: int, module: FineTune, weights: Weights, frozen: Weights) -> None:
-        seen = {**frozen, **weights}
-        values = self._judged(module, seen)
+    def _show(self, step: int, values: dict[str, float], strips: dict[str, Any]) -> None:
         for tracker in self.trackers:
             tracker.numbers(step, values)
-        for name, pair in self.shots.items():
-            made = predicted(module, pair.given, seen)
-            picture = strip(
-                pair.given.plate[0], made[0], pair.target[0], _first(pair),
-                view=self.views.get(name),
-            )  # fmt: skip
-            for tracker in self.trackers:
+            for name, picture in strips.items():
                 tracker.picture(step, name, picture)
         print(
             f"review: step {step}, {values['val/psnr']:.2f} dB "
             f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB"
         )
-        self._keep_best(step, weights, values, about=module.model.about())
 
-    def _judged(self, module: FineTune, weights: Weights) -> dict[str, float]:
+    def _strips(self, predict: Predict) -> dict[str, Any]:
+        return {
+            name: strip(
+                pair.given.plate[0], predict(pair.given)[0], pair.target[0], _first(pair),
+                view=self.views.get(name),
+            )
+            for name, pair in self.shots.items()
+        }  # fmt: skip
+
+    def _judged(self, predict: Predict) -> dict[str, float]:
         rows = []
         for pair in self.pairs:
-            made, inside = predicted(module, pair.given, weights), pair.truth.get(INSIDE)
+            made, inside = predict(pair.given), pair.truth.get(INSIDE)
             rows.append(
                 (
                     float(psnr(made, pair.target, mask=inside)),
@@ -223,8 +236,6 @@ class Review(Callback):
     def _keep_best(
         self, step: int, weights: Weights, values: dict[str, float], *, about: dict[str, str]
     ) -> None:
-        from safetensors.torch import save_file
-
         value = values["val/psnr"]
         if value <= self.best:
             self.stale += 1
@@ -317,31 +328,38 @@ class Checkpoints(Callback):
 
 
 def average_of(module: FineTune) -> Weights:
-    """The weights that are judged and shipped: the average where one is kept; all ranks ask."""
+    """The weights that are judged and shipped, the average where one is kept; parted as those."""
     if module.ema.decay > 0 and module.ema.steps:
-        return whole(module.ema.weights())
-    return whole(module.model.state_dict())
+        return module.ema.weights()
+    return dict(module.model.state_dict())
 
 
-def frozen_of(module: FineTune) -> Weights:
-    """Weights that are no part of a fit, where each device holds a share of them; all ranks ask."""
-    held = set(module.model.state_dict())
-    parted = {n: w for n, w in module.model.named_parameters() if own(w) is not w}
-    return whole({n: w.detach() for n, w in parted.items() if n not in held})
-
-
+@contextmanager
 @torch.no_grad()
-def predicted(module: FineTune, given: Given, weights: Weights) -> torch.Tensor:
-    """A prediction by some weights of the module's model, on its device."""
-    was = module.model.training
-    module.model.eval()
-    given = Given(*(part.to(module.device) for part in given))
-    try:
+def predicting(module: FineTune, weights: Weights) -> Iterator[Predict]:
+    """Predictions by some weights of the module's model, on its device; all ranks, where parted.
+
+    Args:
+        module: Goes on from its own weights afterwards.
+        weights: As parted as its own.
+    """
+    model, was = module.model, module.model.training
+    together = parted(model)
+
+    @torch.no_grad()
+    def predict(given: Given) -> torch.Tensor:
+        given = Given(*(part.to(module.device) for part in given))
         with torch.compiler.set_stance("force_eager"):  # other weights and sizes than a step's
-            made = functional_call(_Predict(module.model), _prefixed(weights), (given,))
+            if together:
+                return model.predict(given).cpu()
+            return functional_call(_Predict(model), _prefixed(weights), (given,)).cpu()
+
+    model.eval()
+    try:
+        with wearing(model, weights) if together else nullcontext():
+            yield predict
     finally:
-        module.model.train(was)
-    return made.cpu()
+        model.train(was)
 
 
 class _Predict(torch.nn.Module):

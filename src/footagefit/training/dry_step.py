@@ -97,7 +97,7 @@ def taken_here(folder: Path) -> Taken:
     from torch.utils.data import DataLoader
 
     from footagefit.tasks.base import collated
-    from footagefit.training.examples import Examples
+    from footagefit.training.buckets import examples_of
     from footagefit.training.lightning import quiet, trainer_of
     from footagefit.training.run import Plan, module_of
     from footagefit.training.shows import dailies_of, need_show, sides_of, with_keyframes
@@ -109,7 +109,7 @@ def taken_here(folder: Path) -> Taken:
     task = plan.recipe.build_task()
     dailies = dailies_of(need_show(plan.show), settings, spec=task.spec)
     sides = with_keyframes(sides_of(dailies), plan.keyframes, space=dailies.show.space)
-    examples = Examples(sides.train, task, seed=settings.seed)
+    examples = examples_of(sides.train, plan.recipe, settings, task=task)
     batch = collated([examples[i] for i in range(settings.batch_size // settings.accumulate)])
     with warnings.catch_warnings():
         quiet()

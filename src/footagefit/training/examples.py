@@ -44,8 +44,15 @@ class Examples(Dataset[Pair]):
         self.source, self.task, self.seed, self.stream = source, task, seed, stream
 
     def __getitem__(self, index: int) -> Pair:
-        rng = generator(self.seed, index, self.stream)
-        return self.task.pair(self.source.window(index), rng)
+        return self.pair(self.source.window(index), generator(self.seed, index, self.stream))
+
+    def largest(self) -> list[Pair]:
+        """An example of the largest pictures, where they are not all of one size."""
+        return []
+
+    def pair(self, window: Window, rng: torch.Generator) -> Pair:
+        """An example of a window."""
+        return self.task.pair(window, rng)
 
 
 class Batches(Sampler[list[int]]):

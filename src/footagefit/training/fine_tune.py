@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class FineTune(pl.LightningModule):
         compile_model: Fuse the nets with torch.compile; draws and slicing stay as they are.
         bf16: Work the loss out in half precision; weights stay whole.
         eight_bit: Keep AdamW's own numbers in 8 bits.
+        fused: Let AdamW step in one pass over all weights; not beside a scaled loss (16 bit).
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class FineTune(pl.LightningModule):
         compile_model: bool = False,
         bf16: bool = False,
         eight_bit: bool = False,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         self.model = model
@@ -70,7 +73,7 @@ class FineTune(pl.LightningModule):
         self.ema = Average(model, decay=ema_decay)
         self.keep_batch = keep_batch
         self.bf16 = bf16
-        self.eight_bit = eight_bit
+        self.eight_bit, self.fused = eight_bit, fused
         self._parted = False
         for net in model.children() if compile_model else ():
             if any(True for _ in net.parameters()):
@@ -137,7 +140,7 @@ class FineTune(pl.LightningModule):
 
     def _adam(self) -> Any:
         if not self.eight_bit:
-            return torch.optim.AdamW
+            return partial(torch.optim.AdamW, fused=self.fused)
         from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
 
         return AdamW8bit

@@ -27,6 +27,7 @@ from torch.utils.data import Dataset
 from footagefit.errors import DiskFull, UsageError
 from footagefit.models.diffusion import CACHED, DiffusionModel
 from footagefit.records import Given, Pair
+from footagefit.training.buckets import examples_of
 from footagefit.training.examples import Examples, Source
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from footagefit.training.fine_tune import FineTune
     from footagefit.training.run import Plan
 
-VERSION = 1
+VERSION = 2
 _VECTOR = "vector"
 _SAY_S = 15.0
 
@@ -67,18 +68,21 @@ def kept_for(plan: Plan, folder: Path, source: Source, task: Task, module: FineT
             f"model {plan.recipe.model.name} keeps no latents",
             hint="Say trainer.variants=0, or model=diffusion",
         )
-    if on_gpu(plan.settings):
-        module.to(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))))
+    settings = plan.settings
+    if on_gpu(settings):  # the base itself may be more than one device can hold
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        module.model.autoencoder.to(device)
     return filled(
         folder.parent.parent / "cache" / "latents",
-        Examples(source, task, seed=plan.settings.seed),
+        examples_of(source, plan.recipe, settings, task=task),
         module.model,
-        variants=plan.settings.variants,
-        trust=plan.settings.trust_cache,
+        variants=settings.variants,
+        trust=settings.trust_cache,
         drawn={
             "task": plan.plain()["task"],
             "lineage": dict(plan.lineage),
-            "seed": plan.settings.seed,
+            "seed": settings.seed,
+            **({"group": settings.batch_size} if settings.buckets else {}),
         },
     )
 
@@ -106,7 +110,7 @@ def filled(
     key = _hash({"drawn": dict(drawn or {}), "variants": variants, "how": how})
     listing = folder / f"{key[:32]}.jsonl"
     known = _listed(listing) if trust else {}
-    device = next(model.conditions.parameters()).device
+    device = next(model.autoencoder.parameters()).device
     folder.mkdir(parents=True, exist_ok=True)
     paths, encoded, said = [], 0, time.monotonic()
     with listing.open("a" if trust else "w", encoding="utf-8") as lines:

@@ -15,6 +15,8 @@ from typing import Any
 from footagefit.errors import MissingPart, UsageError
 from footagefit.training.settings import Precision, Settings
 
+_EIGHT_BITS_FROM = 4096  # numbers that a weight has at least for bitsandbytes to keep 8 bits each
+
 
 def trainer_of(settings: Settings, steps: int, callbacks: Sequence[Any]) -> Any:
     """The trainer of a run; it neither logs nor saves: our callbacks do."""
@@ -58,13 +60,30 @@ def check_machine(settings: Settings) -> None:
 
     if settings.accelerator == "gpu" and not torch.cuda.is_available():
         raise MissingPart("no GPU is there", hint="Say trainer.accelerator=cpu, or auto")
-    if settings.eight_bit and not (on_gpu(settings) and find_spec("bitsandbytes")):
-        raise MissingPart(
-            "trainer.eight_bit needs bitsandbytes and a GPU",
-            hint="Say trainer.eight_bit=false, or pip install bitsandbytes",
-        )
+    if settings.eight_bit:
+        _check_eight_bits(settings)
     if settings.precision == "16" and not on_gpu(settings):
         raise UsageError("trainer.precision=16 needs a GPU", hint="Say trainer.precision=bf16")
+
+
+def _check_eight_bits(settings: Settings) -> None:
+    """Whether bitsandbytes is there, and takes a step on the CPU where that is what is used."""
+    import torch
+
+    hint = "Say trainer.eight_bit=false, or pip install bitsandbytes"
+    if not find_spec("bitsandbytes"):
+        raise MissingPart("trainer.eight_bit needs bitsandbytes", hint=hint)
+    if on_gpu(settings):
+        return
+    try:
+        from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+
+        weight = torch.nn.Parameter(torch.zeros(_EIGHT_BITS_FROM))
+        weight.grad = torch.ones_like(weight)
+        AdamW8bit([weight], lr=1e-3).step()
+    except Exception as error:  # older ones have no kernels for a CPU, and say so in many ways
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise MissingPart(f"bitsandbytes does not work on this CPU ({line})", hint=hint) from error
 
 
 def on_gpu(settings: Settings) -> bool:

@@ -8,22 +8,79 @@ What belongs here: parting (FSDP2, `torch.distributed.fsdp.fully_shard`) and rec
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from footagefit.models.base import Model
 from footagefit.models.diffusion import DiffusionModel
+from footagefit.models.diffusion_bases import forget
+
+_ENTRIES = ("loss", "predict")  # what gathers weights when it runs
 
 
 def part(model: Model, mesh: Any) -> None:
-    """Give each device of a mesh its share of the weights; the loss gathers them when it runs."""
+    """Give each device of a mesh its share of the weights.
+
+    A base's blocks are gathered as they run, and the rest of the model as a whole.
+    """
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
+    for block in units(model):
+        fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
-    register_fsdp_forward_method(model, "loss")
+    for name in _ENTRIES:
+        register_fsdp_forward_method(model, name)
+    forget()  # each device has its share; the base as it was read is held no longer
+
+
+def units(model: nn.Module) -> list[nn.Module]:
+    """The blocks that a base's nets name as not to be split, inner ones first."""
+    found: dict[nn.Module, None] = {}
+    for net in model.modules():
+        names = getattr(net, "_no_split_modules", None) or ()
+        found |= {m: None for m in net.modules() if type(m).__name__ in names}
+    return list(reversed(found))
+
+
+def parted(model: nn.Module) -> bool:
+    """Whether each device holds a share of a model's weights: all have to ask it together."""
+    from torch.distributed.fsdp import FSDPModule
+
+    return isinstance(model, FSDPModule)
+
+
+def shares(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Whole weights as this device's shares of them; all ranks have to ask."""
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    held = model.state_dict()
+    return {
+        n: distribute_tensor(w.to(t.device), t.device_mesh, t.placements)
+        if isinstance(t := held[n], DTensor)
+        else w
+        for n, w in weights.items()
+    }
+
+
+@contextmanager
+@torch.no_grad()
+def wearing(model: Any, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Other weights in the place of a parted model's own, for a while; shares of them."""
+    held = {n: own(w) for n, w in model.state_dict().items()}
+    before = {n: w.clone() for n, w in held.items()}
+    for name, weight in weights.items():
+        held[name].copy_(own(weight))
+    try:
+        yield
+    finally:
+        model.reshard()  # what was gathered is of the other weights
+        for name, weight in before.items():
+            held[name].copy_(weight)
 
 
 def whole(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -158,10 +158,11 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         quiet()
         import torch
 
+        from footagefit.training.buckets import examples_of
         from footagefit.training.callbacks import Budget, Checkpoints, Review
         from footagefit.training.latents import kept_for
         from footagefit.training.mirrors import trackers
-        from footagefit.training.preflight import preflight
+        from footagefit.training.preflight import Preflight, preflight
         from footagefit.training.standing import best_of, shot_rows, stand
 
         if settings.threads:
@@ -172,7 +173,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             sides = replace(sides, kept=kept_for(plan, folder, sides.train, task, module))
         if settings.cache_only:
             return {}
-        pairs, shots = _judged_on(sides, task, settings)
+        pairs, shots = _judged_on(sides, plan.recipe, task, settings)
         checkpoints = Checkpoints(folder / "checkpoints", every=settings.save_every)
         made = _trackers(folder, plan, trackers)
         review = Review(
@@ -185,15 +186,20 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             views=sides.views,
         )
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
-        trainer = trainer_of(settings, module.total_steps, [budget, review, checkpoints])
+        examples = examples_of(sides.train, plan.recipe, settings, task=task)
+        held = [*pairs, *examples.largest()] if pairs else []
+        calls = [Preflight(held, settings), budget, review, checkpoints]
+        trainer = trainer_of(settings, module.total_steps, calls)
         device = trainer.strategy.root_device
-        preflight(module, pairs, settings, device=device)
-        _fit(trainer, module, _batches(sides, task, settings, checkpoints, trainer), checkpoints)
+        if settings.strategy != "fsdp":
+            preflight(module, held, settings, device=device)
+        batches = _batches(sides.kept or examples, settings, checkpoints, trainer)
+        _fit(trainer, module, batches, checkpoints)
         numbers = {
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
-            fit = best_of(plan, folder, task, device=device)
+            fit = best_of(plan, folder, task, device=device, known=review.known)
             stand(plan, folder, fit=fit, pairs=pairs, view=sides.view)
             _told(made, folder, numbers, rows=shot_rows(fit, sides, pairs))
         for tracker in made:
@@ -272,7 +278,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
     from footagefit.training.likeness import give_likeness
     from footagefit.training.memory import recompute
 
-    settings = plan.settings
+    settings, precision = plan.settings, precision_of(plan.settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         model = plan.recipe.build_model(task.spec)
@@ -291,8 +297,9 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         ema_decay=settings.ema_decay,
         keep_batch=folder,
         compile_model=settings.compile_model,
-        bf16=precision_of(settings) == "bf16",
+        bf16=precision == "bf16",
         eight_bit=settings.eight_bit,
+        fused=precision != "16",
     )
 
 
@@ -318,15 +325,17 @@ def _length(settings: Settings, folder: Path) -> int:
     return settings.max_steps or ENDLESS_STEPS
 
 
-def _judged_on(sides: Sides, task: Task, settings: Settings) -> tuple[list[Pair], dict[str, Pair]]:
+def _judged_on(
+    sides: Sides, recipe: Recipe, task: Task, settings: Settings
+) -> tuple[list[Pair], dict[str, Pair]]:
     """Held-out examples, the same at every look and in every run of a seed."""
     from footagefit.tasks.draws import generator
-    from footagefit.training.examples import Examples
+    from footagefit.training.buckets import examples_of
 
-    held_out = Examples(sides.held_out, task, seed=settings.seed, stream=1)
+    held_out = examples_of(sides.held_out, recipe, settings, task=task, stream=1)
     pairs = [held_out[index] for index in range(settings.val_windows)]
     shots = {
-        name: task.pair(window, generator(settings.seed, number, 2))
+        name: held_out.pair(window, generator(settings.seed, number, 2))
         for number, (name, window) in enumerate(sorted(sides.review.items()))
     }
     if not shots:
@@ -334,10 +343,9 @@ def _judged_on(sides: Sides, task: Task, settings: Settings) -> tuple[list[Pair]
     return pairs, shots
 
 
-def _batches(sides: Sides, task: Task, settings: Settings, checkpoints: Any, trainer: Any) -> Any:
-    from footagefit.training.examples import ENDLESS_STEPS, Batches, Examples, loader
+def _batches(examples: Any, settings: Settings, checkpoints: Any, trainer: Any) -> Any:
+    from footagefit.training.examples import ENDLESS_STEPS, Batches, loader
 
-    examples = sides.kept or Examples(sides.train, task, seed=settings.seed)
     batches = Batches(
         steps=settings.max_steps or ENDLESS_STEPS,
         batch_size=settings.batch_size,

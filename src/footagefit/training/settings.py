@@ -28,7 +28,7 @@ class Settings:
         rate: Peak learning rate.
         warmup_steps: Steps to get there.
         weight_decay: Of AdamW.
-        eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes and a GPU.
+        eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes; not with fsdp.
         clip: Longest gradient, by norm.
         ema_decay: Of the averaged weights that are judged and shipped.
         precision: 32, bf16, 16, or auto: bf16 where the device has it.
@@ -45,6 +45,8 @@ class Settings:
         patience: Reviews without a gain after which a run stops early; 0 never.
         val_windows: Held-out frames that are judged.
         long_side_px: Long side of the frames in the cache.
+        buckets: Let pictures keep their frames' shape, with as many pixels as `task.size`; those of
+            a step have one.
         seed: Of every draw.
         variants: Examples that a run draws from over and over, their latents kept on disk; 0 draws
             each anew and keeps none. Of models that work in latents.
@@ -77,6 +79,7 @@ class Settings:
     patience: int = 0
     val_windows: int = 24
     long_side_px: int = 384
+    buckets: bool = False
     seed: int = 0
     variants: int = 0
     cache_only: bool = False
@@ -93,6 +96,11 @@ class Settings:
                 "trainer.strategy=fsdp parts a model over several devices, in 32 bit or bf16",
                 hint="Say trainer.devices=<2 or more> and trainer.precision=bf16",
             )
+        if self.strategy == "fsdp" and self.eight_bit:
+            raise UsageError(
+                "trainer.eight_bit steps whole weights, and trainer.strategy=fsdp parts them",
+                hint="Say one of them: parted, AdamW's own numbers are shared out already",
+            )
         if self.variants < 0 or (self.variants == 0 and (self.cache_only or self.trust_cache)):
             raise UsageError(
                 "trainer.cache_only and trainer.trust_cache are about a cache, and none is kept",
@@ -103,6 +111,13 @@ class Settings:
                 "several devices read a cache of latents, and one fills it",
                 hint="Fill it with trainer.devices=1 trainer.cache_only=true, then say "
                 "trainer.trust_cache=true",
+            )
+        if self.buckets and self.variants % max(1, self.batch_size):
+            whole = -(-self.variants // self.batch_size) * self.batch_size
+            raise UsageError(
+                "with trainer.buckets whole steps are kept, and trainer.variants is no multiple of "
+                "trainer.batch_size",
+                hint=f"Say trainer.variants={whole}",
             )
         parts = self.ranks * self.accumulate
         if self.batch_size < 1 or self.batch_size % parts:
