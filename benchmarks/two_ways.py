@@ -73,9 +73,10 @@ def told(frames: Iterable[Twins], grain: Grain, *, seed: int = 0, most: int = 15
         at = _places(twins, most, rng)
         if not at:
             continue
-        clean = 0.0 if twins.clean_HWC is None else _cuts(twins.clean_HWC, at)
         shown = _cuts(twins.real_HWC, at)
-        level = (shown if twins.clean_HWC is None else clean).mean((2, 3))
+        known = twins.clean_HWC is not None
+        clean = np.zeros_like(shown) if twins.clean_HWC is None else _cuts(twins.clean_HWC, at)
+        level = (clean if known else shown).mean((2, 3))
         one, other = _no_drift(shown - clean), _no_drift(_cuts(twins.made_HWC, at) - clean)
         noise = _no_drift(rng.normal(0, 1, one.shape))
         noise *= one.std((2, 3), keepdims=True) / noise.std((2, 3), keepdims=True)
@@ -123,10 +124,10 @@ def _cuts(frame_HWC: np.ndarray, at: list[tuple[int, int]]) -> np.ndarray:
 
 
 def _no_drift(patches_NCSS: np.ndarray) -> np.ndarray:
-    terms = dctn(patches_NCSS, axes=(2, 3), norm="ortho")
+    terms = np.array(dctn(patches_NCSS, axes=(2, 3), norm="ortho"))
     v, u = np.mgrid[0:SIDE, 0:SIDE]
     terms[..., u + v < _DRIFT] = 0
-    return idctn(terms, axes=(2, 3), norm="ortho")
+    return np.asarray(idctn(terms, axes=(2, 3), norm="ortho"))
 
 
 def _features(rest_NCSS: np.ndarray, level_NC: np.ndarray, grain: Grain) -> np.ndarray:
@@ -158,7 +159,7 @@ def _ways(plane_NSS: np.ndarray) -> np.ndarray:
 
 
 def _powers(plane_NSS: np.ndarray, fields: Sequence[np.ndarray]) -> np.ndarray:
-    power = dctn(plane_NSS, axes=(1, 2), norm="ortho") ** 2
+    power = np.asarray(dctn(plane_NSS, axes=(1, 2), norm="ortho")) ** 2
     return np.stack([np.log(power[:, field].mean(1) + 1e-4) for field in fields], 1)
 
 
