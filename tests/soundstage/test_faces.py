@@ -49,7 +49,7 @@ def open_eyed() -> Actor:
 def test_eyes_lie_half_way_up_and_an_eyes_width_apart():
     actor = open_eyed()
     seen = seen_of(actor, 320)
-    wet = (seen.picture(seen.surface.rough)[0, 0] < 0.4) & (seen.depth[0, 0] > 0)
+    wet = (seen.picture(seen.surface.rough)[0, 0] < 0.22) & (seen.depth[0, 0] > 0)
     at = seen.picture(seen.hits.point)[0] / actor.figure.scale
     assert abs(float(at[1][wet].mean())) < 0.08
     left, right = wet & (at[0] < 0), wet & (at[0] > 0)
