@@ -177,7 +177,7 @@ def scanned(show: Path) -> None:
     from footagefit.commands.scan import scan
 
     print(f"{production.name} was never scanned: scanning first")
-    scan(show=show, workers=None, again=False, detector="auto", slates="auto")
+    scan(show=show, workers=None, again=False, detector="auto", slates="auto", share=None)
 
 
 def part_of(group: str, raw: Mapping[str, Any]) -> Part:

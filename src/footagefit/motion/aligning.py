@@ -261,6 +261,6 @@ def _sureness(
     weight = (both * known.weight_HW).astype(np.float32)
     told = np.stack([fits, near], -1).astype(np.float32)
     inward = np.clip(spreading.spread(told, weight, softly=True), 0.0, 1.0)
-    far = cv2.distanceTransform((~both).astype(np.uint8), cv2.DIST_L2, 3)
-    deep = 1.0 / (1.0 + far / _REACH_PX * (1.0 - inward[..., 0]) * 4.0)
+    inside_px = cv2.distanceTransform((~both).astype(np.uint8), cv2.DIST_L2, 3)
+    deep = 1.0 / (1.0 + inside_px / _REACH_PX * (1.0 - inward[..., 0]) * 4.0)
     return (inward[..., 0] * deep).astype(np.float32), inward[..., 1] + np.float32(1e-3)
