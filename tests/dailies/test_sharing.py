@@ -102,9 +102,11 @@ def test_a_share_that_is_still_written_is_kept(dailies: Path, tmp_path: Path) ->
 def test_by_the_command(dailies: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     yaml = tmp_path / "show.yaml"
     yaml.write_text(f"roots: [{dailies}]\nwork: {tmp_path / 'w'}\nspace: g24_rec709\n")
-    common = {"show": yaml, "workers": 0, "again": False, "detector": "builtin"}
+    common = {"show": yaml, "workers": 0, "again": False, "detector": "builtin", "slates": "names"}
     for share in ("1/2", "2/2"):
         assert scan_verb(share=share, **common) == 0
-    assert "next, when all 2 are done: footagefit scan" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "next, when all 2 are done: footagefit scan" in said
+    assert " slates=names" in said
     assert scan_verb(share=None, **common) == 0
     assert "0 clips looked at, 6 gathered from shares, 0 unchanged" in capsys.readouterr().out
