@@ -52,6 +52,7 @@ PIXEL_PX = 12**-0.5  # sigma of an even pixel
 RECORDED_PX = 960  # width of the takes
 TAKES = tuple(f"takes{kit.lens.focal_mm:.0f}" for kit in KITS)
 GRAINS = tuple(f"grain{kit.lens.focal_mm:.0f}" for kit in KITS)
+CHART_SIZE = (1080, 1920)  # a chart is shot as plates are
 PARTS = (*TAKES, *GRAINS, "between", "charts", "film", "speed")
 
 
@@ -85,7 +86,7 @@ def main() -> None:
         paths = takes.sets(folder, size=size, seed=options.seed, most=most) if staged else []
         parts: dict[str, Callable[[], list[Row]]] = {
             "between": lambda: between_takes(paths, size),
-            "charts": lambda: from_charts(KITS[0], size),
+            "charts": lambda: from_charts(KITS[0], size if options.quick else CHART_SIZE),
             "film": lambda: film_grain(options.film, options.space) if options.film else [],
             "speed": lambda: speed(quick=options.quick),
         }  # fmt: skip
