@@ -269,7 +269,7 @@ def test_it_ends_with_the_terminal(night, shot):
         with urllib.request.urlopen(address) as page:
             assert b'id="ball"' in page.read()
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=20)
+        out, err = running.communicate(timeout=90)
     finally:
         running.kill()
     assert running.returncode == 0 and "ended" in out and not err.strip()
