@@ -14,6 +14,7 @@ from footagefit.signature.grain import Grain
 from footagefit.signature.grain_patches import BLOCK_PX
 
 SIZE = (270, 480)
+LEVELS = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())  # of light, that a grain is told at
 NO_SHRINK = (Phase.explicit, Phase.generate)  # pictures are dear: the first that fails will do
 
 
@@ -67,3 +68,13 @@ def grain(*, strength: float = 0.03, size_px: float = 0.7, shared: float = 0.4) 
 def array(frame_CHW: Tensor) -> np.ndarray:
     """(H,W,3)."""
     return np.ascontiguousarray(frame_CHW.permute(1, 2, 0).numpy())
+
+
+def shot_noise(share: float = 0.05) -> Grain:
+    """A grain that grows with the root of light, soft, a part of it in all channels."""
+    deviation = tuple((share * np.sqrt(0.18 * np.array(LEVELS))).tolist())
+    u = np.arange(BLOCK_PX)[:, None] ** 2 + np.arange(BLOCK_PX)[None] ** 2
+    power = np.exp(-u / 200.0)
+    spectrum = tuple(tuple(float(v) for v in row) for row in power / power.mean())
+    shared = ((1.0, 0.4, 0.4), (0.4, 1.0, 0.4), (0.4, 0.4, 1.0))
+    return Grain(LEVELS, (deviation,) * 3, (spectrum,) * 3, shared)

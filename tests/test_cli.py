@@ -16,6 +16,7 @@ import pytest
 from footagefit import cli, config
 from footagefit.errors import FootagefitWarning, MissingPart, UsageError
 from footagefit.footage.pattern import parse
+from footagefit.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 NAMES = [
@@ -64,7 +65,7 @@ def documented() -> list[str]:
     blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", text, re.S)
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     found = [line for line in lines if line.startswith("footagefit ")]
-    return found + [example for verb in cli.VERBS for example in verb.examples]
+    return found + [example for verb in VERBS for example in verb.examples]
 
 
 @pytest.mark.parametrize("line", sorted(set(documented())))
@@ -72,7 +73,7 @@ def test_documented_commands_parse(line):
     """Bash splits each documented command into words; our verbs take every one of them."""
     done = bash(f"printf '%s\\0' {line.partition('  #')[0]}")
     words = done.stdout.split("\0")[1:-1]
-    names = {verb.name: verb for verb in cli.VERBS}
+    names = {verb.name: verb for verb in VERBS}
     if words[0].startswith("-"):
         return
     verb = names[words[0]]
@@ -131,7 +132,7 @@ def test_the_unexpected_is_one_line_too(footagefit, monkeypatch):
 
 def test_help_lists_every_verb_and_every_key(footagefit):
     _, out, _ = footagefit("--help")
-    for verb in cli.VERBS:
+    for verb in VERBS:
         assert f"  {verb.name} " in out
         code, text, _ = footagefit(verb.name, "--help")
         assert code == 0
@@ -144,7 +145,7 @@ def test_every_config_binds_to_its_verb():
     """The function is the schema: same keys, and every default of the right type."""
     import inspect
 
-    for verb in cli.VERBS:
+    for verb in VERBS:
         function = cli.function_of(verb)
         keys = {key.name.partition(".")[0] for key in config.keys(verb.name)} | groups(verb.name)
         assert keys == {name.rstrip("_") for name in inspect.signature(function).parameters}
@@ -171,7 +172,7 @@ def test_scripts_at_the_top_are_the_verbs():
             [sys.executable, str(ROOT / name), "--help"], capture_output=True, text=True
         )
         verb = name.removesuffix(".py")
-        known = verb in {v.name for v in cli.VERBS}
+        known = verb in {v.name for v in VERBS}
         assert done.returncode == (0 if known else 2), done.stderr
 
 

@@ -20,7 +20,7 @@ LINES = [
     {"motion"},
     {"signature"},
     {"footage", "report"},
-    {"records", "errors", "config", "torchvision_ops"},
+    {"records", "errors", "config", "torchvision_ops", "verbs"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(reversed(LINES)) for room in rooms}
 FREE_AMONG_THEMSELVES = {"records", "errors", "config", "torchvision_ops", "commands", "cli"}

@@ -24,6 +24,7 @@ from footagefit.dailies.database import Catalogue
 from footagefit.dailies.entries import SHOT, Link, Medium, Part, Shot, Slate
 from footagefit.errors import FootagefitError
 from footagefit.rendering.ask import Ask
+from footagefit.verbs import VERBS
 from night_fit import night_fit
 from rendering_helpers import fit, reference, shot, stored
 
@@ -129,7 +130,7 @@ def words_of(line):
     """What bash and our command line make of a line."""
     done = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True)
     words = done.stdout.split("\0")[2:-1]
-    infer = {v.name: v for v in cli.VERBS}["infer"]
+    infer = {v.name: v for v in VERBS}["infer"]
     return config.compose("infer", cli._opened(infer, words))
 
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from footagefit.rendering.dressing import Dressing, matched
 from footagefit.signature import record, sharpness
 from footagefit.signature.chromatic import Chromatic
-from footagefit.signature.grain import Grain
-from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Lens, Signature
 from footagefit.signature.sharpness import Sharpness
-
-LEVELS = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())
-
-
-def grain(share: float = 0.05) -> Grain:
-    deviation = tuple((share * np.sqrt(0.18 * np.array(LEVELS))).tolist())
-    u = np.arange(BLOCK_PX)[:, None] ** 2 + np.arange(BLOCK_PX)[None] ** 2
-    power = np.exp(-u / 200.0)
-    spectrum = tuple(tuple(float(v) for v in row) for row in power / power.mean())
-    shared = ((1.0, 0.4, 0.4), (0.4, 1.0, 0.4), (0.4, 0.4, 1.0))
-    return Grain(LEVELS, (deviation,) * 3, (spectrum,) * 3, shared)
+from signature_made import shot_noise
 
 
 def clean(height: int = 160, width: int = 256) -> torch.Tensor:
@@ -40,25 +27,25 @@ def hole(height: int = 160, width: int = 256) -> torch.Tensor:
 
 
 def test_outside_the_mask_it_is_the_plate_to_the_bit():
-    plate = Synthesis(grain(), seed=9).apply(clean(), number=3)
+    plate = Synthesis(shot_noise(), seed=9).apply(clean(), number=3)
     mask = hole()
     mask[:, 39] = 0.5 * mask[:, 40]  # a soft rim
-    out = Dressing(None, grain=grain())(clean(), plate, mask, frame=3)
+    out = Dressing(None, grain=shot_noise())(clean(), plate, mask, frame=3)
     assert torch.equal(out[:, mask[0] == 0], plate[:, mask[0] == 0])
     assert not torch.equal(out, plate)
-    assert Dressing(None, grain=grain())(clean(), plate, mask * 0, frame=3) is plate
+    assert Dressing(None, grain=shot_noise())(clean(), plate, mask * 0, frame=3) is plate
 
 
 @pytest.mark.parametrize("left", [0.0, 0.3])
 def test_variance_inside_is_that_outside(left):
     """Whether none of the grain or a part of it is there already."""
     base, mask = clean(), hole()
-    plate = Synthesis(grain(), seed=9).apply(base, number=3)
-    had = Synthesis(grain(), seed=11).apply(base, number=3)
+    plate = Synthesis(shot_noise(), seed=9).apply(base, number=3)
+    had = Synthesis(shot_noise(), seed=11).apply(base, number=3)
     made = base + (had - base) * left**0.5
     share = torch.full_like(mask, left)
-    out = Dressing(None, grain=grain())(made, plate, mask, frame=3, seed=4, grain_1HW=share)
-    scale = Synthesis(grain()).deviation(base)
+    out = Dressing(None, grain=shot_noise())(made, plate, mask, frame=3, seed=4, grain_1HW=share)
+    scale = Synthesis(shot_noise()).deviation(base)
     noise = (out - base) / scale
     inside, outside = (noise[:, chosen] for chosen in (mask[0] > 0, mask[0] == 0))
     assert float(inside.var() / outside.var()) == pytest.approx(1.0, abs=0.1)
@@ -69,7 +56,7 @@ def test_variance_inside_is_that_outside(left):
 
 def test_grain_is_its_frames_and_its_seeds():
     base, mask = clean(), hole()
-    dress = Dressing(None, grain=grain())
+    dress = Dressing(None, grain=shot_noise())
     one = dress(base, base, mask, frame=3, seed=4)
     assert torch.equal(one, dress(base, base, mask, frame=3, seed=4))
     assert not torch.equal(one, dress(base, base, mask, frame=4, seed=4))

@@ -9,40 +9,30 @@ import torch
 from footagefit.errors import FootagefitWarning
 from footagefit.rendering.shot_grain import measured, plausible
 from footagefit.signature.grain import Grain
-from footagefit.signature.grain_patches import BLOCK_PX
 from footagefit.signature.grain_synthesis import Synthesis
 from motion_made import Scene, Shot, shifted, view
+from signature_made import LEVELS, shot_noise
 
-LEVELS = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())
 SIZE = (272, 416)
-
-
-def grain(share: float = 0.05) -> Grain:
-    deviation = tuple((share * np.sqrt(0.18 * np.array(LEVELS))).tolist())
-    u = np.arange(BLOCK_PX)[:, None] ** 2 + np.arange(BLOCK_PX)[None] ** 2
-    power = np.exp(-u / 200.0)
-    spectrum = tuple(tuple(float(v) for v in row) for row in power / power.mean())
-    shared = ((1.0, 0.4, 0.4), (0.4, 1.0, 0.4), (0.4, 0.4, 1.0))
-    return Grain(LEVELS, (deviation,) * 3, (spectrum,) * 3, shared)
 
 
 @pytest.mark.parametrize("by", [0.0, 1.7, 2.5])
 def test_grain_is_measured_whatever_the_texture(by):
     """The camera stands, or moves over a set that is all detail."""
     frames = [view(Scene(50), shifted(by * n), SIZE) for n in range(4)]
-    plates = [Synthesis(grain(), seed=9).apply(f, number=n) for n, f in enumerate(frames)]
+    plates = [Synthesis(shot_noise(), seed=9).apply(f, number=n) for n, f in enumerate(frames)]
     hole = torch.zeros(1, *SIZE)
     hole[:, 60:120, 100:200] = 1.0
     found = measured(Shot(plates, [hole] * 4), range(1001, 1005))
     assert found is not None
-    assert found.share == pytest.approx(grain().share, rel=0.1)
-    assert found.correlation()[0, 1] == pytest.approx(grain().correlation()[0, 1], abs=0.04)
+    assert found.share == pytest.approx(shot_noise().share, rel=0.1)
+    assert found.correlation()[0, 1] == pytest.approx(shot_noise().correlation()[0, 1], abs=0.04)
 
 
 def test_a_hole_is_not_taken_for_calm():
     """Small holes all over: what is black in both frames has no grain, and is no measure of it."""
     light = view(Scene(50), np.eye(3), SIZE)
-    plates = [Synthesis(grain(), seed=9).apply(light, number=n) for n in range(3)]
+    plates = [Synthesis(shot_noise(), seed=9).apply(light, number=n) for n in range(3)]
     hole = torch.zeros(1, *SIZE)
     hole[:, 8::48, :] = hole[:, 9::48, :] = hole[:, 10::48, :] = 1.0
     whole, cut = (measured(Shot(plates, [h] * 3), range(1001, 1004)) for h in (0 * hole, hole))
@@ -72,7 +62,7 @@ def test_texture_is_not_put_into_the_dark_as_grain():
 
 @pytest.mark.parametrize("at", [3, 4, 9])
 def test_a_level_that_stands_out_is_brought_to_what_the_others_tell(at):
-    true = grain()
+    true = shot_noise()
     rows = np.array(true.deviation)[:, 10:20]
     levels = LEVELS[10:20]
     rows[:, at] *= 3.0

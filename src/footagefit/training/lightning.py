@@ -81,9 +81,18 @@ def _check_eight_bits(settings: Settings) -> None:
         weight = torch.nn.Parameter(torch.zeros(_EIGHT_BITS_FROM))
         weight.grad = torch.ones_like(weight)
         AdamW8bit([weight], lr=1e-3).step()
-    except Exception as error:  # older ones have no kernels for a CPU, and say so in many ways
+    # Older ones have no kernels for a CPU, and say so in many ways.
+    except (
+        ImportError,
+        OSError,
+        RuntimeError,
+        AttributeError,
+        ValueError,
+        AssertionError,
+    ) as error:
         line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise MissingPart(f"bitsandbytes does not work on this CPU ({line})", hint=hint) from error
+        what = f"bitsandbytes does not work on this CPU ({line})"
+        raise MissingPart(what, hint=hint) from error
 
 
 def on_gpu(settings: Settings) -> bool:
