@@ -262,3 +262,12 @@ def test_init_writes_a_show_that_loads(footagefit, tmp_path, write_picture, nois
     code, _, err = footagefit("init", str(tmp_path / "gone"))
     assert code == 2
     assert "no such folder" in err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "footagefit.cli", "--help"]
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(words, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -24,14 +24,14 @@ _MANY = ("-m", "--multirun")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code (0 done, 2 something to mend, 130 stopped)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0
-    if words[0] in ("-V", "--version", "version"):
-        print(f"footagefit {__version__}")
-        return 0
     warnings.showwarning = _show_warning
     try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            print(_overview(), flush=True)
+            return 0
+        if words[0] in ("-V", "--version", "version"):
+            print(f"footagefit {__version__}")
+            return 0
         return _run(words[0], words[1:])
     except KeyboardInterrupt:
         print("\nstopped; what is written is kept, the same command goes on", file=sys.stderr)
