@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 
 from footagefit.cli import main
 from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
+from footagefit.models import diffusion_places as places
 from footagefit.rendering.fits import load_fit
 from rendering_helpers import stored
 from small_film import unscanned_film
@@ -29,8 +31,8 @@ def film(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("film")
     show = unscanned_film(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(bases.CACHE, str(folder / "cache"))
-        patch.setenv(bases.BASES, str(folder / "bases"))
+        patch.setenv(hashes.CACHE, str(folder / "cache"))
+        patch.setenv(places.BASES, str(folder / "bases"))
         for name, family in (("v1", "sd15"), ("v2", "flux")):
             tiny_base(folder / "bases" / family, family, towers=True)
             words = ["train", f"show={show}", *WORDS, f"model.base=house/{family}"]

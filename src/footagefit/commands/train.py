@@ -208,7 +208,7 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
         if not path.is_dir():
             print(f"no {recipe.task.name} base is shipped: training starts from nothing")
             return recipe, None
-    fit = load_fit(path)
+    fit = load_fit(path, bases=recipe.bases)
     sizes = {**fit.recipe.model.settings, **recipe.model.settings}
     return Recipe(recipe.task, replace(fit.recipe.model, settings=sizes)), str(path)
 
