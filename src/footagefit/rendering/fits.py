@@ -253,10 +253,13 @@ def fit_of(fit: Fit | Path, *, signature: Path | None = None, bases: Sequence[st
 
 def read_about(weights: Path) -> dict[str, str]:
     """What a file of weights says it goes with; nothing of the weights is read."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(weights, framework="pt") as opened:
-        return {n: v for n, v in (opened.metadata() or {}).items() if n != "format"}
+    try:
+        with safe_open(weights, framework="pt") as opened:
+            return {n: v for n, v in (opened.metadata() or {}).items() if n != "format"}
+    except SafetensorError as error:
+        raise BrokenFit(f"the weights do not fit the recipe ({error})", path=weights) from error
 
 
 def read_recipe(path: Path) -> Recipe:
