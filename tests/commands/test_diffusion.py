@@ -27,6 +27,7 @@ WORDS = [w for w in SMALL if not w.startswith("model.")]
 WORDS += ["model=diffusion", "model.side_px=32", "model.rank=2", "model.lpips_weight=0",
           "trainer.val_windows=1", "trainer.max_steps=2", "trainer.warmup_steps=0",
           "trainer.save_every=0", "trainer.review_every=0", "trainer.rate=0.01"]  # fmt: skip
+KIN = ("sd2-inpaint", "flux-fill")
 MATTE = np.zeros((36, 64, 1), np.float16)
 MATTE[8:20, 30:60] = 1.0
 
@@ -105,17 +106,17 @@ def test_a_fit_comes_from_the_run_that_went_on_and_knows_its_base(film, family):
 
 
 @pytest.fixture
-def infer(film, tmp_path, footagefit, write_picture) -> Callable[[Path, str, str], Path]:
+def infer(film, tmp_path, footagefit, write_picture) -> Callable[..., Path]:
     """A take through a fit, by a matte; gives where frames were written."""
     matte = write_picture(tmp_path / "matte.exr", MATTE, channels=["A"])
     reference = plate_of(film, "####").replace("T01", "T02")
 
-    def run(fit: Path, name: str, frames: str) -> Path:
+    def run(fit: Path, name: str, frames: str, *more: str) -> Path:
         out = tmp_path / name / "m.####.exr"
         code, _, err = footagefit(
             "infer", f"fit={fit}", f"plate={plate_of(film, '####')}", f"reference={reference}",
             f"mask={matte}", f"frames={frames}", "space=ACEScg", "reference_space=ACEScg",
-            f"out={out}",
+            f"out={out}", *more,
         )  # fmt: skip
         assert code == 0, err
         return out.parent
@@ -127,15 +128,19 @@ def plate_of(film: Path, frame: object) -> str:
     return str(film.parent / "dailies" / "S01_T01" / f"S01_T01.{frame}.exr")
 
 
+def between(film: Path, folder: Path, frame: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which stored samples of a frame were changed, and which the matte leaves out."""
+    before, _ = stored(Path(plate_of(film, frame)))
+    after, _ = stored(folder / f"m.{frame}.exr")
+    assert np.isfinite(after).all()
+    return before.view(np.uint16) != after.view(np.uint16), MATTE[..., 0] == 0
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_fit_changes_the_mask_and_keeps_other_stored_bits(film, learnt, family, infer):
-    folder = infer(learnt[family], "out", "1002")
-    before, _ = stored(Path(plate_of(film, 1002)))
-    after, _ = stored(folder / "m.1002.exr")
-    outside = MATTE[..., 0] == 0
-    assert (before.view(np.uint16) == after.view(np.uint16))[outside].all()
-    assert np.isfinite(after).all()
-    assert (before != after)[~outside].any()
+    changed, outside = between(film, infer(learnt[family], "out", "1002"), 1002)
+    assert not changed[outside].any()
+    assert changed[~outside].any()
 
 
 def test_a_frame_is_the_same_bits_again(fit, infer):
@@ -145,21 +150,69 @@ def test_a_frame_is_the_same_bits_again(fit, infer):
         assert (one == two).all()
 
 
-def test_all_of_them_are_seen_side_by_side(film, learnt, tmp_path, footagefit):
-    fits = ",".join(map(str, learnt.values()))
-    code, said, err = footagefit("compare", f"fits=[{fits}]", f"show={film}", "frames=1",
-                                 f"out={tmp_path}/report", "long_side_px=64",
-                                 "loop_px=0")  # fmt: skip
-    assert code == 0, err
-    assert f"{len(FAMILIES)} fits" in said
-    text = (tmp_path / "report" / "page" / "data.js").read_text()
-    data = json.loads(text.removeprefix("window.footagefit = { data: ").removesuffix(" };\n"))
-    columns = {c["label"]: c["key"] for c in data["columns"]}
-    psnr = [m["name"] for m in data["metrics"]].index("psnr")
-    for shot in data["shots"]:
-        values = {f: shot["values"][columns[f]][psnr] for f in (*FAMILIES, "plate")}
-        assert all(np.isfinite(v) for v in values.values())
-        assert len(set(values.values())) == len(values), values  # none is another, or nothing
+def test_looks_are_filtered_over_time(film, fit, infer):
+    flicker = {}
+    for temporal in ("none", "smooth", "locked"):
+        folder, change = infer(fit, temporal, "1001-1004", f"temporal={temporal}"), []
+        for number in range(1001, 1005):
+            pair = (folder / f"m.{number}.exr", Path(plate_of(film, number)))
+            after, before = (stored(p)[0].astype(np.float32)[MATTE[..., 0] > 0] for p in pair)
+            change.append(np.log2((after + 0.01) / (before + 0.01)))
+        flicker[temporal] = float(np.abs(np.diff(change, axis=0)).mean())
+    assert flicker["locked"] < 0.7 * flicker["none"], flicker
+    assert flicker["smooth"] < 0.9 * flicker["none"], flicker
+
+
+@pytest.fixture
+def compare(film, tmp_path, footagefit) -> Callable[[Mapping[str, Path]], list[dict[str, float]]]:
+    """Fits side by side; gives the display PSNR of each shot, by fit and of the plate."""
+
+    def run(fits: Mapping[str, Path]) -> list[dict[str, float]]:
+        listed = ",".join(map(str, fits.values()))
+        code, said, err = footagefit("compare", f"fits=[{listed}]", f"show={film}", "frames=1",
+                                     f"out={tmp_path}/report", "long_side_px=64",
+                                     "loop_px=0")  # fmt: skip
+        assert code == 0, err
+        assert f"{len(fits)} fits" in said
+        text = (tmp_path / "report" / "page" / "data.js").read_text()
+        data = json.loads(text.removeprefix("window.footagefit = { data: ").removesuffix(" };\n"))
+        columns = {c["label"]: c["key"] for c in data["columns"]}
+        psnr = [m["name"] for m in data["metrics"]].index("psnr")
+        asked = {name: columns[path.name] for name, path in fits.items()} | {"plate": "plate"}
+        return [{n: s["values"][key][psnr] for n, key in asked.items()} for s in data["shots"]]
+
+    return run
+
+
+def test_all_of_them_are_seen_side_by_side(learnt, compare):
+    for values in compare(learnt):
+        assert np.isfinite(list(values.values())).all()
+        assert len(set(values.values())) == len(FAMILIES) + 1  # none is another, or nothing
+
+
+@pytest.fixture(scope="module")
+def fills(film) -> Mapping[str, Path]:
+    """What inpainting kin learn besides: to make pixels where something was taken out."""
+    words = [w for w in WORDS if not w.startswith("task.")]
+    words += ["task=cleanup", "task.size=[32,32]", "model.steps=1", "trainer.max_steps=1"]
+    for family in KIN:
+        name = f"cleanup_{family}"
+        assert main(["train", f"show={film}", *words, f"model.base={family}", f"name={name}"]) == 0
+    return {family: film.parent / "film_work" / "fits" / f"cleanup_{family}" for family in KIN}
+
+
+@pytest.mark.filterwarnings("ignore:grain cannot be told")  # the blocks hide it
+@pytest.mark.parametrize("family", KIN)
+def test_pixels_are_made_inside_the_mask_alone(film, fills, family, infer):
+    changed, outside = between(film, infer(fills[family], "out", "1002"), 1002)
+    assert not changed[outside].any()
+    assert changed[~outside].mean() > 0.9
+
+
+def test_fits_that_make_pixels_are_compared(fills, compare):
+    for values in compare(fills):
+        assert np.isfinite(list(values.values())).all()
+        assert values[KIN[0]] != values[KIN[1]]
 
 
 def test_a_base_elsewhere_is_named_on_the_command_line(film, fit, tmp_path, footagefit,

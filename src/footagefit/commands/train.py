@@ -214,9 +214,14 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
 
 
 def _shipped(recipe: Recipe) -> Path:
-    package = Path(config.__file__).resolve().parent
-    own = f"{recipe.task.name}_{recipe.model.name}"
-    return package / "models" / "weights" / (recipe.build_task().spec.base or own)
+    """Where the task's base would lie; one that tasks share is of one model alone."""
+    from footagefit.rendering.fits import RECIPE, read_recipe
+
+    weights = Path(config.__file__).resolve().parent / "models" / "weights"
+    shared = recipe.build_task().spec.base
+    if shared and read_recipe(weights / shared / RECIPE).model.name == recipe.model.name:
+        return weights / shared
+    return weights / f"{recipe.task.name}_{recipe.model.name}"
 
 
 def _going_on(plan: Plan, asked: Settings, folder: Path) -> Plan:
