@@ -206,7 +206,8 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
     if init_from == "base":
         path = _shipped(recipe)
         if not path.is_dir():
-            print(f"no {recipe.task.name} base is shipped: training starts from nothing")
+            named = f"{recipe.task.name} base of model {recipe.model.name}"
+            print(f"no {named} is shipped: training starts from nothing")
             return recipe, None
     fit = load_fit(path, bases=recipe.bases)
     sizes = {**fit.recipe.model.settings, **recipe.model.settings}
