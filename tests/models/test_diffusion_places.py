@@ -108,7 +108,8 @@ def test_another_base_of_the_right_name_is_passed_over_and_refused(fit, house):
     tiny_base(house / "sd15", "sd15", seed=8, towers=True)
     with pytest.raises(MissingPart) as refused:
         load_fit(fit)
-    assert f"{where} is another; {house / 'sd15'} is another" in str(refused.value)
+    for folder in (where, house / "sd15"):
+        assert f"{folder} is another" in str(refused.value)
 
 
 def test_one_byte_makes_another_base(fit, house, tmp_path):

@@ -127,7 +127,7 @@ def _of_content(name: str, content: str, folders: Sequence[str]) -> Found:
                 line = f"base {name}: found by its content ({content[:12]}) as {folder}"
                 warnings.warn(FootagefitWarning(line), stacklevel=2)
             return found
-    others = "".join(f"; {folder} is another" for folder in expected)
+    others = "".join(f"; {folder} is another, or not whole" for folder in expected)
     seen = ", ".join(map(str, [Path(name).expanduser(), *places.roots(folders), places.hub()]))
     raise MissingPart(
         f"the base {name} of content {content[:12]} is not at hand{others} (looked in {seen})",
