@@ -47,6 +47,7 @@ FOLLOWED = {
     "colour": Control("", 0.0, 1.0, 1.0, "how much of what changes its hues"),
 }
 OTHER, STILL = "other", "still"  # layers of a window that shows two real takes at once
+_FURTHER = 0.5  # how often two real takes are brought further apart
 _GUIDE = (18, 32)  # rows and columns of the lens coordinates: they are smooth
 _LIMIT = 256.0  # light above which an example says nothing: a burnt-out sun
 
@@ -202,6 +203,8 @@ class Match(Task):
         if chance(rng, self.mirror):
             cut, references, frame = cut.flip(2), references.flip(3), _mirrored(frame)
         target, plate, still = cut[:3], cut[3:6], (cut[6:] > 0.99).float()
+        if chance(rng, _FURTHER):
+            plate = self.degraded(plate, rng)
         if chance(rng, self.worlds):
             target, plate, references = _another_world((target, plate, references), rng)
         aspect = both.shape[3] / both.shape[2]

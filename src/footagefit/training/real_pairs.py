@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from footagefit.tasks.base import PlainWindow
+from footagefit.tasks.keyframes import Mixed
 from footagefit.tasks.match import OTHER, STILL
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from footagefit.dailies.pairs import MinedPair, Mismatch
     from footagefit.dailies.windows import Reader
+    from footagefit.training.run import Sides
 
 MOMENTS = (0.5, 0.25, 0.75)  # of the takes, each laid over the same moment of the other
 _TRIED, _MOST = 24, 8  # couples of takes, the worst first
@@ -86,6 +88,14 @@ def real_pairs(reader: Reader, couples: Sequence[Mismatch]) -> RealPairs | None:
     said = f"{used} couples of takes that do not sit together, {len(laid)} moments"
     print(f"real pairs: {said}", file=sys.stderr, flush=True)
     return RealPairs(tuple(laid))
+
+
+def among(sides: Sides, found: RealPairs | None, *, share: float) -> Sides:
+    """The sides, with real pairs as a share of what is learnt from."""
+    if found is None:
+        return sides
+    every = max(2, round(1.0 / share)) | 1  # odd: keyframes come at every fourth window
+    return replace(sides, train=Mixed(sides.train, found, every))
 
 
 def _laid(reader: Reader, found: MinedPair) -> Laid:

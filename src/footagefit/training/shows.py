@@ -86,15 +86,12 @@ def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Si
     return replace(sides, train=Mixed(sides.train, keyframes))
 
 
-def with_real_pairs(
-    sides: Sides, dailies: Dailies, *, task: Task, settings: Settings
-) -> Sides:
+def with_real_pairs(sides: Sides, dailies: Dailies, *, task: Task, settings: Settings) -> Sides:
     """The sides, with takes that do not sit together among what a match learns from."""
     from footagefit.dailies.entries import TRAIN
     from footagefit.dailies.pairs import mismatches
-    from footagefit.tasks.keyframes import Mixed
     from footagefit.tasks.match import Match
-    from footagefit.training.real_pairs import real_pairs
+    from footagefit.training.real_pairs import among, real_pairs
 
     if not isinstance(task, Match) or task.pairs <= 0.0:
         return sides
@@ -102,10 +99,7 @@ def with_real_pairs(
         return sides
     reader = dailies.windows(TRAIN).reader
     found = real_pairs(reader, mismatches(list(reader.shots.values())))
-    if found is None:
-        return sides
-    every = max(2, round(1.0 / task.pairs)) | 1  # odd: keyframes come at every fourth window
-    return replace(sides, train=Mixed(sides.train, found, every))
+    return among(sides, found, share=task.pairs)
 
 
 def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:

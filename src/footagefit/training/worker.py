@@ -13,7 +13,13 @@ from pathlib import Path
 from footagefit.errors import FootagefitError
 from footagefit.training.lessons import with_lessons
 from footagefit.training.run import Plan, execute
-from footagefit.training.shows import dailies_of, need_show, sides_of, with_keyframes, with_real_pairs
+from footagefit.training.shows import (
+    dailies_of,
+    need_show,
+    sides_of,
+    with_keyframes,
+    with_real_pairs,
+)
 from footagefit.training.stage import with_replay
 
 RESULT = "result.json"
