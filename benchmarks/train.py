@@ -237,6 +237,8 @@ def _unet(options: Namespace, sides: Sides, kept: Path) -> Any:
         net.load_state_dict(torch.load(kept, weights_only=True))
         return net.eval()
     length: dict[str, Any] = {"max_steps": 2} if options.quick else {"max_minutes": options.minutes}
+    if options.steps:
+        length = {"max_steps": options.steps}
     net, steps = train_unet(batches(), width=16, **length)
     print(f"U-Net (16 channels): {steps} steps")
     kept.parent.mkdir(parents=True, exist_ok=True)

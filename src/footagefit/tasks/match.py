@@ -82,7 +82,7 @@ class Match(Task):
         harmonise: float = 0.1,
         keep: float = 0.04,
         worlds: float = 0.6,
-        pairs: float = 0.1,
+        pairs: float = 0.2,
     ) -> None:
         if size is not None and (len(size) != 2 or min(size) < 16):
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
