@@ -35,19 +35,19 @@ def small(frame_HWC: np.ndarray) -> np.ndarray:
     return cv2.resize(frame_HWC, size, interpolation=cv2.INTER_AREA)
 
 
-def pairs(one_HWC: np.ndarray, other_HWC: np.ndarray, *, squeeze: float = 1.0) -> Pairs | None:
-    """Patches of two small frames that show the same things, or None where the camera stood.
+def pairs(
+    one_HWC: np.ndarray, other_HWC: np.ndarray, warp: np.ndarray, *, squeeze: float = 1.0
+) -> Pairs | None:
+    """Patches of two small frames that show the same things, or None where these are too few.
 
     Args:
         one_HWC: A frame, as `small` gives it.
         other_HWC: Another of the same shot.
+        warp: How the camera moved between them, as `camera_move` tells it.
         squeeze: Of both.
     """
     import cv2
 
-    warp = _camera_move(one_HWC, other_HWC)
-    if warp is None:
-        return None
     size = (one_HWC.shape[0], one_HWC.shape[1])
     bounds = (size[1], size[0])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -56,8 +56,11 @@ def pairs(one_HWC: np.ndarray, other_HWC: np.ndarray, *, squeeze: float = 1.0) -
     return _compared(one_HWC, over, warp, squeeze=squeeze)
 
 
-def _camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
-    """The homography from the one frame's pixels to the other's, or None if it is hardly one."""
+def camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
+    """The homography from the one small frame's pixels to the other's, if it is one at all.
+
+    None, too, where the camera stood.
+    """
     import cv2
 
     first, second = (_eight_bits(f) for f in (one_HWC, other_HWC))
