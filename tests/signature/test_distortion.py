@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from footagefit.signature import distortion
 from footagefit.signature.distortion import Distortion
-from signature_made import NO_SHRINK, array, bent_lenses, smooth
+from signature_made import NO_SHRINK, bent_lenses, smooth
 
 
 @settings(max_examples=20, phases=NO_SHRINK)

@@ -18,6 +18,7 @@ from footagefit.signature.vignette import Pairs
 LONG_PX = 480
 _PATCH_PX = 6
 _LEAST_MOVE = 0.02  # in r: less tells nothing
+_SURE = 0.04  # response of a phase correlation that says how far
 _TEXTURE_EV = 0.08
 _DARK = 0.004
 _CLIPPED = 0.98  # of the brightest light in the frame
@@ -67,11 +68,15 @@ def camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None
     corners = cv2.goodFeaturesToTrack(first, 600, 0.005, 5)
     if corners is None or len(corners) < 24:
         return None
-    empty = np.zeros_like(corners)
-    moved, good, _ = cv2.calcOpticalFlowPyrLK(first, second, corners, empty, winSize=(21, 21),
-                                              maxLevel=4)  # fmt: skip
-    back, also, _ = cv2.calcOpticalFlowPyrLK(second, first, moved, empty.copy(), winSize=(21, 21),
-                                             maxLevel=4)  # fmt: skip
+    step = _shift(first, second)
+    moved, good, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, corners, corners + step, winSize=(21, 21), maxLevel=4,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )  # fmt: skip
+    back, also, _ = cv2.calcOpticalFlowPyrLK(
+        second, first, moved, moved - step, winSize=(21, 21), maxLevel=4,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )  # fmt: skip
     there = (good[:, 0] > 0) & (also[:, 0] > 0)
     there &= np.linalg.norm(back - corners, axis=2)[:, 0] < 0.3
     if there.sum() < 20:
@@ -82,6 +87,16 @@ def camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None
     shift = np.linalg.norm(moved[there] - corners[there], axis=2)[:, 0]
     half = coordinates.half_diagonal_px((one_HWC.shape[0], one_HWC.shape[1]))
     return warp if float(np.median(shift)) > _LEAST_MOVE * half else None
+
+
+def _shift(first_HW: np.ndarray, second_HW: np.ndarray) -> np.ndarray:
+    """About how far the picture moved as a whole, by phase correlation; 0 where it does not say."""
+    import cv2
+
+    one, other = (frame.astype(np.float32) for frame in (first_HW, second_HW))
+    window = cv2.createHanningWindow((one.shape[1], one.shape[0]), cv2.CV_32F)
+    shift, sure = cv2.phaseCorrelate(one, other, window)
+    return np.array(shift if sure > _SURE else (0.0, 0.0), np.float32)
 
 
 def _eight_bits(frame_HWC: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ _WIDE = 8.0 / HD_HALF_PX  # a stray, at first; narrower by each turn
 _NARROWER = 0.45
 _NOISE = 0.15 / HD_HALF_PX  # of points followed, at the least
 _MOST_NOISE = 1.0 / HD_HALF_PX  # more: they agree with no homography, whatever the lens
-_LEAST_AGREE = 0.5  # of the points of a pair
+_LEAST_AGREE = 40  # points of a pair
+_QUARTER = 0.759  # a quarter of distances lie within so many deviations
 _LEAST_MOVE = 0.015  # in r: less says nothing
 _MOST_POINTS = 300  # of a pair
 _ALIKE = 4.0  # neighbouring points share their errors: as many go for one
@@ -74,15 +75,15 @@ class _Pair:
         return np.stack(lens.distorted(*_moved(self.homography, x, y)), 1) - self.other_N2
 
     def weigh(self, values: np.ndarray, wide: float) -> None:
-        """Strays count less."""
+        """Strays count less: a figure that moves may be most of what is followed."""
         square = (self.rest(values) ** 2).sum(1)
-        self.noise = max(float(np.sqrt(np.median(square))) / 1.18, _NOISE)
+        self.noise = max(float(np.sqrt(np.quantile(square, 0.25))) / _QUARTER, _NOISE)
         self.weight_N = 1 / (1 + square / max(2 * self.noise, wide) ** 2) ** 2
 
     @property
     def agrees(self) -> bool:
-        """Whether one homography explains most of it, behind some lens."""
-        return self.noise < _MOST_NOISE and float((self.weight_N > 0.25).mean()) > _LEAST_AGREE
+        """Whether one homography explains what stands still, behind some lens."""
+        return self.noise < _MOST_NOISE and int((self.weight_N > 0.25).sum()) >= _LEAST_AGREE
 
 
 def fit(tracks: Sequence[Tracks], *, shots: Sequence[int], prior: np.ndarray) -> Turned | None:
