@@ -20,9 +20,11 @@ def pan() -> list[np.ndarray]:
 
 
 def followed(pair: list[np.ndarray]) -> tracks.Tracks | None:
-    move = overlaps.camera_move(*(overlaps.small(frame) for frame in pair))
+    one, other = pair
+    move = overlaps.camera_move(overlaps.small(one), overlaps.small(other))
     assert move is not None
-    return tracks.follow(*(tracks.seen(coordinates.luma(frame)) for frame in pair), move)
+    one, other = (tracks.seen(coordinates.luma(frame)) for frame in pair)
+    return tracks.follow(one, other, move)
 
 
 def test_points_are_followed_to_a_few_hundredths_of_a_pixel(pan):
@@ -38,6 +40,14 @@ def test_what_is_not_there_is_not_followed(pan):
     blank = np.full_like(tracks.seen(coordinates.luma(pan[0])), 128)
     assert tracks.follow(tracks.seen(coordinates.luma(pan[0])), blank, np.eye(3)) is None
     assert tracks.follow(blank, blank, np.eye(3)) is None
+
+
+def test_a_pan_across_half_the_frame_is_still_found():
+    world = smooth(7, (270, 800), (40, 90)) * (0.4 + tiles((270, 800), cell_px=31.0))
+    one, other = (array(world[:, :, x : x + 480].contiguous()) for x in (20, 220))
+    move = overlaps.camera_move(one, other)
+    assert move is not None
+    assert np.allclose((move / move[2, 2])[:2, 2], [-200.0, 0.0], atol=2.0)
 
 
 def test_larger_frames_are_looked_at_smaller():

@@ -144,7 +144,7 @@ _MOST_PARTS = 10  # that are left out in turn
 _STEP = 1e-4
 _ALIKE = 6.0  # neighbouring points of a line share their error: as many go for one
 _AMONG = 4.0  # beside points followed, as many edges go for one: those of a set err together
-_FOLLOWED = 0.07 / HD_HALF_PX  # what points followed are off together, over how far they went
+_FOLLOWED = 0.09 / HD_HALF_PX  # what points followed are off together, over how far they went
 _PRIOR = np.array([0.3, 0.06, 0.006, 0.006])  # how far from 0 parameters lie before a look
 
 

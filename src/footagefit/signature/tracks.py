@@ -97,4 +97,4 @@ def follow(
 
 def _inside(at_N12: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     most = np.array([size[1], size[0]]) - 1 - _RIM_PX
-    return ((at_N12 >= _RIM_PX) & (at_N12 <= most)).all((1, 2))
+    return np.all((at_N12 >= _RIM_PX) & (at_N12 <= most), axis=(1, 2))
