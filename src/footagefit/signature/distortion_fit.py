@@ -36,13 +36,14 @@ class _Known(NamedTuple):
 
 
 class _Lines(NamedTuple):
-    """Edges (L,P,2), how much each counts, its shot, and the noise they are judged by."""
+    """Edges (L,P,2), how much each counts, its shot, the noise they are judged by, a first k1."""
 
     even: np.ndarray
     share: np.ndarray
     shot: np.ndarray
     noise: float
     alike: float
+    k1: float = 0.0
 
 
 def fit(
@@ -62,12 +63,14 @@ def fit(
         centre: Whether to look for the centre too, where it can be told.
     """
     turned = turning.fit(tracks, shots=track_shots, prior=_PRIOR) if tracks else None
+    if turned is not None and _doubt(_known(turned)) * HD_HALF_PX > WORST_PX:
+        turned = None
     if len(lines) < LEAST_LINES and turned is None:
         return None
     free = (0, 1, 2, 3) if centre else (0, 1)
     seen = _prepared(lines, shots, among=_AMONG if turned is not None else 1.0)
     if turned is None:
-        found = _refined(seen, _known(None), _voted(seen), (0, 1))[0]
+        found = _refined(seen, _known(None), np.array([seen.k1, 0.0, 0.0, 0.0]), (0, 1))[0]
     else:
         found = np.where(np.isin(np.arange(4), free), turned.at, 0.0)
     found, error, count = _refined(seen, _known(turned), found, free)
@@ -87,10 +90,8 @@ def fit(
     return Distortion(k1, k2, x, y, squeeze, round(error_px, 3), count, points)
 
 
-def _prepared(
-    lines: Sequence[np.ndarray], shots: Sequence[int] | None, *, among: float
-) -> _Lines:  # fmt: skip
-    """Edges to be straightened: long ones alone, where these are enough."""
+def _prepared(lines: Sequence[np.ndarray], shots: Sequence[int] | None, *, among: float) -> _Lines:
+    """Edges to be straightened, long ones alone where these are enough, and what most vote for."""
     even = np.stack([_evenly(line) for line in lines]) if lines else np.zeros((0, _POINTS, 2))
     shot = np.zeros(len(even), int) if shots is None else np.array(shots, int)
     long = np.linalg.norm(even[:, -1] - even[:, 0], axis=1) > _LONG
@@ -100,14 +101,10 @@ def _prepared(
         return _Lines(even, np.zeros(0), shot, _NOISE[1], _ALIKE * among)
     bends = np.stack([_bend(even, np.array([k1, 0.0, 0.0, 0.0])) for k1 in _K1_SPAN])
     noise = float(np.clip(np.quantile(bends.min(0), 0.12), *_NOISE))
-    return _Lines(even, _shares(even), shot, noise, _ALIKE * among)
-
-
-def _voted(seen: _Lines) -> np.ndarray:
-    """The k1 under which the most edges are straight."""
-    bends = np.stack([_bend(seen.even, np.array([k1, 0.0, 0.0, 0.0])) for k1 in _K1_SPAN])
-    votes = (np.minimum((bends / seen.noise) ** 2, 2.0) * seen.share).sum(1)
-    return np.array([_K1_SPAN[int(np.argmin(votes))], 0.0, 0.0, 0.0])
+    share = _shares(even)
+    votes = (np.minimum((bends / noise) ** 2, 2.0) * share).sum(1)
+    k1 = float(_K1_SPAN[int(np.argmin(votes))])
+    return _Lines(even, share, shot, noise, _ALIKE * among, k1)
 
 
 def _known(turned: Turned | None, *, without: np.ndarray | None = None) -> _Known:
@@ -125,10 +122,15 @@ def _known(turned: Turned | None, *, without: np.ndarray | None = None) -> _Know
     told = turned.normal_S44[kept].sum(0)
     weight = turned.normal_S44[kept, 0, 0]
     shared = _FOLLOWED * float((weight / turned.move_S[kept]).sum() / weight.sum())
-    own = float(np.linalg.inv(told + normal)[:2, :2].sum())  # dr at r = 1 is dk1 + dk2
+    own = _doubt(_Known(told + normal, pull)) ** 2
     share = own / (own + shared**2)
     pull = share * (turned.pull_S4[kept].sum(0) + told @ turned.at)
     return _Known(normal + share * told, pull)
+
+
+def _doubt(known: _Known) -> float:
+    """The error in r at the corner, where dr is dk1 + dk2."""
+    return float(np.sqrt(np.linalg.inv(known.normal)[:2, :2].sum()))
 
 
 _POINTS = 24
