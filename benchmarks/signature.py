@@ -30,7 +30,15 @@ from takes import Kit
 from two_ways import Told, Twins, told
 
 from footagefit.footage.opening import open_clip
-from footagefit.signature import charts, coordinates, distortion, edges, grade, grain, vignette
+from footagefit.signature import (
+    charts,
+    coordinates,
+    distortion_fit,
+    edges,
+    grade,
+    grain,
+    vignette,
+)
 from footagefit.signature.grain import Grain
 from footagefit.signature.grain_patches import Patches, patches
 from footagefit.signature.grain_removal import Removal
@@ -139,9 +147,10 @@ def from_takes(paths: list[Path], kit: Kit, size: tuple[int, int]) -> list[Row]:
 
 def take_in(whole: LensSeen, one: LensSeen) -> None:
     """What was seen of one take is not looked at twice."""
-    for kept in ("pairs", "shades", "lines", "shifts", "spreads", "shares"):
+    for kept in ("pairs", "shades", "lines", "followed", "shifts", "spreads", "shares"):
         getattr(whole, kept).extend(getattr(one, kept))
-    whole.line_shots += [whole.shots] * len(one.line_shots)
+    for kept in ("line_shots", "followed_shots"):
+        getattr(whole, kept).extend([whole.shots] * len(getattr(one, kept)))
     whole.shots, whole.frames, whole.fringe = whole.shots + 1, whole.frames + one.frames, one.fringe
     whole.closely += one.closely
 
@@ -242,7 +251,7 @@ def from_charts(kit: Kit, size: tuple[int, int]) -> list[Row]:
     flat = vignette.fit_flat(shot(torch.full((3, *wide), 0.4)))
     board = shot(squares(wide, cell_px=wide[1] / 13))
     found = edges.find(coordinates.luma(board))
-    lines = distortion.fit_lines(edges.lines(found, size))
+    lines = distortion_fit.fit(edges.lines(found, size))
     one = LensSeen("chart", size)
     one.add(Run([board]))
     made = Lens(vignette=flat, distortion=lines, chromatic=one.lens().chromatic)

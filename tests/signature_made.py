@@ -7,15 +7,50 @@ from functools import lru_cache
 import numpy as np
 import torch
 from hypothesis import Phase
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from footagefit.signature.coordinates import HD_HALF_PX
+from footagefit.signature.distortion import Distortion
 from footagefit.signature.grain import Grain
 from footagefit.signature.grain_patches import BLOCK_PX
+from footagefit.signature.tracks import Tracks
 
 SIZE = (270, 480)
 LEVELS = tuple((2.0 ** np.arange(-8.0, 4.1, 0.5)).tolist())  # of light, that a grain is told at
 NO_SHRINK = (Phase.explicit, Phase.generate)  # pictures are dear: the first that fails will do
+bent_lenses = st.builds(
+    Distortion,
+    k1=st.floats(-0.09, 0.06), k2=st.floats(-0.01, 0.015),
+    centre_x=st.floats(-0.004, 0.004), centre_y=st.floats(-0.004, 0.004),
+)  # fmt: skip
+
+
+def corner_px(lens: Distortion) -> float:
+    """How far the lens moves the corner of an HD frame."""
+    return (lens.k1 + lens.k2) * HD_HALF_PX
+
+
+def turned(
+    lens: Distortion, *, seed: int, by: float = 0.2, shots: int = 5
+) -> tuple[list[Tracks], list[int]]:
+    """Points that a panning camera sees twice, with noise, and a fifth of them strays."""
+    rng = np.random.default_rng(seed)
+    pairs, of = [], []
+    for shot in range(shots):
+        turn = by * np.array([np.cos(shot), 0.3 * np.sin(shot)])
+        for _ in range(2):
+            flat = np.eye(3) + rng.normal(0, 0.01, (3, 3))
+            flat[:2, 2] = turn
+            seen = rng.uniform(-0.85, 0.85, (400, 2)) * [1, 0.56]
+            far = np.stack([*lens.undistorted(*seen.T), np.ones(400)], 1) @ flat.T
+            other = np.stack(lens.distorted(*(far[:, :2] / far[:, 2:]).T), 1)
+            other += rng.normal(0, 0.1 / HD_HALF_PX, other.shape)
+            other[:80] += rng.normal(0, 0.05, (80, 2))
+            pairs.append(Tracks(seen, other))
+            of.append(shot)
+    return pairs, of
 
 
 def smooth(seed: int = 0, size: tuple[int, int] = SIZE, cells: tuple[int, int] = (6, 9)) -> Tensor:

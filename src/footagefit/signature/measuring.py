@@ -22,13 +22,14 @@ from footagefit.signature import (
     bloom,
     chromatic,
     coordinates,
-    distortion,
+    distortion_fit,
     edges,
     grade,
     grain,
     grain_patches,
     overlaps,
     sharpness,
+    tracks,
     vignette,
 )
 from footagefit.signature.light import LightEstimate, estimate, together
@@ -37,6 +38,7 @@ from footagefit.signature.record import Lens, MeasuredLight, SetupLook
 MOST_LINES = 4000
 FINE = ("original", "plate")  # media that hold grain and sharpness as they were recorded
 _MOST_PARTS = 400
+_MOST_TRACKS = 240  # pairs of frames in which points are followed
 _CLOSE = 48  # frames of a lens: from there on ever fewer are looked at for edges
 _SURE = 0.75  # expected cosine between the key as found and as it is: about 40 degrees
 _MOST_GRAINS = 48  # frames: more hold memory and say no more
@@ -92,6 +94,8 @@ class LensSeen:
     shades: list[vignette.Pairs] = field(default_factory=list)
     lines: list[np.ndarray] = field(default_factory=list)
     line_shots: list[int] = field(default_factory=list)
+    followed: list[tracks.Tracks] = field(default_factory=list)
+    followed_shots: list[int] = field(default_factory=list)
     shots: int = 0
     shifts: list[chromatic.Shifts] = field(default_factory=list)
     fringe: chromatic.Chromatic | None = None
@@ -100,18 +104,36 @@ class LensSeen:
 
     def add(self, run: Run) -> None:
         """Look at frames of one shot."""
-        small = [overlaps.small(frame) for frame in run.frames]
         for frame in run.frames:
             self._add_frame(frame)
+        self._add_pairs(run.frames)
         self.shots += 1
+
+    def _add_pairs(self, frames: Sequence[np.ndarray]) -> None:
+        """What moves of the camera say of vignette and distortion."""
+        small = [overlaps.small(frame) for frame in frames]
+        sharp: dict[int, np.ndarray] = {}
         for i in range(len(small)):
             shade = overlaps.shading(small[i], squeeze=self.squeeze)
             if shade is not None and len(self.shades) < _MOST_PARTS:
                 self.shades.append(shade)
             for j in range(i + 1, len(small)):
-                pair = overlaps.pairs(small[i], small[j], squeeze=self.squeeze)
+                follow = len(self.followed) < _MOST_TRACKS
+                if not follow and len(self.pairs) >= _MOST_PARTS:
+                    continue
+                move = overlaps.camera_move(small[i], small[j])
+                if move is None:
+                    continue
+                pair = overlaps.pairs(small[i], small[j], move, squeeze=self.squeeze)
                 if pair is not None and len(self.pairs) < _MOST_PARTS:
                     self.pairs.append(pair)
+                if follow:
+                    for k in {i, j} - set(sharp):
+                        sharp[k] = tracks.seen(coordinates.luma(frames[k]))
+                    track = tracks.follow(sharp[i], sharp[j], move, squeeze=self.squeeze)
+                    if track is not None:
+                        self.followed.append(track)
+                        self.followed_shots.append(self.shots)
 
     def _add_frame(self, frame_HWC: np.ndarray) -> None:
         luma = coordinates.luma(frame_HWC)
@@ -141,9 +163,13 @@ class LensSeen:
     def lens(self) -> Lens:
         """What it all comes to; None and a remark where footage does not say."""
         remarks: list[str] = []
-        found = distortion.fit_lines(self.lines, shots=self.line_shots, squeeze=self.squeeze)
+        found = distortion_fit.fit(
+            self.lines, shots=self.line_shots, tracks=self.followed,
+            track_shots=self.followed_shots, squeeze=self.squeeze,
+        )  # fmt: skip
         if found is None:
-            remarks.append(f"distortion: {len(self.lines)} straight edges are too few or disagree")
+            why = f"{len(self.lines)} straight edges are too few or disagree"
+            remarks.append(f"distortion: the camera hardly turns, and {why}")
         shape = vignette.fit_pairs(vignette.Pairs.joined(self.pairs), squeeze=self.squeeze) \
             if self.pairs else None  # fmt: skip
         if shape is None and len(self.shades) >= 6:

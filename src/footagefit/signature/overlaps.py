@@ -18,6 +18,7 @@ from footagefit.signature.vignette import Pairs
 LONG_PX = 480
 _PATCH_PX = 6
 _LEAST_MOVE = 0.02  # in r: less tells nothing
+_SURE = 0.04  # response of a phase correlation that says how far
 _TEXTURE_EV = 0.08
 _DARK = 0.004
 _CLIPPED = 0.98  # of the brightest light in the frame
@@ -35,19 +36,19 @@ def small(frame_HWC: np.ndarray) -> np.ndarray:
     return cv2.resize(frame_HWC, size, interpolation=cv2.INTER_AREA)
 
 
-def pairs(one_HWC: np.ndarray, other_HWC: np.ndarray, *, squeeze: float = 1.0) -> Pairs | None:
-    """Patches of two small frames that show the same things, or None where the camera stood.
+def pairs(
+    one_HWC: np.ndarray, other_HWC: np.ndarray, warp: np.ndarray, *, squeeze: float = 1.0
+) -> Pairs | None:
+    """Patches of two small frames that show the same things, or None where these are too few.
 
     Args:
         one_HWC: A frame, as `small` gives it.
         other_HWC: Another of the same shot.
+        warp: How the camera moved between them, as `camera_move` tells it.
         squeeze: Of both.
     """
     import cv2
 
-    warp = _camera_move(one_HWC, other_HWC)
-    if warp is None:
-        return None
     size = (one_HWC.shape[0], one_HWC.shape[1])
     bounds = (size[1], size[0])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -56,19 +57,26 @@ def pairs(one_HWC: np.ndarray, other_HWC: np.ndarray, *, squeeze: float = 1.0) -
     return _compared(one_HWC, over, warp, squeeze=squeeze)
 
 
-def _camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
-    """The homography from the one frame's pixels to the other's, or None if it is hardly one."""
+def camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None:
+    """The homography from the one small frame's pixels to the other's, if it is one at all.
+
+    None, too, where the camera stood.
+    """
     import cv2
 
     first, second = (_eight_bits(f) for f in (one_HWC, other_HWC))
     corners = cv2.goodFeaturesToTrack(first, 600, 0.005, 5)
     if corners is None or len(corners) < 24:
         return None
-    empty = np.zeros_like(corners)
-    moved, good, _ = cv2.calcOpticalFlowPyrLK(first, second, corners, empty, winSize=(21, 21),
-                                              maxLevel=4)  # fmt: skip
-    back, also, _ = cv2.calcOpticalFlowPyrLK(second, first, moved, empty.copy(), winSize=(21, 21),
-                                             maxLevel=4)  # fmt: skip
+    step = _shift(first, second)
+    moved, good, _ = cv2.calcOpticalFlowPyrLK(
+        first, second, corners, corners + step, winSize=(21, 21), maxLevel=4,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )  # fmt: skip
+    back, also, _ = cv2.calcOpticalFlowPyrLK(
+        second, first, moved, moved - step, winSize=(21, 21), maxLevel=4,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )  # fmt: skip
     there = (good[:, 0] > 0) & (also[:, 0] > 0)
     there &= np.linalg.norm(back - corners, axis=2)[:, 0] < 0.3
     if there.sum() < 20:
@@ -79,6 +87,16 @@ def _camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | Non
     shift = np.linalg.norm(moved[there] - corners[there], axis=2)[:, 0]
     half = coordinates.half_diagonal_px((one_HWC.shape[0], one_HWC.shape[1]))
     return warp if float(np.median(shift)) > _LEAST_MOVE * half else None
+
+
+def _shift(first_HW: np.ndarray, second_HW: np.ndarray) -> np.ndarray:
+    """About how far the picture moved as a whole, by phase correlation; 0 where it does not say."""
+    import cv2
+
+    one, other = (frame.astype(np.float32) for frame in (first_HW, second_HW))
+    window = cv2.createHanningWindow((one.shape[1], one.shape[0]), cv2.CV_32F)
+    shift, sure = cv2.phaseCorrelate(one, other, window)
+    return np.array(shift if sure > _SURE else (0.0, 0.0), np.float32)
 
 
 def _eight_bits(frame_HWC: np.ndarray) -> np.ndarray:

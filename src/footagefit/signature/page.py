@@ -108,6 +108,7 @@ def _vignette(v: Vignette, size: tuple[int, int]) -> Told:
 
 def _distortion(d: Distortion, size: tuple[int, int]) -> Told:
     said = f"k1 {d.k1:+.4f}, k2 {d.k2:+.4f}, squeeze {d.squeeze:g}; {d.lines} straight edges"
+    said += f", {d.points} points followed as the camera turned" if d.points else ""
     said += "" if d.error_px is None else f"; corner good to {d.error_px:.1f} px of HD (1 s.e.)"
     return said, figures.distortion_grid(d, size)
 
