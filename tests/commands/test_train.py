@@ -36,6 +36,7 @@ def test_a_show_becomes_a_fit_and_a_run_goes_on(show, capsys):
     assert cli.main(words) == 0, capsys.readouterr().err
     out = capsys.readouterr().out
     assert "was never scanned: scanning first" in out
+    assert "was never measured: measuring first" in out
     assert "from nothing" in out
     fits = show.parent / "film_work" / "fits"
     fit = footagefit.load_fit(fits / "match_v001")
@@ -53,6 +54,7 @@ def test_a_show_becomes_a_fit_and_a_run_goes_on(show, capsys):
     assert cli.main(marked) == 0
     again = ["train", f"show={show}", "init_from=" + str(fits / "match_v001")]
     assert cli.main([*again, "trainer.max_steps=1", *SMALL]) == 0, capsys.readouterr().err
+    assert "measuring first" not in capsys.readouterr().out
     child = footagefit.load_fit(fits / "match_v002")
     assert child.card["parent"]["hash"] == fit.hash
     clip = next(c for c in child.card["lineage"]["clips"] if c["shot"] == name)

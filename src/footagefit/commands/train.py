@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from footagefit import config
 from footagefit.config import Raw
-from footagefit.errors import AlreadyThere, UnknownName, UsageError
+from footagefit.errors import (
+    AlreadyThere,
+    FootagefitError,
+    FootagefitWarning,
+    UnknownName,
+    UsageError,
+)
 from footagefit.training.mirrors import Tracking
 from footagefit.training.settings import MAY_CHANGE, Settings
 
@@ -201,11 +208,15 @@ def measured(show: Path, recipe: Recipe) -> None:
     from footagefit.commands.measure import measure
 
     print(f"{production.name} was never measured: measuring first, a few frames a set-up")
-    measure(
-        show=show, clip=None, out=None, frames=2, takes=2, chessboard=None, corners=[9, 6],
-        flat=None, chart=None, hdri=None, ball=None, at=None, kind="grey", lens=None, setup=None,
-        existing="replace", dry_run=False,
-    )  # fmt: skip
+    try:
+        measure(
+            show=show, clip=None, out=None, frames=2, takes=2, chessboard=None, corners=[9, 6],
+            flat=None, chart=None, hdri=None, ball=None, at=None, kind="grey", lens=None,
+            setup=None, existing="replace", dry_run=False,
+        )  # fmt: skip
+    except FootagefitError as error:
+        line = f"nothing was measured: {error}; training goes on without"
+        warnings.warn(FootagefitWarning(line), stacklevel=2)
 
 
 def part_of(group: str, raw: Mapping[str, Any]) -> Part:

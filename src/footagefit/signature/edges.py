@@ -161,6 +161,8 @@ def _smooth_run(at_N2: np.ndarray, *, least_px: float, cover: float) -> np.ndarr
         about = at_N2 - middle
         way = np.linalg.svd(about, full_matrices=False)[2][0]
         along, off = about @ way, about @ np.array([-way[1], way[0]])
+        if np.ptp(along) < least_px:
+            return None
         curve = np.polyfit(along, off, 3 if len(along) > 40 else 2)
         rest = off - np.polyval(curve, along)
         near = np.abs(rest) < max(3 * 1.48 * float(np.median(np.abs(rest))), 0.15)
