@@ -116,7 +116,7 @@ class Bodies:
             mine = group == number
             begun[mine] = entry[rays[mine]]
         matters, tag = self._matters(rays, scene, group)
-        for mine, index, real in near(matters[None]):
+        for mine, index, real in near(matters[None], ROW):
             blobs = index + scene[mine, None] * matters.shape[1]
             distance = self._hit(rays[mine], blobs, real, begun[mine])
             yield Row(rays[mine], blobs, real, tag[mine], distance)

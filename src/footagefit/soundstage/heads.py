@@ -131,13 +131,12 @@ def read(chart_CRR: Tensor, way: Tensor) -> Tensor:
 def read_rows(chart_CRR: Tensor, way: Tensor) -> Tensor:
     """The same (C,n) at directions (3,n) of any length: coordinates that lie row by row."""
     size = way.abs()
-    x, y = (way[:2] / (size[0] + size[1]).add_(size[2]).clamp_min_(1e-6)).unbind(0)
-    behind = way[2] < 0
-    u = torch.where(behind, torch.copysign(1 - y.abs(), x), x)
-    v = torch.where(behind, torch.copysign(1 - x.abs(), y), y)
+    total = (size[0] + size[1]).add_(size[2]).clamp_min_(1e-6)
+    size[2] = (-way[2]).clamp_min_(0)  # behind, both coordinates grow by as much
+    at = torch.copysign(size[:2].add_(size[2]).div_(total), way[:2]).T.contiguous()
     values = functional.grid_sample(
-        chart_CRR[None], torch.stack([u, v], -1)[None, None], mode="bilinear",
-        padding_mode="border", align_corners=False,
+        chart_CRR[None], at[None, None], mode="bilinear", padding_mode="border",
+        align_corners=False,
     )  # fmt: skip
     return values[0, :, 0]
 
@@ -205,7 +204,7 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         light: The lamps.
         share: (B,L,N) multiplied in place.
     """
-    reach = torch.tensor(_REACHES, device=share.device)[:, None]
+    reach = torch.tensor(_REACHES, device=share.device)[:, None]  # (R,1)
     for face in faces:
         scene, head = face.scene, face.head
         rays = face.rays - scene * share.shape[2]
@@ -218,11 +217,12 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         step = step / heads.radii[scene, head][:, None]
         step = step * torch.rsqrt((step * step).sum(1, keepdim=True))  # (L,3,n)
         point = (face.way * face.radius[:, None]).T
-        ahead = point[:, None] + reach * step[:, :, None]  # (L,3,R,n)
-        length = torch.linalg.vector_norm(ahead, dim=1)
-        at = ahead.transpose(0, 1).reshape(3, -1)
-        radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
+        up = (step * point).sum(1, keepdim=True)  # (L,1,n)
+        length = torch.addcmul(face.radius.square(), reach, 2 * up + reach).clamp_min_(0).sqrt_()
+        ahead = torch.addcmul(point[:, None, None], reach, step.transpose(0, 1)[:, :, None])
+        radius = read_rows(heads.chart[scene, head, :1], ahead.flatten(1))[0]  # of (3,L,R,n)
         wide = light.spread[scene, lamps][:, None, mine]  # (L,1,n)
-        seen = (length - radius).div_(0.02 + reach * (wide + 0.05)).mul_(0.5).add_(0.8)
+        seen = length.sub_(radius.reshape(length.shape)).div_(0.04 + 2 * reach * (wide + 0.05))
+        seen = seen.add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
         own[lamps[:, None], rays] *= seen * seen * (3 - 2 * seen)

@@ -99,6 +99,11 @@ class Arriving:
         """Whether one direction serves all points."""
         return self.way.shape[-1] == 1
 
+    def of(self, scene: int) -> Arriving:
+        """What arrives in one scene."""
+        every = (self.way, self.reach, self.spread, self.strength)
+        return Arriving(*(values[scene : scene + 1] for values in every))
+
     def along(self, vectors: Tensor) -> Tensor:
         """(B,L,N) cosines of vectors (B,3,N) to the lamps."""
         if self.far:

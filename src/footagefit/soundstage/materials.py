@@ -82,13 +82,15 @@ class Points:
     pixel: Tensor  # (n,) metres
     row: Materials  # each (n,) or (n,3)
 
-    def of(self, mine: Tensor) -> Points:
-        """Some of them."""
-        row = Materials(
-            **{f.name: getattr(self.row, f.name).index_select(0, mine) for f in fields(Materials)}
-        )
-        every = (self.texture, self.normal, self.pixel)
-        return Points(*[values.index_select(0, mine) for values in every], row=row)
+
+@dataclass
+class Some:
+    """Points of one kind."""
+
+    texture: Tensor  # (n,3)
+    pixel: Tensor  # (n,) metres
+    scale: Tensor  # (n,)
+    contrast: Tensor  # (n,)
 
 
 def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
@@ -134,14 +136,16 @@ def _made(points: Points) -> Surface:
     albedo = row.base + (row.second - row.base) * share.clamp(0, 1)[:, None]
     albedo = albedo * (1 + 0.18 * row.contrast * value)[:, None]
     relief = relief * (bump * (1.2 - footprint).clamp(0, 1))[:, None]
-    rough, shine = row.rough.clone(), row.shine[:, None].expand(-1, 3).clone()
+    rough, shine = row.rough.clone(), row.shine[:, None].expand(-1, 3)
     metal = (kind == METAL)[:, None]
     shine = torch.where(metal, albedo, shine)
     albedo = torch.where(metal, albedo * 0.1, albedo)
     for special, change in ((CLOTH, _folded), (SKIN, _alive), (HAIR, _combed), (BRICK, _laid)):
         mine = torch.nonzero(kind == special)[:, 0]
         if mine.numel():
-            change(points.of(mine), mine, albedo, rough, relief)
+            every = (points.texture, points.pixel, row.scale, row.contrast)
+            some = Some(*[values.index_select(0, mine) for values in every])
+            change(some, mine, albedo, relief)
     skin = (kind == SKIN).to(albedo.dtype)
     relief = relief - (relief * points.normal).sum(-1, keepdim=True) * points.normal
     return Surface(
@@ -150,7 +154,7 @@ def _made(points: Points) -> Surface:
     )  # fmt: skip
 
 
-def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _folded(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Cloth hangs in folds."""
     pulled = p.texture * torch.tensor([1.5, 0.55, 1.5], device=mine.device) * _FOLDS
     value, slope = layered(pulled, p.pixel * _FOLDS * 1.5, 2)
@@ -158,7 +162,7 @@ def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tens
     albedo[mine] *= (1 + 0.10 * value)[:, None]
 
 
-def _alive(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _alive(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Skin has pores where the camera is close."""
     if bool((p.pixel * _PORES < 0.75).any()):
         value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 3)
@@ -175,7 +179,7 @@ def _face(shown: Shown, mine: Tensor, points: Points, made: Surface) -> None:
     made.normal[mine], made.skin[mine] = painted.normal, painted.plain
 
 
-def _combed(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _combed(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Hair that hangs: strands run down."""
     fine = torch.tensor([420.0, 14.0, 420.0], device=mine.device)
     value, slope = layered(p.texture * fine, p.pixel * 300.0, 3)
@@ -185,13 +189,13 @@ def _combed(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tens
     relief[mine] = (slope * 0.22 + bend * 0.3) * flat_
 
 
-def _laid(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _laid(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Bricks differ from each other."""
-    at = p.texture * p.row.scale[:, None]
+    at = p.texture * p.scale[:, None]
     course = torch.floor(at[:, 1])
     number = torch.floor(at[:, 0] * 0.5 + 0.5 * torch.remainder(course, 2.0))
     key = torch.remainder(torch.sin(number * 12.9898 + course * 78.233) * 43758.547, 1.0)
-    albedo[mine] *= (1 + 0.45 * (key - 0.5) * p.row.contrast.clamp(0.3, 1))[:, None]
+    albedo[mine] *= (1 + 0.45 * (key - 0.5) * p.contrast.clamp(0.3, 1))[:, None]
 
 
 def _pattern(kind: Tensor, at: Tensor, footprint: Tensor, value: Tensor) -> Tensor:

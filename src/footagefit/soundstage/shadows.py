@@ -16,6 +16,7 @@ from footagefit.soundstage.shapes import Bushes, Planes, applied, flat
 from footagefit.soundstage.tiles import RAYS, near
 
 _LEAST_SKY = 0.012  # things that cover less of the sky than this are left out
+_ASIDE = 1.0e9  # where padding stands: no ray comes near it
 
 
 @dataclass
@@ -50,14 +51,15 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
     """
     batch, lamps = light.way.shape[:2]
     out = at.point.new_ones(batch * lamps * at.middle.shape[1], RAYS)
-    size = 0.5 * flat(stand.radii).amin(-1)
+    size, half = 0.5 * flat(stand.radii).amin(-1), at.point.new_tensor(0.5)
     for by in _passes(stand, at, light, soft=True):
-        blur = torch.minimum(by.along, by.last).clamp_min_(1e-3).mul_(by.spread.clamp_min(2e-3))
-        lit = by.nearest2.clamp_min_(0).sqrt_().sub_(1.0).mul_(size[by.things][..., None])
-        lit = lit.div_(blur).add_(0.5).clamp_(0, 1)
-        lit = (lit * lit).mul_(lit.mul_(-2.0).add_(3.0))
-        past = (by.along <= 0).logical_or_(by.along >= by.reach)
-        past.logical_or_(by.start2 < 1.0).logical_or_(~by.real)
+        sharp = size[by.things][..., None] / by.spread.clamp_min(2e-3)
+        sharp = sharp / torch.minimum(by.along, by.last).clamp_min_(1e-3)
+        lit = torch.addcmul(half, by.nearest2.sqrt_().sub_(1.0), sharp).clamp_(0, 1)
+        lit = lit.square().mul_(torch.rsub(lit, 3.0, alpha=2.0))
+        past = (by.along <= 0).logical_or_(by.start2 < 1.0)
+        if not light.far:
+            past.logical_or_(by.along >= by.reach)
         if at.own is not None:
             own = at.own[by.place]
             some = torch.nonzero(own.amax(1) >= 0)[:, 0]
@@ -81,8 +83,7 @@ def through_leaves(bushes: Bushes, at: Standing, light: Arriving) -> Tensor | No
         half = (1 - by.nearest2).clamp_min_(0).div_(by.speed2).sqrt_()
         enter = (by.along - half).clamp_min_(0)
         length = torch.minimum(by.along + half, by.reach).sub_(enter).clamp_min_(0)
-        dense = torch.where(by.real, thick[by.things][..., None], 0.0)
-        out[by.mine] = torch.exp(-(length * dense).sum(1))
+        out[by.mine] = torch.exp(-(length * thick[by.things][..., None]).sum(1))
     return out.reshape(batch, lamps, -1)
 
 
@@ -94,7 +95,6 @@ class _Pass:
         mine: (g,) which tile of which lamp, (b L + l) T + t.
         place: (g,) which tile, b T + t.
         things: (g,L) which occluders, b Q + q.
-        real: (g,L,1) whether there is one.
         along: (g,L,S) where rays come nearest.
         nearest2: How near, squared, in the ball of radius 1 that the ellipsoid is.
         start2: How far off they start, squared, in the same.
@@ -106,7 +106,6 @@ class _Pass:
     mine: Tensor
     place: Tensor
     things: Tensor
-    real: Tensor
     along: Tensor
     nearest2: Tensor
     start2: Tensor
@@ -128,12 +127,12 @@ def _passes(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> I
         things = index + ((scene - lamp) * count)[:, None]
         row, width = (lamp, 1) if light.far else (place, RAYS)
         spread, reach = (v.reshape(-1, 1, width)[row] for v in (light.spread, light.reach))
-        passed = found(row, index, points[place])
-        yield _Pass(mine, place, things, real[..., None], *passed, spread, reach)
+        passed = found(row, index, torch.where(real, 0.0, _ASIDE), points[place])
+        yield _Pass(mine, place, things, *passed, spread, reach)
 
 
 _Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-_Found = Callable[[Tensor, Tensor, Tensor], _Five]
+_Found = Callable[[Tensor, Tensor, Tensor, Tensor], _Five]
 
 
 def _far_passes(stand: Occluders, light: Arriving) -> _Found:
@@ -153,11 +152,12 @@ def _far_passes(stand: Occluders, light: Arriving) -> _Found:
     end = torch.matmul(ways, stand.centre.transpose(1, 2)) + stand.radii.amax(-1)[:, None]
     end, by_lamp = end.reshape(-1), flat(ways)[:, None]
 
-    def found(lamp: Tensor, index: Tensor, points: Tensor) -> _Five:
+    def found(lamp: Tensor, index: Tensor, aside: Tensor, points: Tensor) -> _Five:
         tiles, length = index.shape
         rows = turned[index].transpose(1, 2).reshape(tiles, 3 * length, 3)
-        offset = moved[index].transpose(1, 2).reshape(tiles, 3 * length, 1)
-        placed = torch.baddbmm(offset, rows, points, beta=-1)
+        offset = moved[index].transpose(1, 2)
+        offset[:, 0] += aside
+        placed = torch.baddbmm(offset.reshape(tiles, 3 * length, 1), rows, points, beta=-1)
         u, v, along = placed.split(length, 1)
         nearest2 = torch.addcmul(u * u, v, v)
         fast = speed2[index]
@@ -174,7 +174,7 @@ def _near_passes(stand: Occluders, light: Arriving) -> _Found:
     ways = light.way[:, 0].unflatten(2, (-1, RAYS)).transpose(1, 2).flatten(0, 1)  # (B*T,3,S)
     centre, long = flat(stand.centre), flat(stand.radii).amax(-1)
 
-    def found(place: Tensor, index: Tensor, points: Tensor) -> _Five:
+    def found(place: Tensor, index: Tensor, aside: Tensor, points: Tensor) -> _Five:
         form, way = scaled[index], ways[place]  # (g,L,3,3), (g,3,S)
         start = torch.matmul(form, points[:, None]) - moved[index][..., None]  # (g,L,3,S)
         step = torch.matmul(form, way[:, None])
@@ -183,7 +183,8 @@ def _near_passes(stand: Occluders, light: Arriving) -> _Found:
         along = -cross / fast  # where the ray passes nearest
         to_middle = torch.matmul(centre[index], way) - (points * way).sum(1, keepdim=True)
         last = to_middle + long[index][..., None]
-        return along, torch.addcmul(start2, cross, along), start2, fast, last
+        nearest2 = torch.addcmul(start2, cross, along).clamp_min_(0).add_(aside[..., None])
+        return along, nearest2, start2, fast, last
 
     return found
 

@@ -109,10 +109,11 @@ def surfaces(parts: Parts, origin: Tensor, way: Tensor, best: Nearest, found: Fo
 
 def _to_camera(rows: _Rows, way: Tensor, first_bush: int) -> None:
     """Leaves have two sides; what is round turns away at its rim, never past it."""
-    away = (rows.normal * way).sum(-1, keepdim=True)
-    turned = unit(rows.normal - 1.001 * away * way)
-    turned = torch.where((rows.item >= first_bush)[:, None], -rows.normal, turned)
-    rows.normal.copy_(torch.where(away > 0, turned, rows.normal))
+    at = torch.nonzero(torch.linalg.vecdot(rows.normal, way) > 0)[:, 0]
+    normal, way = rows.normal[at], way[at]
+    away = (normal * way).sum(-1, keepdim=True)
+    turned = unit(normal - 1.001 * away * way)
+    rows.normal[at] = torch.where((rows.item[at] >= first_bush)[:, None], -normal, turned)
 
 
 class _Rows:
