@@ -155,13 +155,13 @@ def march(
     """
     radius_1RR = chart_CRR[:1]
     ways, centre = step.T.contiguous(), start[:, None]
-    pace = 0.9 / step.norm(dim=-1)
+    pace = 0.9 * (ways * ways).sum(0).rsqrt_()
     t, last = enter.clamp_min(0.0), leave.clamp_min(0) + 1.0
     gap = torch.full_like(t, FAR)
     left = torch.arange(len(t), device=t.device)
     for steps in _STEPS:  # most rays are there soon; some have to pass a nose first
-        at, apart = _walked(radius_1RR, centre, ways[:, left], t[left], pace[left], last[left],
-                            steps)  # fmt: skip
+        some = (v.index_select(-1, left) for v in (ways, t, pace, last))
+        at, apart = _walked(radius_1RR, centre, *some, steps)
         t[left], gap[left] = at, apart
         left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
         if left.numel() == 0:
@@ -175,15 +175,14 @@ def _walked(
     steps: int,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Rays from `t` on: where they come to, and how far off the surface they were before."""
-    before, apart, slow = t, t, pace
+    before, apart, slow, fast = t, t, pace, 2.0 * pace
     for step in range(steps):
         point = torch.addcmul(start, ways, t)
-        length = (point * point).sum(0).sqrt_().clamp_min_(1e-6)
+        length = (point * point).sum(0).sqrt_()
         now = length - read_rows(radius_1RR, point)[0]
         if step:  # longer where the gap closes slowly
             closed = apart - now
-            slope = (t - before) / torch.where(closed == 0, 1.0, closed)
-            slow = slope.clamp(pace, 2.0 * pace)
+            slow = ((t - before) / (closed + 1e-20)).clamp_(pace, fast)
         before, apart = t, now
         t = torch.minimum(t + slow * now, last)
     return t, apart
@@ -208,8 +207,8 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
     for face in faces:
         scene, head = face.scene, face.head
         rays = face.rays - scene * share.shape[2]
-        own = share[scene]
-        lamps = torch.nonzero(own[:, rays].amax(1) > 0)[:, 0]  # others are off, or hidden
+        own = share[scene].index_select(1, rays)
+        lamps = torch.nonzero(own.amax(1) > 0)[:, 0]  # others are off, or hidden
         if lamps.numel() == 0:
             continue
         mine = slice(None) if light.far else rays
@@ -225,4 +224,5 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         seen = length.sub_(radius.reshape(length.shape)).div_(0.04 + 2 * reach * (wide + 0.05))
         seen = seen.add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
-        own[lamps[:, None], rays] *= seen * seen * (3 - 2 * seen)
+        own[lamps] *= seen * seen * (3 - 2 * seen)
+        share[scene].index_copy_(1, rays, own)

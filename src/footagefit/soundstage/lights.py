@@ -118,8 +118,8 @@ def facing(cosine: Tensor, width: Tensor) -> Tensor:
     as ((1 + cos) / 2)^2 x 4 / 4).
     """
     width = width.clamp_min(1e-4)
-    soft = (cosine + width).clamp_min_(0).square_().div_(4 * width)
-    return torch.where(cosine >= width, cosine, soft)
+    soft = torch.minimum(cosine, width).add_(width).clamp_min_(0).square_().div_(4 * width)
+    return soft.add_((cosine - width).clamp_min_(0))
 
 
 def highlight(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from footagefit.soundstage import makeup
 from footagefit.soundstage.noise import layered
-from footagefit.soundstage.shapes import Hits, Shown, flat, unit
+from footagefit.soundstage.shapes import Hits, Shown, dots, flat, unit
 
 # What a row of the table may be.
 PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW, HAIR = range(9)
@@ -120,8 +120,9 @@ def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
             laid = values.new_full((batch * rays, *values.shape[1:]), empty)
             values = laid.index_copy_(0, at, values)
         whole[f.name] = values.reshape(batch, rays, *values.shape[1:])
-    missed = (hits.item < 0)[..., None]
-    whole["normal"] = torch.where(missed, hits.normal, whole["normal"])
+    if len(at) < batch * rays:
+        missed = (hits.item < 0).to(pixel.dtype)[..., None]
+        whole["normal"] = torch.addcmul(whole["normal"], missed, hits.normal)
     return Surface(**whole)
 
 
@@ -130,16 +131,16 @@ def _made(points: Points) -> Surface:
     row = points.row
     kind, bump = row.kind, row.bump
     at, footprint = points.texture * row.scale[:, None], points.pixel * row.scale
-    textured = (row.contrast > 0) | (bump > 0)
-    value, relief = layered(at, torch.where(textured, footprint, 1e3), 5)
+    plain = (row.contrast + bump).clamp_(0, 1e-6).mul_(-1e9).add_(1e3)  # nothing to see there
+    value, relief = layered(at, torch.maximum(footprint, plain), 5)
     share = _pattern(kind, at, footprint, value) * row.contrast
     albedo = row.base + (row.second - row.base) * share.clamp(0, 1)[:, None]
     albedo = albedo * (1 + 0.18 * row.contrast * value)[:, None]
     relief = relief * (bump * (1.2 - footprint).clamp(0, 1))[:, None]
-    rough, shine = row.rough.clone(), row.shine[:, None].expand(-1, 3)
-    metal = (kind == METAL)[:, None]
-    shine = torch.where(metal, albedo, shine)
-    albedo = torch.where(metal, albedo * 0.1, albedo)
+    metal = (kind == METAL).to(albedo.dtype)
+    rough, shine = row.rough.clone(), (row.shine * (1 - metal))[:, None]
+    shine = torch.addcmul(shine, albedo, metal[:, None])
+    albedo = albedo * (1 - 0.9 * metal)[:, None]
     for special, change in ((CLOTH, _folded), (SKIN, _alive), (HAIR, _combed), (BRICK, _laid)):
         mine = torch.nonzero(kind == special)[:, 0]
         if mine.numel():
@@ -147,7 +148,7 @@ def _made(points: Points) -> Surface:
             some = Some(*[values.index_select(0, mine) for values in every])
             change(some, mine, albedo, relief)
     skin = (kind == SKIN).to(albedo.dtype)
-    relief = relief - (relief * points.normal).sum(-1, keepdim=True) * points.normal
+    relief = torch.addcmul(relief, dots(relief, points.normal)[:, None], points.normal, value=-1)
     return Surface(
         albedo.clamp(0.004, 0.97), unit(points.normal - relief), rough, shine, skin,
         (kind == LEAF).to(albedo.dtype), row.glow,

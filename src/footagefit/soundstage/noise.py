@@ -81,12 +81,13 @@ def layered(at: Tensor, footprint: Tensor, octaves: int) -> tuple[Tensor, Tensor
     frequency, strength = 1.0, 0.5
     for octave in range(octaves):
         seen = (1.5 - 2.0 * frequency * footprint).clamp_(0, 1)
-        some = torch.nonzero(seen)[:, 0]
-        if some.numel() == 0:
+        many = int(torch.count_nonzero(seen))
+        if many == 0:
             break  # finer than any pixel here
-        if some.numel() < 0.8 * seen.numel():
-            left = some if everywhere else left[some]
-            rows, footprint, seen = rows[:, some], footprint[some], seen[some]
+        if many < 0.8 * seen.numel():
+            some = torch.nonzero(seen)[:, 0]
+            left = some if everywhere else left.index_select(0, some)
+            rows, footprint, seen = (v.index_select(-1, some) for v in (rows, footprint, seen))
             everywhere = False
         value, slope = noise(rows * frequency + 17.3 * octave)
         value = value.sub_(0.5).mul_(seen).mul_(2 * strength)

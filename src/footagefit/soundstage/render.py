@@ -190,7 +190,7 @@ def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Ten
 
 
 def _if_any(share: Tensor | None) -> Tensor | None:
-    return share if share is not None and bool(share.any()) else None
+    return share if share is not None and float(share.amax()) > 0 else None
 
 
 def lit(seen: Seen, source: Source) -> Part:
@@ -361,7 +361,7 @@ def _share(seen: Seen, source: Source, light: Arriving) -> Tensor:
         towards, spread = light.way[:, 0], light.spread[:, 0]
         opening = shadows.through_opening(source.gate, seen.planar.point, towards, spread)
         share = share * opening[:, None]
-    standing = standing.where(share > 0)  # what is dark already needs no shadow
+    standing = standing.where(share)  # what is dark already needs no shadow
     leaves = shadows.through_leaves(scene.parts.bushes, standing, light)
     if leaves is not None:
         share = share * leaves
@@ -375,11 +375,11 @@ def _planes_clear(seen: Seen, light: Arriving) -> Tensor:
     planes, touching = seen.scene.parts.planes, seen.planar.touching
     if light.far:
         away = torch.matmul(planes.normal, light.way[..., 0].transpose(1, 2)) < 0  # (B,P,L)
-        hidden = torch.matmul(away.to(touching.dtype).transpose(1, 2), touching) > 0
+        hiding = torch.matmul(away.to(touching.dtype).transpose(1, 2), touching)
     else:
         away = torch.matmul(planes.normal, light.way[:, 0]) < 0  # (B,P,N)
-        hidden = (away & (touching > 0)).any(1, keepdim=True)
-    return 1.0 - hidden.to(touching.dtype)
+        hiding = (away * touching).sum(1, keepdim=True)
+    return (1.0 - hiding).clamp_min_(0)
 
 
 def _own_glow(seen: Seen, source: Source) -> Tensor | None:

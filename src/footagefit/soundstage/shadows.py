@@ -16,6 +16,7 @@ from footagefit.soundstage.shapes import Bushes, Planes, applied, flat
 from footagefit.soundstage.tiles import RAYS, near
 
 _LEAST_SKY = 0.012  # things that cover less of the sky than this are left out
+_VERY = 1.0e30
 _ASIDE = 1.0e9  # where padding stands: no ray comes near it
 
 
@@ -38,8 +39,8 @@ class Standing:
     own: Tensor | None = None  # (B*T,RAYS) number b Q + q of an occluder that does not count
 
     def where(self, asked: Tensor) -> Standing:
-        """The same points, tiles left out by lamp in which none of (B,L,N) is asked for."""
-        some = asked.unflatten(2, (-1, RAYS)).any(3)
+        """The same points, tiles left out by lamp in which all of (B,L,N) is 0."""
+        some = asked.unflatten(2, (-1, RAYS)).amax(3) > 0
         return replace(self, radius=torch.where(some, self.radius[:, None], -1e6))
 
 
@@ -56,15 +57,18 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
         sharp = size[by.things][..., None] / by.spread.clamp_min(2e-3)
         sharp = sharp / torch.minimum(by.along, by.last).clamp_min_(1e-3)
         lit = torch.addcmul(half, by.nearest2.sqrt_().sub_(1.0), sharp).clamp_(0, 1)
-        lit = lit.square().mul_(torch.rsub(lit, 3.0, alpha=2.0))
-        past = (by.along <= 0).logical_or_(by.start2 < 1.0)
+        before = torch.minimum(by.along, by.start2.sub_(1.0))
         if not light.far:
-            past.logical_or_(by.along >= by.reach)
+            before = torch.minimum(before, by.reach - by.along)
+        # masks cost more than arithmetic: 1 where the occluder is not between point and lamp
+        lit = torch.maximum(lit, before.mul_(-_VERY).clamp_(0, 1))
+        lit = lit.square().mul_(torch.rsub(lit, 3.0, alpha=2.0))
         if at.own is not None:
             own = at.own[by.place]
             some = torch.nonzero(own.amax(1) >= 0)[:, 0]
-            past[some] |= by.things[some][..., None] == own[some][:, None]
-        out[by.mine] = lit.masked_fill_(past, 1.0).prod(1)
+            itself = by.things[some][..., None] == own[some][:, None]
+            lit[some] = torch.maximum(lit[some], itself.to(lit.dtype))
+        out[by.mine] = lit.prod(1)
     return out.reshape(batch, lamps, -1)
 
 
@@ -237,13 +241,13 @@ def open_sky(stand: Occluders, planes: Planes, at: Standing, normal: Tensor) -> 
             own2[mine][:, None] - 2 * torch.matmul(middle, points[mine].transpose(1, 2))
             + (middle * middle).sum(-1)[..., None]
         ).clamp_min_(1e-4)  # fmt: skip
-        size2 = (size[index] ** 2)[..., None].minimum(0.9 * span2)
+        size2 = torch.where(real, size[index] ** 2, 0.0)[..., None].minimum(0.9 * span2)
         up = torch.matmul(middle, normals[mine].transpose(1, 2)) - height[mine][:, None]
         cosine = up * torch.rsqrt(span2)
         share = (size2 / span2 - _LEAST_SKY).clamp_min_(0)
-        covered = (cosine * 0.7 + 0.3).clamp_(0, 1) * share
-        own = (span2 < (large[index] ** 2)[..., None] * 1.05) | ~real[..., None]
-        seen[mine] = torch.where(own, covered.new_ones(()), 1 - 0.85 * covered).prod(1)
+        beyond = (span2 - (large[index] ** 2)[..., None] * 1.05).mul_(_VERY).clamp_(0, 0.85)
+        covered = (cosine * 0.7 + 0.3).clamp_(0, 1).mul_(share).mul_(beyond)  # none by itself
+        seen[mine] = covered.neg_().add_(1.0).prod(1)
     return seen.reshape(batch, rays) * _off_walls(planes, at.point, normal)
 
 
