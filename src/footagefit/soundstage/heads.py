@@ -36,16 +36,15 @@ def chart(face: Face, hair: tuple[float, ...], size: int) -> Tensor:
         hair: Thickness, hairline, recess, softness, curl, parting, seed, whether it hides the ears.
         size: R.
     """
-    way = _directions(size)  # (R*R,3)
-    clay, far = in_clay(way)
+    way, (clay, far) = _directions(size), _clay(size)  # (R*R,3)
     cover, strands, lift = _hair(way, hair)
     tall, slope = sculpt.height(face, clay)
-    more = lift + sculpt.ears(face, clay) / far
+    more = lift + sculpt.ears(face, clay.way) / far
     radius = (tall / far + more).clamp_max_(0.99 * BOUND)
     stretched = torch.tensor(sculpt.BUILD) / far[:, None] ** 2
-    slope = (stretched * (slope - tall[:, None] * clay)).T  # of tall / far
+    slope = (stretched * (slope - tall[:, None] * clay.way)).T  # of tall / far
     slope = slope - (slope * way.T).sum(0) * way.T
-    slope = slope + _slope(way.reshape(size, size, 3), more.reshape(size, size))
+    slope = slope + _slope(more.reshape(size, size))
     hollow = _hollow(radius.reshape(size, size))
     maps = torch.cat([radius[None], slope, cover[None], strands[None], hollow[None]])
     return maps.reshape(CHANNELS, size, size).contiguous()
@@ -58,16 +57,24 @@ def in_clay(way: Tensor) -> tuple[Tensor, Tensor]:
     return clay / far[:, None], far
 
 
-def _slope(way_RR3: Tensor, radius_RR: Tensor) -> Tensor:
+def _slope(radius_RR: Tensor) -> Tensor:
     """How a radius changes along the ball's surface (3,R*R), from pixel to pixel."""
-    before, after = _neighbours(len(way_RR3))
-    right, down = way_RR3[:, after] - way_RR3[:, before], way_RR3[after] - way_RR3[before]
+    before, after = _neighbours(len(radius_RR))
     more_right = radius_RR[:, after] - radius_RR[:, before]
     more_down = radius_RR[after] - radius_RR[before]
-    area = (torch.linalg.cross(right, down) * way_RR3).sum(-1)
-    slope = more_right[..., None] * torch.linalg.cross(down, way_RR3)
-    slope = slope + more_down[..., None] * torch.linalg.cross(way_RR3, right)
-    return (slope / area[..., None]).reshape(-1, 3).T
+    by_right, by_down = _steps(len(radius_RR))
+    return more_right.reshape(-1) * by_right + more_down.reshape(-1) * by_down
+
+
+@lru_cache(maxsize=8)
+def _steps(size: int) -> tuple[Tensor, Tensor]:
+    """Slopes (3,R*R) of what rises by 1 from pixel to pixel, to the right and down."""
+    before, after = _neighbours(size)
+    way = _directions(size).reshape(size, size, 3)
+    right, down = way[:, after] - way[:, before], way[after] - way[before]
+    area = (torch.linalg.cross(right, down) * way).sum(-1, keepdim=True)
+    by_right, by_down = torch.linalg.cross(down, way) / area, torch.linalg.cross(way, right) / area
+    return by_right.reshape(-1, 3).T.contiguous(), by_down.reshape(-1, 3).T.contiguous()
 
 
 def _neighbours(size: int) -> tuple[Tensor, Tensor]:
@@ -110,6 +117,12 @@ def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]
     found[0, at], found[1, at] = torch.sigmoid(line / max(soft, 1e-3)), relief
     found[2, at] = thick * rise * (1 + 0.5 * relief)
     return found[0], found[1], found[2]
+
+
+@lru_cache(maxsize=8)
+def _clay(size: int) -> tuple[sculpt.Skull, Tensor]:
+    way, far = in_clay(_directions(size))
+    return sculpt.skull(way), far
 
 
 @lru_cache(maxsize=8)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from footagefit.soundstage.face import Face
-from footagefit.soundstage.shapes import features
+from footagefit.soundstage.shapes import dots, features
 
 BUILD = (0.66, 1.0, 0.86)  # a middling head: half its width, height and depth
 EYE = (0.266, 0.0, 0.66)
@@ -166,17 +166,32 @@ def terms(way_n3: Tensor) -> Tensor:
     return torch.cat([features(way_n3), way_n3.T, torch.ones_like(way_n3.T[:1])])
 
 
-def height(face: Face, way_n3: Tensor) -> tuple[Tensor, Tensor]:
-    """How far skull and flesh reach at unit directions (n,), and its slope there (n,3)."""
-    made, given = coarse(face), terms(way_n3)
-    bumps = made.at(given)
-    reach, slope = _skull(way_n3)
-    slope = slope + _slope(made, bumps, given)
-    slope = slope - (slope * way_n3).sum(1, keepdim=True) * way_n3
-    return reach + torch.matmul(made.tall, bumps), slope
+class Skull(NamedTuple):
+    """What is below every face.
+
+    Attributes:
+        way: (n,3) unit directions.
+        terms: (10,n) see `terms`.
+        reach: (n,) how far it goes.
+        slope: (n,3) of that, but for what lies along the direction.
+    """
+
+    way: Tensor
+    terms: Tensor
+    reach: Tensor
+    slope: Tensor
 
 
-def _skull(way_n3: Tensor) -> tuple[Tensor, Tensor]:
+def height(face: Face, bare: Skull) -> tuple[Tensor, Tensor]:
+    """How far skull and flesh reach (n,), and its slope along the sphere of directions (n,3)."""
+    made = coarse(face)
+    bumps = made.at(bare.terms)
+    slope = bare.slope + _slope(made, bumps, bare.terms)
+    slope = slope - dots(slope, bare.way)[:, None] * bare.way
+    return bare.reach + torch.matmul(made.tall, bumps), slope
+
+
+def skull(way_n3: Tensor) -> Skull:
     """Ellipsoids that hold the middle, as far as their far sides, the furthest smoothly."""
     table = torch.tensor(_SKULL)
     middle = torch.cat([torch.zeros(len(table), 1), table[:, :2]], 1)
@@ -188,8 +203,8 @@ def _skull(way_n3: Tensor) -> tuple[Tensor, Tensor]:
     share = torch.softmax(reach / _MELT, 0)
     normal = form[..., None] * (reach[:, None] * way - middle[..., None])  # (K,3,n)
     lean = (share * reach / (normal * way).sum(1))[:, None]
-    slope = -(lean * normal).sum(0).T  # but for what lies along the direction
-    return torch.logsumexp(reach / _MELT, 0) * _MELT, slope
+    slope = -(lean * normal).sum(0).T
+    return Skull(way_n3, terms(way_n3), torch.logsumexp(reach / _MELT, 0) * _MELT, slope)
 
 
 def ears(face: Face, way_n3: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from footagefit.soundstage.shapes import applied
 
 SIDE = 16
 RAYS = SIDE * SIDE
-_AT_ONCE = 1 << 19  # rays by objects: what is worked on together stays in the caches
+_AT_ONCE = 1 << 17  # rays by objects: what is worked on together stays in the caches
 
 
 def padded(size: int) -> int:
