@@ -16,6 +16,7 @@ from footagefit.soundstage.shapes import Bushes, Planes, applied, flat
 from footagefit.soundstage.tiles import RAYS, near
 
 _LEAST_SKY = 0.012  # things that cover less of the sky than this are left out
+_LEAST_SHADE = 0.01  # of a source: what hides less of it throws no shadow
 _VERY = 1.0e30
 _ASIDE = 1.0e9  # where padding stands: no ray comes near it
 
@@ -48,28 +49,41 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
     """Share of each lamp that each point sees (B,L,N), 0..1, soft and free of noise.
 
     A source of angular radius a, seen past a sphere whose edge the ray clears by d after
-    travelling t, is covered where d < t tan a: the share follows smoothly from d / (t tan a).
+    travelling t, is covered where d < t tan a: the share follows smoothly from d / (t tan a). What
+    looks smaller than the source hides no more of it than it is large.
     """
     batch, lamps = light.way.shape[:2]
     out = at.point.new_ones(batch * lamps * at.middle.shape[1], RAYS)
-    size, half = 0.5 * flat(stand.radii).amin(-1), at.point.new_tensor(0.5)
+    size = 0.5 * flat(stand.radii).amin(-1)
+    broad = 2 * flat(_area(stand)) / size**2
+    half, one = at.point.new_tensor(0.5), at.point.new_ones(())
     for by in _passes(stand, at, light, soft=True):
         sharp = size[by.things][..., None] / by.spread.clamp_min(2e-3)
         sharp = sharp / torch.minimum(by.along, by.last).clamp_min_(1e-3)
-        lit = torch.addcmul(half, by.nearest2.sqrt_().sub_(1.0), sharp).clamp_(0, 1)
+        apart = by.nearest2.sqrt_().sub_(1.0)
+        hidden = torch.addcmul(half, apart, sharp, value=-1.0).clamp_(0, 1)
         before = torch.minimum(by.along, by.start2.sub_(1.0))
         if not light.far:
             before = torch.minimum(before, by.reach - by.along)
-        # masks cost more than arithmetic: 1 where the occluder is not between point and lamp
-        lit = torch.maximum(lit, before.mul_(-_VERY).clamp_(0, 1))
-        lit = lit.square().mul_(torch.rsub(lit, 3.0, alpha=2.0))
+        # masks cost more than arithmetic: 0 where the occluder is not between point and lamp
+        hidden = torch.minimum(hidden, before.mul_(_VERY).clamp_(0, 1))
+        hidden = hidden.square().mul_(torch.rsub(hidden, 3.0, alpha=2.0))
+        most = sharp.square().div_(torch.add(one, sharp, alpha=2.0))
+        most = most.mul_(broad[by.things][..., None]).sub_(_LEAST_SHADE).clamp_(0, 1)
+        hidden.mul_(most)
         if at.own is not None:
             own = at.own[by.place]
             some = torch.nonzero(own.amax(1) >= 0)[:, 0]
-            itself = by.things[some][..., None] == own[some][:, None]
-            lit[some] = torch.maximum(lit[some], itself.to(lit.dtype))
-        out[by.mine] = lit.prod(1)
+            other = by.things[some][..., None] != own[some][:, None]
+            hidden[some] *= other
+        out[by.mine] = hidden.neg_().add_(1.0).prod(1)
     return out.reshape(batch, lamps, -1)
+
+
+def _area(stand: Occluders) -> Tensor:
+    """(B,Q) squared radius of about what each occluder hides, seen from its broad side."""
+    least, most = stand.radii.amin(-1), stand.radii.prod(-1)
+    return (least * most).sqrt()
 
 
 def through_leaves(bushes: Bushes, at: Standing, light: Arriving) -> Tensor | None:
@@ -200,14 +214,16 @@ def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) 
     ball = (at.radius if at.radius.dim() == 3 else at.radius[:, None])[..., None]  # (B,L,T,1)
     if light.far:
         middle = light.way[:, :, None, :, 0]  # (B,L,1,3)
-        wide, turned = light.spread[..., None], 0.0
+        wide = light.spread[..., None].clamp_min(2e-3)
+        narrow, turned = wide, 0.0
     else:
         split = light.way.transpose(2, 3).unflatten(2, (tiles, RAYS))  # (B,1,T,S,3)
         middle = split.mean(3)
         middle = middle / middle.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         # a near source's directions differ over a tile
         turned = (split - middle[..., None, :]).norm(dim=-1).amax(3)[..., None]
-        wide = light.spread.unflatten(2, (tiles, RAYS)).amax(3)[..., None]
+        spread = light.spread.unflatten(2, (tiles, RAYS)).clamp_min(2e-3)
+        wide, narrow = spread.amax(3)[..., None], spread.amin(3)[..., None]
     away = (stand.centre[:, None] - at.middle[:, :, None])[:, None]  # (B,1,T,Q,3)
     along = (away * middle[..., None, :]).sum(-1)
     beside = ((away * away).sum(-1) - along * along).clamp_min(0).sqrt()
@@ -216,9 +232,13 @@ def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) 
     own = own - along[..., None] * torch.einsum("bqij,bltj->bltqi", stand.turn, middle)
     reach = (own * stand.radii[:, None, None]).norm(dim=-1) / beside.clamp_min(1e-6)
     run = (along.abs() + ball + longest).clamp_min(0)
-    grown = 1 + run * wide.clamp_min(2e-3) / shortest if soft else 1.0
+    grown = 1 + run * wide / shortest if soft else 1.0
     blurred = reach.minimum(longest) * grown + run * turned
-    return (along > -(ball + longest)) & (beside < ball + blurred + 1e-3) & (ball >= 0)
+    matters = (along > -(ball + longest)) & (beside < ball + blurred + 1e-3) & (ball >= 0)
+    if not soft:
+        return matters
+    closest = (along - ball - longest).clamp_min(1e-3)
+    return matters & (2 * _area(stand)[:, None, None] > _LEAST_SHADE * (closest * narrow) ** 2)
 
 
 def open_sky(stand: Occluders, planes: Planes, at: Standing, normal: Tensor) -> Tensor:
