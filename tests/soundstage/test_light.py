@@ -180,7 +180,7 @@ def test_padding_throws_no_shadow_however_wide_the_source():
     alone = look(scene([few]), view([AT], (48, 48)))
     both = look(scene([few, many]), view([AT, AT], (48, 48)))
     share = lit(both, replace(one, **every)).shadow[0]
-    assert torch.allclose(lit(alone, one).shadow[0], share, atol=1e-4)
+    assert torch.allclose(lit(alone, one).shadow[0], share, atol=1e-3)
 
 
 def test_the_sun_comes_through_the_window_only():

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from footagefit.soundstage.lights import Arriving
-from footagefit.soundstage.shapes import Bushes, Planes, applied, flat
+from footagefit.soundstage.shapes import Bushes, Planes, applied, dots, flat, unit
 from footagefit.soundstage.tiles import RAYS, near
 
 _LEAST_SKY = 0.012  # things that cover less of the sky than this are left out
@@ -171,12 +171,10 @@ def _far_passes(stand: Occluders, light: Arriving) -> _Found:
     end, by_lamp = end.reshape(-1), flat(ways)[:, None]
 
     def found(lamp: Tensor, index: Tensor, aside: Tensor, points: Tensor) -> _Five:
-        tiles, length = index.shape
-        rows = turned[index].transpose(1, 2).reshape(tiles, 3 * length, 3)
-        offset = moved[index].transpose(1, 2)
-        offset[:, 0] += aside
-        placed = torch.baddbmm(offset.reshape(tiles, 3 * length, 1), rows, points, beta=-1)
-        u, v, along = placed.split(length, 1)
+        rows, offset = _by_axis(turned[index], moved[index])
+        offset[:, : index.shape[1], 0] += aside
+        placed = torch.baddbmm(offset, rows, points, beta=-1)
+        u, v, along = placed.split(index.shape[1], 1)
         nearest2 = torch.addcmul(u * u, v, v)
         fast = speed2[index]
         last = end[index][..., None] - torch.matmul(by_lamp[lamp], points)
@@ -193,11 +191,14 @@ def _near_passes(stand: Occluders, light: Arriving) -> _Found:
     centre, long = flat(stand.centre), flat(stand.radii).amax(-1)
 
     def found(place: Tensor, index: Tensor, aside: Tensor, points: Tensor) -> _Five:
-        form, way = scaled[index], ways[place]  # (g,L,3,3), (g,3,S)
-        start = torch.matmul(form, points[:, None]) - moved[index][..., None]  # (g,L,3,S)
-        step = torch.matmul(form, way[:, None])
-        start2, fast = (start * start).sum(2), (step * step).sum(2)
-        cross = (start * step).sum(2)
+        way = ways[place]  # (g,3,S)
+        rows, offset = _by_axis(scaled[index], moved[index])
+        start = torch.baddbmm(offset, rows, points, beta=-1).unflatten(1, (3, -1)).unbind(1)
+        step = torch.matmul(rows, way).unflatten(1, (3, -1)).unbind(1)
+        start2, fast, cross = (
+            torch.addcmul(a[0] * b[0], a[1], b[1]).addcmul_(a[2], b[2])
+            for a, b in ((start, start), (step, step), (start, step))
+        )
         along = -cross / fast  # where the ray passes nearest
         to_middle = torch.matmul(centre[index], way) - (points * way).sum(1, keepdim=True)
         last = to_middle + long[index][..., None]
@@ -205,6 +206,11 @@ def _near_passes(stand: Occluders, light: Arriving) -> _Found:
         return along, nearest2, start2, fast, last
 
     return found
+
+
+def _by_axis(form: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices (g,L,3,3) and offsets (g,L,3) as (g,3L,3) and (g,3L,1), axis by axis."""
+    return form.transpose(1, 2).flatten(1, 2), offset.transpose(1, 2).flatten(1)[..., None]
 
 
 def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> Tensor:
@@ -219,18 +225,20 @@ def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) 
     else:
         split = light.way.transpose(2, 3).unflatten(2, (tiles, RAYS))  # (B,1,T,S,3)
         middle = split.mean(3)
-        middle = middle / middle.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        middle = unit(middle)
         # a near source's directions differ over a tile
-        turned = (split - middle[..., None, :]).norm(dim=-1).amax(3)[..., None]
+        apart = split - middle[..., None, :]
+        turned = dots(apart, apart).amax(3).sqrt()[..., None]
         spread = light.spread.unflatten(2, (tiles, RAYS)).clamp_min(2e-3)
         wide, narrow = spread.amax(3)[..., None], spread.amin(3)[..., None]
     away = (stand.centre[:, None] - at.middle[:, :, None])[:, None]  # (B,1,T,Q,3)
-    along = (away * middle[..., None, :]).sum(-1)
-    beside = ((away * away).sum(-1) - along * along).clamp_min(0).sqrt()
+    along = dots(away, middle[..., None, :])
+    beside = (dots(away, away) - along * along).clamp_min(0).sqrt()
     # how far the ellipsoid itself reaches towards the ray: its axes along what is beside
     own = torch.einsum("bqij,btqj->btqi", stand.turn, away[:, 0])[:, None]
     own = own - along[..., None] * torch.einsum("bqij,bltj->bltqi", stand.turn, middle)
-    reach = (own * stand.radii[:, None, None]).norm(dim=-1) / beside.clamp_min(1e-6)
+    own = own * stand.radii[:, None, None]
+    reach = dots(own, own).sqrt() / beside.clamp_min(1e-6)
     run = (along.abs() + ball + longest).clamp_min(0)
     grown = 1 + run * wide / shortest if soft else 1.0
     blurred = reach.minimum(longest) * grown + run * turned
@@ -245,21 +253,21 @@ def open_sky(stand: Occluders, planes: Planes, at: Standing, normal: Tensor) -> 
     """Share of the hemisphere that each point sees: spheres cover by their solid angle."""
     batch, rays = at.point.shape[:2]
     size = stand.radii.prod(-1).clamp_min(1e-9) ** (1 / 3)
-    gap = (stand.centre[:, None] - at.middle[:, :, None]).norm(dim=-1) - at.radius[..., None]
+    apart = stand.centre[:, None] - at.middle[:, :, None]
+    gap = dots(apart, apart).sqrt() - at.radius[..., None]
     matters = (gap.clamp_min(0) ** 2 * _LEAST_SKY < size[:, None] ** 2) & (
         at.radius[..., None] >= 0
     )
     points = at.point.reshape(-1, RAYS, 3)
     normals = normal.reshape(-1, RAYS, 3)
-    own2 = (points * points).sum(-1)
-    height = (points * normals).sum(-1)
+    own2, height = dots(points, points), dots(points, normals)
     centre, size, large = flat(stand.centre), size.reshape(-1), stand.radii.amax(-1).reshape(-1)
     seen = points.new_ones(points.shape[0], RAYS)
     for mine, index, real in near(matters):
         middle = centre[index]  # (g,L,3)
         span2 = (
             own2[mine][:, None] - 2 * torch.matmul(middle, points[mine].transpose(1, 2))
-            + (middle * middle).sum(-1)[..., None]
+            + dots(middle, middle)[..., None]
         ).clamp_min_(1e-4)  # fmt: skip
         size2 = torch.where(real, size[index] ** 2, 0.0)[..., None].minimum(0.9 * span2)
         up = torch.matmul(middle, normals[mine].transpose(1, 2)) - height[mine][:, None]

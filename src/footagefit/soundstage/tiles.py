@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from footagefit.soundstage.shapes import applied
+from footagefit.soundstage.shapes import applied, dots, unit
 
 SIDE = 16
 RAYS = SIDE * SIDE
@@ -74,10 +74,9 @@ def in_sight(way: Tensor, away: Tensor, radius: Tensor) -> Tensor:
         away: (B,K,3) from that place to each ball's middle.
         radius: (B,K) of the balls.
     """
-    axis = way.mean(2)
-    axis = axis / axis.norm(dim=-1, keepdim=True)
-    half = torch.acos((way * axis[:, :, None]).sum(-1).amin(2).clamp(-1, 1))  # (B,T)
-    far = away.norm(dim=-1).clamp_min(1e-6)  # (B,K)
+    axis = unit(way.mean(2))
+    half = torch.acos(dots(way, axis[:, :, None]).amin(2).clamp(-1, 1))  # (B,T)
+    far = dots(away, away).sqrt().clamp_min(1e-6)  # (B,K)
     wide = torch.asin((radius / far).clamp_max(1.0))
     angle = torch.acos((torch.matmul(axis, away.transpose(1, 2)) / far[:, None]).clamp(-1, 1))
     inside = (far <= radius)[:, None]
@@ -95,15 +94,14 @@ def meets(way: Tensor, away: Tensor, extent: Tensor, more: Tensor) -> Tensor:
         extent: (B,K,3,3) see `shapes.spans`.
         more: (B,K) metres.
     """
-    axis = way.mean(2)
-    axis = axis / axis.norm(dim=-1, keepdim=True)
-    cosine = (way * axis[:, :, None]).sum(-1).amin(2).clamp(0.02, 1)
+    axis = unit(way.mean(2))
+    cosine = dots(way, axis[:, :, None]).amin(2).clamp(0.02, 1)
     tangent = ((1 - cosine * cosine).sqrt() / cosine + 1e-4)[..., None]  # (B,T,1)
     depth = torch.matmul(axis, away.transpose(1, 2))  # (B,T,K)
     side = away[:, None] - depth[..., None] * axis[:, :, None]
-    apart = side.norm(dim=-1)
+    apart = dots(side, side).sqrt()
     side = side / apart.clamp_min(1e-6)[..., None]
-    reach = (applied(extent[:, None], side) * side).sum(-1).clamp_min(0).sqrt()
+    reach = dots(applied(extent[:, None], side), side).clamp_min(0).sqrt()
     last = (depth + extent.diagonal(dim1=-2, dim2=-1).sum(-1).sqrt()[:, None]).clamp_min(0)
     return (last > 0) & (apart - reach <= tangent * last + more[:, None])
 
