@@ -131,7 +131,7 @@ def unit(v: Tensor) -> Tensor:
 
 
 def dots(a: Tensor, b: Tensor) -> Tensor:
-    """Scalar products over the last axis, which is short: a sum over it takes three times as long."""
+    """Scalar products over the last axis: it is short, a sum over it takes three times as long."""
     (x, y, z), (u, v, w) = a.unbind(-1), b.unbind(-1)
     return torch.addcmul(x * u, y, v).addcmul_(z, w)
 
