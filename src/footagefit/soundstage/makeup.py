@@ -169,7 +169,7 @@ def _lips(c: _Canvas, m: Mouth) -> None:
         torch.stack([m.u * 9.0 + f.seed, m.v * 3.0, 0 * m.u], 1), c.pixel[m.at] * 45.0, 3
     )
     albedo, rough = c.albedo[m.at], c.rough[m.at]
-    natural = albedo * torch.tensor([0.86, 0.52, 0.50], device=albedo.device)
+    natural = albedo * torch.tensor([0.72, 0.42, 0.43], device=albedo.device)
     shades = ((0.20, 0.018, 0.022), (0.26, 0.06, 0.07), (0.10, 0.010, 0.020), (0.28, 0.12, 0.09))
     stick = torch.tensor(shades[int(f.seed * 7) % 4], device=albedo.device)
     stick = stick * (0.35 + 0.65 * float(albedo.mean()) / 0.35)
@@ -272,7 +272,7 @@ def _hair(c: _Canvas, shown: Shown, tint: Tensor) -> Tensor:
     thin = cover[at] * (1 - cover[at]) * 4
     share = (cover[at] + 0.6 * fine * thin).clamp(0, 1)  # the hairline is loose
     c.albedo[at] = torch.lerp(c.albedo[at], tint * body[:, None], share[:, None])
-    c.rough[at] = torch.lerp(c.rough[at], torch.full_like(share, 0.5), share)
+    c.rough[at] = torch.lerp(c.rough[at], torch.full_like(share, 0.68), share)
     across = unit(torch.stack([y + 0.55, -x, torch.zeros_like(x)], -1))
     bent = (slope[:, 0] * 0.175 * share * share)[:, None] * across
     c.relief[at] = c.relief[at] * (1 - share)[:, None] + bent

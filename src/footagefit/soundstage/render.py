@@ -27,7 +27,7 @@ from footagefit.soundstage.tracing import trace
 
 _LIFT_M, _TOUCH_M = 0.012, 0.05
 _AT_ONCE = 6  # far sources that share the work
-_SCATTER = (0.30, 0.10, 0.05)  # how far light bleeds round a terminator of skin, by channel
+_SCATTER = (0.17, 0.08, 0.05)  # how far light bleeds round a terminator of skin, by channel
 _THROUGH = (0.55, 0.6, 0.2)  # colour of light that comes through a leaf
 _DEEP = 0.6  # of the sky is hidden in the deepest folds of a face
 _DARK = 1e-8  # lamps this faint are off: nobody sees their shadows
