@@ -178,6 +178,7 @@ def _face(shown: Shown, mine: Tensor, points: Points, made: Surface) -> None:
                           points.row.tint[mine[0]], points.pixel[mine])  # fmt: skip
     made.albedo[mine], made.rough[mine] = painted.albedo.clamp(0.004, 0.97), painted.rough
     made.normal[mine], made.skin[mine] = painted.normal, painted.plain
+    made.shine[mine] *= painted.coat[:, None]
 
 
 def _combed(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:

@@ -296,7 +296,7 @@ def _from_lamps(seen: Seen, sources: list[Source]) -> tuple[Tensor, Tensor, Tens
         sky = sky * share.mean(2, keepdim=True)
     tint = seen.scene.tint[:, :, :, None] * _BOUNCE
     made = [
-        _shone(seen.planar.of(at), light.of(at), share[at : at + 1], sky[at : at + 1] ,
+        _shone(seen.planar.of(at), light.of(at), share[at : at + 1], sky[at : at + 1],
                tint[at : at + 1])
         for at in range(len(share))
     ]  # fmt: skip
