@@ -56,7 +56,8 @@ def hit(
         inside &= (where > 0) & (at < leave[left].repeat_interleave(_AT_ONCE))
         inside = inside.reshape(-1, _AT_ONCE)
         struck = inside.any(1)
-        nearest = inside.to(torch.uint8).argmax(1) + torch.arange(len(t)) * _AT_ONCE
+        first = torch.arange(len(t), device=way.device) * _AT_ONCE
+        nearest = inside.to(torch.uint8).argmax(1) + first
         found[left[struck]] = where[nearest[struck]]
         facing[left[struck]] = normal[nearest[struck]]
         left, t = left[~struck], t[~struck] + _AT_ONCE * _STRIDE * cell
@@ -79,7 +80,8 @@ def _leaf(
     out = unit(middle / size.square())
     tilt = 2.2 * (u[:, 3:6] - 0.5)
     normal = unit(tilt + 0.7 * out + torch.tensor([0.0, 0.45, 0.0], device=step.device))
-    stem = unit(torch.linalg.cross(normal, tilt + torch.tensor([0.31, 0.2, 0.9])))
+    aside = torch.tensor([0.31, 0.2, 0.9], device=step.device)
+    stem = unit(torch.linalg.cross(normal, tilt + aside))
     across = torch.linalg.cross(normal, stem)
     facing = dots(step, normal)
     at = dots(middle - start, normal) / torch.where(facing.abs() < 1e-4, 1e-4, facing)
