@@ -173,8 +173,8 @@ def march(
     gap = torch.full_like(t, FAR)
     left = torch.arange(len(t), device=t.device)
     for steps in _STEPS:  # most rays are there soon; some have to pass a nose first
-        some = (v.index_select(-1, left) for v in (ways, t, pace, last))
-        at, apart = _walked(radius_1RR, centre, *some, steps)
+        way, begun, slow, end = (v.index_select(-1, left) for v in (ways, t, pace, last))
+        at, apart = _walked(radius_1RR, centre, way, begun, slow, end, steps)
         t[left], gap[left] = at, apart
         left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
         if left.numel() == 0:

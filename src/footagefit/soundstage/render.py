@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,9 +54,11 @@ class Planar:
 
     def of(self, scene: int) -> Planar:
         """One scene alone, with what is not in it left out."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        one = {n: v[scene : scene + 1] if isinstance(v, Tensor) else v for n, v in given.items()}
-        made = Planar(**one)
+        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, values in given.items():
+            if isinstance(values, Tensor):
+                given[name] = values[scene : scene + 1]
+        made = Planar(**given)
         made.skin, made.thin = _if_any(made.skin), _if_any(made.thin)
         return made
 
