@@ -63,7 +63,7 @@ def test_the_nose_is_foremost_and_the_chin_lowest():
     for seed in range(12):
         face = person(seed).figure.face
         clay, _ = heads.in_clay(normalize(torch.randn(9000, 3, generator=torch.manual_seed(1))))
-        place = clay * sculpt.height(face, clay)[0][:, None]
+        place = clay * sculpt.height(face, sculpt.skull(clay))[0][:, None]
         nose = place[place[:, 2].argmax()]
         assert abs(float(nose[0])) < 0.05 and -0.48 < float(nose[1]) < -0.22
         assert -1.12 < float(place[:, 1].min()) < -0.92 and 0.92 < float(place[:, 1].max()) < 1.06
@@ -77,9 +77,9 @@ def test_slopes_are_those_of_heights():
     aside = normalize(aside - (aside * way).sum(1, keepdim=True) * way, dim=1)
 
     def near(step: float) -> torch.Tensor:
-        return sculpt.height(face, normalize(way + step * aside, dim=1))[0]
+        return sculpt.height(face, sculpt.skull(normalize(way + step * aside, dim=1)))[0]
 
-    slope = (sculpt.height(face, way)[1] * aside).sum(1)
+    slope = (sculpt.height(face, sculpt.skull(way))[1] * aside).sum(1)
     assert float((slope - (near(2e-3) - near(-2e-3)) / 4e-3).abs().quantile(0.98)) < 0.02
 
 

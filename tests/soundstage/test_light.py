@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import colour as science
 import numpy as np
@@ -153,6 +154,33 @@ def test_a_shadows_edge_is_as_wide_as_the_source_makes_it():
         widths.append(float(outer.max() - outer.min()))
     assert widths[1] / widths[0] == pytest.approx(2.0, rel=0.2)
     assert widths[1] == pytest.approx(2 * 1.25 * 0.12 / 0.8, rel=0.35)
+
+
+@pytest.mark.parametrize("radius", [0.02, 0.05, 0.1, 0.2, 0.4])
+def test_what_looks_smaller_than_a_source_hides_no_more_of_it(radius):
+    """Behind a ball's middle the source is covered by as much as the ball's disc covers its own."""
+    made = plain(0.5)
+    wall(made, (0, 0, 1), -1.0, 0)
+    made.things.append(Thing("blob", np.zeros(3), np.eye(3), np.full(3, radius), 0))
+    seen = seen_of(made, (64, 64), WIDE)
+    share = lit(seen, key((0.6, 0.0, 0.8), spread=0.24)).shadow[0, 0]
+    point = seen.picture(seen.hits.point)[0]
+    on_wall = seen.picture((seen.hits.item == 0).float())[0, 0] > 0
+    off = (point[0] + 0.75).square() + point[1].square() + 9.0 * ~on_wall
+    expected = 1 - min(1.0, (radius / (1.25 * 0.24)) ** 2)
+    assert float(share.flatten()[off.argmin()]) == pytest.approx(expected, abs=0.06)
+
+
+def test_padding_throws_no_shadow_however_wide_the_source():
+    one = key((0.0, -1.0, 0.2), spread=1.2)
+    names = ("way", "place", "spread", "colour", "ground")
+    every = {name: getattr(one, name).expand(2, -1) for name in names}
+    few, many = wild(3), wild(1)
+    assert 1 < len(few.at(0.0)) < len(many.at(0.0)) - 40
+    alone = look(scene([few]), view([AT], (48, 48)))
+    both = look(scene([few, many]), view([AT, AT], (48, 48)))
+    share = lit(both, replace(one, **every)).shadow[0]
+    assert torch.allclose(lit(alone, one).shadow[0], share, atol=1e-3)
 
 
 def test_the_sun_comes_through_the_window_only():

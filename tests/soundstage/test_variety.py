@@ -52,6 +52,29 @@ def test_pages_draw_and_pictures_measure(tmp_path, write_picture):
     assert figures["normal x"]["real"] is None
 
 
+def test_known_lights_tell_normals_and_where_they_stood(tmp_path, write_picture):
+    """A matte ball under six lights: its normals cover a disc, x as often left as right."""
+    y, x = np.meshgrid(*(np.linspace(1.1, -1.1, 96), np.linspace(-1.1, 1.1, 96)), indexing="ij")
+    z = np.sqrt(np.clip(1 - x * x - y * y, 0, None))
+    ways = np.array(
+        [[0.3, 0, 1], [-0.3, 0, 1], [0, 0.3, 1], [0, -0.3, 1], [0, 0, 1], [0.2, 0.2, 1]]
+    )
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    (tmp_path / "ball").mkdir()
+    for number, way in enumerate(ways):
+        light = np.clip(np.tensordot(way, np.stack([x, y, z]), 1), 0, 1) * (z > 0)
+        code = np.where(light < 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+        rgb = np.repeat(np.uint8(np.round(255 * code))[..., None], 3, -1)
+        write_picture(tmp_path / "ball" / f"{number}.png", rgb)
+    np.savetxt(tmp_path / "ball" / "lights.txt", ways)
+    beside = variety.of_pictures(tmp_path)
+    middles = np.linspace(-1, 1, variety.BINS + 1)[:-1] + 1 / variety.BINS
+    assert abs(float(beside["normal x"] @ middles)) < 0.03
+    assert float(beside["normal x"] @ middles**2) == pytest.approx(0.25, abs=0.04)  # of a disc
+    azimuths = beside["key azimuth, degrees"]
+    assert azimuths.sum() == pytest.approx(1.0) and (azimuths > 0).sum() <= 4
+
+
 def test_histograms_count_what_is_there():
     """Every value in the bin it belongs to, values beyond the range in the outermost ones."""
     low, high = variety.RANGES["normal x"]

@@ -58,9 +58,14 @@ def light_rgb(kelvin: float, duv: float = 0.0, white_k: float = SHOW_WHITE_K) ->
         duv: Off the Planckian locus, + greener.
         white_k: The show's white.
     """
+    rgb = _XYZ_TO_AP1 @ (_adapted(white_k) @ _xyz(kelvin, duv))
+    return tuple(float(c) for c in rgb)
+
+
+@lru_cache(maxsize=64)
+def _adapted(white_k: float) -> np.ndarray:
+    """From XYZ under a white to XYZ under ACES's."""
     x, y = _ACES_WHITE_XY
     target = np.array([x / y, 1.0, (1 - x - y) / y])
     gain = (_BRADFORD @ target) / (_BRADFORD @ _xyz(white_k, 0.0))
-    adapt = np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD
-    rgb = _XYZ_TO_AP1 @ (adapt @ _xyz(kelvin, duv))
-    return tuple(float(c) for c in rgb)
+    return np.linalg.inv(_BRADFORD) @ np.diag(gain) @ _BRADFORD

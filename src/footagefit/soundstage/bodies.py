@@ -55,10 +55,10 @@ class _Way:
     c2: Tensor
 
     def of(self, some: Tensor) -> _Way:
-        """Some rays (g,S) alone, as one row."""
+        """Some rays alone, numbered g S + s, as one row."""
         values = (self.a, self.b, self.c, self.a2, self.b2, self.c2)
-        whole = (v.expand(self.a.shape).movedim(1, 0)[:, some][None] for v in values)
-        return _Way(*whole)
+        every = (v.expand(self.a.shape).transpose(0, 1).flatten(1) for v in values)
+        return _Way(*(v.index_select(1, some)[None] for v in every))
 
 
 class Bodies:
@@ -116,7 +116,7 @@ class Bodies:
             mine = group == number
             begun[mine] = entry[rays[mine]]
         matters, tag = self._matters(rays, scene, group)
-        for mine, index, real in near(matters[None]):
+        for mine, index, real in near(matters[None], ROW):
             blobs = index + scene[mine, None] * matters.shape[1]
             distance = self._hit(rays[mine], blobs, real, begun[mine])
             yield Row(rays[mine], blobs, real, tag[mine], distance)
@@ -147,11 +147,14 @@ class Bodies:
         """Distances (g,S) of rays begun at `start`; FAR where missed."""
         way, melt = self._along(rays, blobs, real), self._melt[blobs[:, :1]]
         t, gap = _walked(way, start, melt, _STEPS)
-        some = (gap.abs() > 0.001) & (gap.abs() < _NEAR_M)
-        if bool(some.any()):  # most rays are there by now; some pass close by an arm
-            melts = melt.expand(t.shape)[some][None]
-            t[some], gap[some] = (v[0] for v in _walked(way.of(some), t[some][None], melts,
-                                                        2 * _STEPS))  # fmt: skip
+        away = gap.abs()
+        some = torch.nonzero(((away > 0.001) & (away < _NEAR_M)).flatten())[:, 0]
+        if some.numel():  # most rays are there by now; some pass close by an arm
+            melts = melt.expand(t.shape).flatten().index_select(0, some)[None]
+            begun = t.flatten().index_select(0, some)[None]
+            done = _walked(way.of(some), begun, melts, 2 * _STEPS)
+            for whole, part in zip((t, gap), done, strict=True):
+                whole.view(-1).index_copy_(0, some, part[0])
         return torch.where(gap.abs() < 0.002 + 0.001 * t, t, t.new_tensor(FAR))
 
     def surface(self, row: Row, some: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -208,9 +211,7 @@ def _walked(way: _Way, t: Tensor, melt: Tensor, steps: int) -> tuple[Tensor, Ten
         total = (least[:, None] - gap).div_(melt[:, None]).clamp_min_(-20.0).exp_().sum(1)
         now = least - melt * torch.log(total)
         if step:
-            closed = apart - now
-            closed = torch.where(closed == 0, 1.0, closed)
-            pace = ((t - before) / closed).clamp_(0.93, 3.0)
+            pace = ((t - before) / (apart - now + 1e-20)).clamp_(0.93, 3.0)
         before, apart = t, now
         t = t + pace * now
     return t, apart

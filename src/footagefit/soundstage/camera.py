@@ -37,10 +37,9 @@ class Camera:
     def axes(self) -> np.ndarray:
         """Rows x right, y up, z towards the camera, in the world."""
         z = np.subtract(self.place, self.target).astype(float)
-        z /= np.linalg.norm(z)
-        x = np.cross([0.0, 1.0, 0.0], z)
-        x /= np.linalg.norm(x)
-        y = np.cross(z, x)
+        z /= np.sqrt(z @ z)
+        x = np.array([z[2], 0.0, -z[0]]) / np.hypot(z[2], z[0])  # up cross z
+        y = np.array([z[1] * x[2], z[2] * x[0] - z[0] * x[2], -z[1] * x[0]])  # z cross x
         a = np.radians(self.roll_deg)
         return np.stack([x * np.cos(a) + y * np.sin(a), y * np.cos(a) - x * np.sin(a), z])
 

@@ -10,6 +10,7 @@ Diffuse light is exact to the second order (Ramamoorthi and Hanrahan 2001).
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from footagefit.soundstage.noise import layered
 _BANDS = (1.0, 2.0 / 3.0, 0.25)
 
 
+@lru_cache(maxsize=8)
 def directions(size: tuple[int, int]) -> Tensor:
     """(h*w,3) unit directions of a map's pixels."""
     height, width = size
@@ -97,6 +99,7 @@ def _even(seen: Tensor, way: Tensor, size: tuple[int, int]) -> Tensor:
     return (seen / lit.clamp_min(1e-3)).T.reshape(3, *size).contiguous()
 
 
+@lru_cache(maxsize=8)
 def _solid(size: tuple[int, int]) -> Tensor:
     """Solid angle of each pixel (h*w,1)."""
     height, width = size

@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from footagefit.soundstage.shapes import FAR, Bushes, applied, unit
+from footagefit.soundstage.shapes import FAR, Bushes, applied, dots, unit
 
 _LATTICE = 32
 _STRIDE = 0.62  # of a cell
@@ -51,12 +51,13 @@ def hit(
         if left.numel() == 0:
             break
         at = (t[:, None] + strides).reshape(-1)
-        ways = step[left][:, None].expand(-1, _AT_ONCE, 3).reshape(-1, 3)
+        ways = step.index_select(0, left.repeat_interleave(_AT_ONCE))
         inside, where, normal = _leaf(start, ways, at, size=size, density=density, seed=bush)
         inside &= (where > 0) & (at < leave[left].repeat_interleave(_AT_ONCE))
         inside = inside.reshape(-1, _AT_ONCE)
         struck = inside.any(1)
-        nearest = inside.to(torch.uint8).argmax(1) + torch.arange(len(t)) * _AT_ONCE
+        first = torch.arange(len(t), device=way.device) * _AT_ONCE
+        nearest = inside.to(torch.uint8).argmax(1) + first
         found[left[struck]] = where[nearest[struck]]
         facing[left[struck]] = normal[nearest[struck]]
         left, t = left[~struck], t[~struck] + _AT_ONCE * _STRIDE * cell
@@ -70,22 +71,29 @@ def _leaf(
     cell = torch.floor(start + t[:, None] * step)
     index = (cell.to(torch.int64) + 11 * seed) & (_LATTICE - 1)
     index = index[:, 0] + index[:, 1] * _LATTICE + index[:, 2] * _LATTICE**2
-    u = _table(str(step.device))[index]  # (n,8)
+    u = _table(str(step.device)).index_select(0, index)  # (n,8)
     middle = cell + 0.5 + 0.55 * (u[:, :3] - 0.5)
+    deep = dots(middle, middle / size.square())  # fewer towards the bush's edge
+    grown = u[:, 7] < density * (1.15 - 0.75 * deep * deep).clamp(0, 1)
+    some = torch.nonzero(grown)[:, 0]
+    u, middle, step = (v.index_select(0, some) for v in (u, middle, step))
     out = unit(middle / size.square())
     tilt = 2.2 * (u[:, 3:6] - 0.5)
     normal = unit(tilt + 0.7 * out + torch.tensor([0.0, 0.45, 0.0], device=step.device))
-    stem = unit(torch.linalg.cross(normal, tilt + torch.tensor([0.31, 0.2, 0.9])))
+    aside = torch.tensor([0.31, 0.2, 0.9], device=step.device)
+    stem = unit(torch.linalg.cross(normal, tilt + aside))
     across = torch.linalg.cross(normal, stem)
-    facing = (step * normal).sum(-1)
-    at = ((middle - start) * normal).sum(-1) / torch.where(facing.abs() < 1e-4, 1e-4, facing)
+    facing = dots(step, normal)
+    at = dots(middle - start, normal) / torch.where(facing.abs() < 1e-4, 1e-4, facing)
     point = start + at[:, None] * step - middle
     length = 0.5 + 0.28 * u[:, 6]
-    y = (point * stem).sum(-1) / length
-    x = (point * across).sum(-1) / length
+    y = dots(point, stem) / length
+    x = dots(point, across) / length
     outline = 0.42 * (1 - y * y) * (1 + 0.35 * y)
-    deep = (middle / size).square().sum(-1)  # fewer towards the bush's edge
-    grown = u[:, 7] < density * (1.15 - 0.75 * deep * deep).clamp(0, 1)
-    inside = (x.abs() < outline) & (y.abs() < 1) & grown & ((point * point).sum(-1) < 1.2)
+    inside = (x.abs() < outline) & (y.abs() < 1) & (dots(point, point) < 1.2)
     folded = unit(normal + 0.35 * torch.sign(x)[:, None] * across + 0.25 * y[:, None] * stem)
-    return inside, at, folded
+    where, facing = torch.zeros_like(t), torch.zeros_like(cell)
+    return (
+        grown.index_copy_(0, some, inside), where.index_copy_(0, some, at),
+        facing.index_copy_(0, some, folded),
+    )  # fmt: skip

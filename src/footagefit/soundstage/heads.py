@@ -36,16 +36,15 @@ def chart(face: Face, hair: tuple[float, ...], size: int) -> Tensor:
         hair: Thickness, hairline, recess, softness, curl, parting, seed, whether it hides the ears.
         size: R.
     """
-    way = _directions(size)  # (R*R,3)
-    clay, far = in_clay(way)
+    way, (clay, far) = _directions(size), _clay(size)  # (R*R,3)
     cover, strands, lift = _hair(way, hair)
     tall, slope = sculpt.height(face, clay)
-    more = lift + sculpt.ears(face, clay) / far
+    more = lift + sculpt.ears(face, clay.way) / far
     radius = (tall / far + more).clamp_max_(0.99 * BOUND)
     stretched = torch.tensor(sculpt.BUILD) / far[:, None] ** 2
-    slope = (stretched * (slope - tall[:, None] * clay)).T  # of tall / far
+    slope = (stretched * (slope - tall[:, None] * clay.way)).T  # of tall / far
     slope = slope - (slope * way.T).sum(0) * way.T
-    slope = slope + _slope(way.reshape(size, size, 3), more.reshape(size, size))
+    slope = slope + _slope(more.reshape(size, size))
     hollow = _hollow(radius.reshape(size, size))
     maps = torch.cat([radius[None], slope, cover[None], strands[None], hollow[None]])
     return maps.reshape(CHANNELS, size, size).contiguous()
@@ -58,16 +57,24 @@ def in_clay(way: Tensor) -> tuple[Tensor, Tensor]:
     return clay / far[:, None], far
 
 
-def _slope(way_RR3: Tensor, radius_RR: Tensor) -> Tensor:
+def _slope(radius_RR: Tensor) -> Tensor:
     """How a radius changes along the ball's surface (3,R*R), from pixel to pixel."""
-    before, after = _neighbours(len(way_RR3))
-    right, down = way_RR3[:, after] - way_RR3[:, before], way_RR3[after] - way_RR3[before]
+    before, after = _neighbours(len(radius_RR))
     more_right = radius_RR[:, after] - radius_RR[:, before]
     more_down = radius_RR[after] - radius_RR[before]
-    area = (torch.linalg.cross(right, down) * way_RR3).sum(-1)
-    slope = more_right[..., None] * torch.linalg.cross(down, way_RR3)
-    slope = slope + more_down[..., None] * torch.linalg.cross(way_RR3, right)
-    return (slope / area[..., None]).reshape(-1, 3).T
+    by_right, by_down = _steps(len(radius_RR))
+    return more_right.reshape(-1) * by_right + more_down.reshape(-1) * by_down
+
+
+@lru_cache(maxsize=8)
+def _steps(size: int) -> tuple[Tensor, Tensor]:
+    """Slopes (3,R*R) of what rises by 1 from pixel to pixel, to the right and down."""
+    before, after = _neighbours(size)
+    way = _directions(size).reshape(size, size, 3)
+    right, down = way[:, after] - way[:, before], way[after] - way[before]
+    area = (torch.linalg.cross(right, down) * way).sum(-1, keepdim=True)
+    by_right, by_down = torch.linalg.cross(down, way) / area, torch.linalg.cross(way, right) / area
+    return by_right.reshape(-1, 3).T.contiguous(), by_down.reshape(-1, 3).T.contiguous()
 
 
 def _neighbours(size: int) -> tuple[Tensor, Tensor]:
@@ -113,6 +120,12 @@ def _hair(way: Tensor, hair: tuple[float, ...]) -> tuple[Tensor, Tensor, Tensor]
 
 
 @lru_cache(maxsize=8)
+def _clay(size: int) -> tuple[sculpt.Skull, Tensor]:
+    way, far = in_clay(_directions(size))
+    return sculpt.skull(way), far
+
+
+@lru_cache(maxsize=8)
 def _directions(size: int) -> Tensor:
     """(R*R,3) unit directions of an octahedral picture's pixel centres."""
     at = (torch.arange(size) + 0.5) / size * 2 - 1
@@ -131,13 +144,12 @@ def read(chart_CRR: Tensor, way: Tensor) -> Tensor:
 def read_rows(chart_CRR: Tensor, way: Tensor) -> Tensor:
     """The same (C,n) at directions (3,n) of any length: coordinates that lie row by row."""
     size = way.abs()
-    x, y = (way[:2] / (size[0] + size[1]).add_(size[2]).clamp_min_(1e-6)).unbind(0)
-    behind = way[2] < 0
-    u = torch.where(behind, torch.copysign(1 - y.abs(), x), x)
-    v = torch.where(behind, torch.copysign(1 - x.abs(), y), y)
+    total = (size[0] + size[1]).add_(size[2]).clamp_min_(1e-6)
+    size[2] = (-way[2]).clamp_min_(0)  # behind, both coordinates grow by as much
+    at = torch.copysign(size[:2].add_(size[2]).div_(total), way[:2]).T.contiguous()
     values = functional.grid_sample(
-        chart_CRR[None], torch.stack([u, v], -1)[None, None], mode="bilinear",
-        padding_mode="border", align_corners=False,
+        chart_CRR[None], at[None, None], mode="bilinear", padding_mode="border",
+        align_corners=False,
     )  # fmt: skip
     return values[0, :, 0]
 
@@ -156,13 +168,13 @@ def march(
     """
     radius_1RR = chart_CRR[:1]
     ways, centre = step.T.contiguous(), start[:, None]
-    pace = 0.9 / step.norm(dim=-1)
+    pace = 0.9 * (ways * ways).sum(0).rsqrt_()
     t, last = enter.clamp_min(0.0), leave.clamp_min(0) + 1.0
     gap = torch.full_like(t, FAR)
     left = torch.arange(len(t), device=t.device)
     for steps in _STEPS:  # most rays are there soon; some have to pass a nose first
-        at, apart = _walked(radius_1RR, centre, ways[:, left], t[left], pace[left], last[left],
-                            steps)  # fmt: skip
+        way, begun, slow, end = (v.index_select(-1, left) for v in (ways, t, pace, last))
+        at, apart = _walked(radius_1RR, centre, way, begun, slow, end, steps)
         t[left], gap[left] = at, apart
         left = torch.nonzero((t < leave) & (gap.abs() > _NEAR))[:, 0]
         if left.numel() == 0:
@@ -176,15 +188,14 @@ def _walked(
     steps: int,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Rays from `t` on: where they come to, and how far off the surface they were before."""
-    before, apart, slow = t, t, pace
+    before, apart, slow, fast = t, t, pace, 2.0 * pace
     for step in range(steps):
         point = torch.addcmul(start, ways, t)
-        length = (point * point).sum(0).sqrt_().clamp_min_(1e-6)
+        length = (point * point).sum(0).sqrt_()
         now = length - read_rows(radius_1RR, point)[0]
         if step:  # longer where the gap closes slowly
             closed = apart - now
-            slope = (t - before) / torch.where(closed == 0, 1.0, closed)
-            slow = slope.clamp(pace, 2.0 * pace)
+            slow = ((t - before) / (closed + 1e-20)).clamp_(pace, fast)
         before, apart = t, now
         t = torch.minimum(t + slow * now, last)
     return t, apart
@@ -205,12 +216,12 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         light: The lamps.
         share: (B,L,N) multiplied in place.
     """
-    reach = torch.tensor(_REACHES, device=share.device)[:, None]
+    reach = torch.tensor(_REACHES, device=share.device)[:, None]  # (R,1)
     for face in faces:
         scene, head = face.scene, face.head
         rays = face.rays - scene * share.shape[2]
-        own = share[scene]
-        lamps = torch.nonzero(own[:, rays].amax(1) > 0)[:, 0]  # others are off, or hidden
+        own = share[scene].index_select(1, rays)
+        lamps = torch.nonzero(own.amax(1) > 0)[:, 0]  # others are off, or hidden
         if lamps.numel() == 0:
             continue
         mine = slice(None) if light.far else rays
@@ -218,11 +229,13 @@ def self_shade(heads: Heads, faces: list[Shown], light: Arriving, share: Tensor)
         step = step / heads.radii[scene, head][:, None]
         step = step * torch.rsqrt((step * step).sum(1, keepdim=True))  # (L,3,n)
         point = (face.way * face.radius[:, None]).T
-        ahead = point[:, None] + reach * step[:, :, None]  # (L,3,R,n)
-        length = torch.linalg.vector_norm(ahead, dim=1)
-        at = ahead.transpose(0, 1).reshape(3, -1)
-        radius = read_rows(heads.chart[scene, head, :1], at)[0].reshape(length.shape)
+        up = (step * point).sum(1, keepdim=True)  # (L,1,n)
+        length = torch.addcmul(face.radius.square(), reach, 2 * up + reach).clamp_min_(0).sqrt_()
+        ahead = torch.addcmul(point[:, None, None], reach, step.transpose(0, 1)[:, :, None])
+        radius = read_rows(heads.chart[scene, head, :1], ahead.flatten(1))[0]  # of (3,L,R,n)
         wide = light.spread[scene, lamps][:, None, mine]  # (L,1,n)
-        seen = (length - radius).div_(0.02 + reach * (wide + 0.05)).mul_(0.5).add_(0.8)
+        seen = length.sub_(radius.reshape(length.shape)).div_(0.04 + 2 * reach * (wide + 0.05))
+        seen = seen.add_(0.8)
         seen = seen.amin(1).clamp_(0, 1)
-        own[lamps[:, None], rays] *= seen * seen * (3 - 2 * seen)
+        own[lamps] *= seen * seen * (3 - 2 * seen)
+        share[scene].index_copy_(1, rays, own)

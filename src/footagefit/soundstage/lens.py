@@ -8,6 +8,7 @@ Sizes in pixels are meant for an HD frame (1920 wide) and scale with the picture
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -46,6 +47,12 @@ def undistorted_radius(distorted: Tensor, k1: float, k2: float) -> Tensor:
 def read_at(size_px: tuple[int, int], spec: LensSpec, *, channel: int = 1,
             device: torch.device | str = "cpu") -> Tensor:  # fmt: skip
     """Where each pixel of the lens's picture comes from in the pinhole's (H,W,2), in -1..1."""
+    bent = LensSpec(squeeze=spec.squeeze, k1=spec.k1, k2=spec.k2, fringe_px=spec.fringe_px)
+    return _read_at(size_px, bent, channel, str(device))
+
+
+@lru_cache(maxsize=6)  # all frames of a take read alike
+def _read_at(size_px: tuple[int, int], spec: LensSpec, channel: int, device: str) -> Tensor:
     height, width = size_px
     wide = width * spec.squeeze
     x, y, r2 = radius(size_px, squeeze=spec.squeeze, device=device)

@@ -99,6 +99,11 @@ class Arriving:
         """Whether one direction serves all points."""
         return self.way.shape[-1] == 1
 
+    def of(self, scene: int) -> Arriving:
+        """What arrives in one scene."""
+        every = (self.way, self.reach, self.spread, self.strength)
+        return Arriving(*(values[scene : scene + 1] for values in every))
+
     def along(self, vectors: Tensor) -> Tensor:
         """(B,L,N) cosines of vectors (B,3,N) to the lamps."""
         if self.far:
@@ -113,8 +118,8 @@ def facing(cosine: Tensor, width: Tensor) -> Tensor:
     as ((1 + cos) / 2)^2 x 4 / 4).
     """
     width = width.clamp_min(1e-4)
-    soft = (cosine + width).clamp_min_(0).square_().div_(4 * width)
-    return torch.where(cosine >= width, cosine, soft)
+    soft = torch.minimum(cosine, width).add_(width).clamp_min_(0).square_().div_(4 * width)
+    return soft.add_((cosine - width).clamp_min_(0))
 
 
 def highlight(

@@ -33,6 +33,7 @@ class Painted:
     normal: Tensor
     rough: Tensor
     plain: Tensor  # (n,) how much of it is bare skin
+    coat: Tensor  # (n,) how much of skin's shine there is: hairs stand in each other's way
 
 
 @dataclass
@@ -88,19 +89,19 @@ def face(
     made = unit(normal - torch.matmul(slope, shown.turn))
     bare = (near.ball * (1 - torn[near.at]))[:, None]
     made[near.at] = unit(torch.lerp(made[near.at], torch.matmul(ball, shown.turn), bare))
-    return Painted(c.albedo, made, c.rough, c.plain * (1 - torn))
+    return Painted(c.albedo, made, c.rough, c.plain * (1 - torn), 1 - 0.75 * torn)
 
 
 @lru_cache(maxsize=64)
 def _places(face: Face) -> Bells:
     """Where blood, rings, freckles, oil and a moustache are, one side for both; then nostrils."""
-    low = -0.43 - 0.03 * face.nose_long + 0.012 * face.nose_tip
+    low = -0.388 - 0.03 * face.nose_long + 0.012 * face.nose_tip
     return bells([
         (0.40, -0.24, 0.56, 0.20, 0.16, 0, 0), (0.0, -0.30, 0.90, 0.13, 0.10, 0, 0),
         (0.0, -0.92, 0.62, 0.16, 0.10, 0, 0), (0.70, -0.10, -0.10, 0.20, 0.25, 0, 0),
         (0.27, 0.02, 0.66, 0.19, 0.13, 0, 0), (0.24, -0.085, 0.66, 0.10, 0.045, -10, 0),
         (0.060 + 0.010 * face.nose_wide, low, 0.84, 0.036, 0.017, -20, 0),
-        (0.22, -0.18, 0.70, 0.36, 0.26, 0, 0), (0.10, -0.49, 0.78, 0.13, 0.05, 0, 0),
+        (0.22, -0.18, 0.70, 0.36, 0.26, 0, 0), (0.10, -0.445, 0.78, 0.13, 0.05, 0, 0),
         (0.0, -0.20, 0.80, 0.13, 0.24, 0, 0), (0.0, 0.42, 0.70, 0.36, 0.18, 0, 0),
         (0.40, -0.18, 0.55, 0.14, 0.10, 0, 0),
     ], both=False)  # fmt: skip
@@ -152,7 +153,7 @@ def _beard(c: _Canvas, tint: Tensor, lip: Tensor) -> None:
     if f.stubble < 0.02:
         return
     x, y, z = c.way[:, 0].abs(), c.way[:, 1], c.way[:, 2]
-    line = -0.44 - 0.30 * (0.5 - x).clamp_min(0) - 0.25 * (0.3 - x).clamp_min(0) + 0.35 * (0.2 - z)
+    line = -0.40 - 0.30 * (0.5 - x).clamp_min(0) - 0.25 * (0.3 - x).clamp_min(0) + 0.35 * (0.2 - z)
     jaw = torch.sigmoid((line - y) * 22.0) * torch.sigmoid((z + 0.12) * 12.0)
     where = torch.maximum(jaw, lip).clamp(0, 1)
     hairs, _ = layered(c.way * torch.tensor([150.0, 70.0, 150.0], device=x.device) + f.seed,
@@ -169,7 +170,7 @@ def _lips(c: _Canvas, m: Mouth) -> None:
         torch.stack([m.u * 9.0 + f.seed, m.v * 3.0, 0 * m.u], 1), c.pixel[m.at] * 45.0, 3
     )
     albedo, rough = c.albedo[m.at], c.rough[m.at]
-    natural = albedo * torch.tensor([0.86, 0.52, 0.50], device=albedo.device)
+    natural = albedo * torch.tensor([0.72, 0.42, 0.43], device=albedo.device)
     shades = ((0.20, 0.018, 0.022), (0.26, 0.06, 0.07), (0.10, 0.010, 0.020), (0.28, 0.12, 0.09))
     stick = torch.tensor(shades[int(f.seed * 7) % 4], device=albedo.device)
     stick = stick * (0.35 + 0.65 * float(albedo.mean()) / 0.35)
@@ -270,9 +271,9 @@ def _hair(c: _Canvas, shown: Shown, tint: Tensor) -> Tensor:
     fine, slope = layered(flow, pixel * 75.0, 3)
     body = (1 + 0.55 * fine + 0.5 * locks[at]).clamp(0.2, 2.0)
     thin = cover[at] * (1 - cover[at]) * 4
-    share = (cover[at] + 0.6 * fine * thin).clamp(0, 1)  # the hairline is loose
+    share = (1.6 * cover[at] - 0.3 + fine * thin).clamp(0, 1)  # the hairline is loose
     c.albedo[at] = torch.lerp(c.albedo[at], tint * body[:, None], share[:, None])
-    c.rough[at] = torch.lerp(c.rough[at], torch.full_like(share, 0.5), share)
+    c.rough[at] = torch.lerp(c.rough[at], torch.full_like(share, 0.68), share)
     across = unit(torch.stack([y + 0.55, -x, torch.zeros_like(x)], -1))
     bent = (slope[:, 0] * 0.175 * share * share)[:, None] * across
     c.relief[at] = c.relief[at] * (1 - share)[:, None] + bent

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from footagefit.soundstage import makeup
 from footagefit.soundstage.noise import layered
-from footagefit.soundstage.shapes import Hits, Shown, flat, unit
+from footagefit.soundstage.shapes import Hits, Shown, dots, flat, unit
 
 # What a row of the table may be.
 PAINT, SKIN, CLOTH, WOOD, BRICK, METAL, LEAF, GLOW, HAIR = range(9)
@@ -82,13 +82,15 @@ class Points:
     pixel: Tensor  # (n,) metres
     row: Materials  # each (n,) or (n,3)
 
-    def of(self, mine: Tensor) -> Points:
-        """Some of them."""
-        row = Materials(
-            **{f.name: getattr(self.row, f.name).index_select(0, mine) for f in fields(Materials)}
-        )
-        every = (self.texture, self.normal, self.pixel)
-        return Points(*[values.index_select(0, mine) for values in every], row=row)
+
+@dataclass
+class Some:
+    """Points of one kind."""
+
+    texture: Tensor  # (n,3)
+    pixel: Tensor  # (n,) metres
+    scale: Tensor  # (n,)
+    contrast: Tensor  # (n,)
 
 
 def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
@@ -118,8 +120,9 @@ def surface(materials: Materials, hits: Hits, *, pixel: Tensor) -> Surface:
             laid = values.new_full((batch * rays, *values.shape[1:]), empty)
             values = laid.index_copy_(0, at, values)
         whole[f.name] = values.reshape(batch, rays, *values.shape[1:])
-    missed = (hits.item < 0)[..., None]
-    whole["normal"] = torch.where(missed, hits.normal, whole["normal"])
+    if len(at) < batch * rays:
+        missed = (hits.item < 0).to(pixel.dtype)[..., None]
+        whole["normal"] = torch.addcmul(whole["normal"], missed, hits.normal)
     return Surface(**whole)
 
 
@@ -128,29 +131,31 @@ def _made(points: Points) -> Surface:
     row = points.row
     kind, bump = row.kind, row.bump
     at, footprint = points.texture * row.scale[:, None], points.pixel * row.scale
-    textured = (row.contrast > 0) | (bump > 0)
-    value, relief = layered(at, torch.where(textured, footprint, 1e3), 5)
+    plain = (row.contrast + bump).clamp_(0, 1e-6).mul_(-1e9).add_(1e3)  # nothing to see there
+    value, relief = layered(at, torch.maximum(footprint, plain), 5)
     share = _pattern(kind, at, footprint, value) * row.contrast
     albedo = row.base + (row.second - row.base) * share.clamp(0, 1)[:, None]
     albedo = albedo * (1 + 0.18 * row.contrast * value)[:, None]
     relief = relief * (bump * (1.2 - footprint).clamp(0, 1))[:, None]
-    rough, shine = row.rough.clone(), row.shine[:, None].expand(-1, 3).clone()
-    metal = (kind == METAL)[:, None]
-    shine = torch.where(metal, albedo, shine)
-    albedo = torch.where(metal, albedo * 0.1, albedo)
+    metal = (kind == METAL).to(albedo.dtype)
+    rough, shine = row.rough.clone(), (row.shine * (1 - metal))[:, None]
+    shine = torch.addcmul(shine, albedo, metal[:, None])
+    albedo = albedo * (1 - 0.9 * metal)[:, None]
     for special, change in ((CLOTH, _folded), (SKIN, _alive), (HAIR, _combed), (BRICK, _laid)):
         mine = torch.nonzero(kind == special)[:, 0]
         if mine.numel():
-            change(points.of(mine), mine, albedo, rough, relief)
+            every = (points.texture, points.pixel, row.scale, row.contrast)
+            some = Some(*[values.index_select(0, mine) for values in every])
+            change(some, mine, albedo, relief)
     skin = (kind == SKIN).to(albedo.dtype)
-    relief = relief - (relief * points.normal).sum(-1, keepdim=True) * points.normal
+    relief = torch.addcmul(relief, dots(relief, points.normal)[:, None], points.normal, value=-1)
     return Surface(
         albedo.clamp(0.004, 0.97), unit(points.normal - relief), rough, shine, skin,
         (kind == LEAF).to(albedo.dtype), row.glow,
     )  # fmt: skip
 
 
-def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _folded(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Cloth hangs in folds."""
     pulled = p.texture * torch.tensor([1.5, 0.55, 1.5], device=mine.device) * _FOLDS
     value, slope = layered(pulled, p.pixel * _FOLDS * 1.5, 2)
@@ -158,7 +163,7 @@ def _folded(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tens
     albedo[mine] *= (1 + 0.10 * value)[:, None]
 
 
-def _alive(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _alive(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Skin has pores where the camera is close."""
     if bool((p.pixel * _PORES < 0.75).any()):
         value, slope = layered(p.texture * _PORES, p.pixel * _PORES, 3)
@@ -173,9 +178,10 @@ def _face(shown: Shown, mine: Tensor, points: Points, made: Surface) -> None:
                           points.row.tint[mine[0]], points.pixel[mine])  # fmt: skip
     made.albedo[mine], made.rough[mine] = painted.albedo.clamp(0.004, 0.97), painted.rough
     made.normal[mine], made.skin[mine] = painted.normal, painted.plain
+    made.shine[mine] *= painted.coat[:, None]
 
 
-def _combed(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _combed(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Hair that hangs: strands run down."""
     fine = torch.tensor([420.0, 14.0, 420.0], device=mine.device)
     value, slope = layered(p.texture * fine, p.pixel * 300.0, 3)
@@ -185,13 +191,13 @@ def _combed(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tens
     relief[mine] = (slope * 0.22 + bend * 0.3) * flat_
 
 
-def _laid(p: Points, mine: Tensor, albedo: Tensor, rough: Tensor, relief: Tensor) -> None:
+def _laid(p: Some, mine: Tensor, albedo: Tensor, relief: Tensor) -> None:
     """Bricks differ from each other."""
-    at = p.texture * p.row.scale[:, None]
+    at = p.texture * p.scale[:, None]
     course = torch.floor(at[:, 1])
     number = torch.floor(at[:, 0] * 0.5 + 0.5 * torch.remainder(course, 2.0))
     key = torch.remainder(torch.sin(number * 12.9898 + course * 78.233) * 43758.547, 1.0)
-    albedo[mine] *= (1 + 0.45 * (key - 0.5) * p.row.contrast.clamp(0.3, 1))[:, None]
+    albedo[mine] *= (1 + 0.45 * (key - 0.5) * p.contrast.clamp(0.3, 1))[:, None]
 
 
 def _pattern(kind: Tensor, at: Tensor, footprint: Tensor, value: Tensor) -> Tensor:

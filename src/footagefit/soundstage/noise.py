@@ -41,17 +41,14 @@ def noise(at: Tensor) -> tuple[Tensor, Tensor]:
 
 def values(at: Tensor, octaves: int) -> Tensor:
     """Octaves of noise about 0 at points (n,3), without gradient or fading (`layered` has both)."""
-    total = torch.zeros_like(at[:, 0])
-    rows = at.T.contiguous()
-    frequency, strength = 1.0, 0.5
-    for octave in range(octaves):
-        value, f = _corners(rows * frequency + 17.3 * octave)
-        u, v, w = f * f * (3 - 2 * f)
-        on_x = torch.lerp(value[0], value[1], u)
-        on_y = torch.lerp(on_x[0], on_x[1], v)
-        total += (torch.lerp(on_y[0], on_y[1], w) - 0.5) * (2 * strength)
-        frequency, strength = frequency * _STEP, strength * _FALL
-    return total
+    each = torch.arange(octaves, device=at.device, dtype=at.dtype)[:, None]
+    rows = at.T[:, None] * _STEP**each + 17.3 * each  # (3,octaves,n)
+    value, f = _corners(rows.flatten(1))
+    u, v, w = f * f * (3 - 2 * f)
+    on_x = torch.lerp(value[0], value[1], u)
+    on_y = torch.lerp(on_x[0], on_x[1], v)
+    told = torch.lerp(on_y[0], on_y[1], w).sub_(0.5).reshape(octaves, -1)
+    return told.mul_(_FALL**each).sum(0)
 
 
 def _corners(at: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,12 +78,13 @@ def layered(at: Tensor, footprint: Tensor, octaves: int) -> tuple[Tensor, Tensor
     frequency, strength = 1.0, 0.5
     for octave in range(octaves):
         seen = (1.5 - 2.0 * frequency * footprint).clamp_(0, 1)
-        some = torch.nonzero(seen)[:, 0]
-        if some.numel() == 0:
+        many = int(torch.count_nonzero(seen))
+        if many == 0:
             break  # finer than any pixel here
-        if some.numel() < 0.8 * seen.numel():
-            left = some if everywhere else left[some]
-            rows, footprint, seen = rows[:, some], footprint[some], seen[some]
+        if many < 0.8 * seen.numel():
+            some = torch.nonzero(seen)[:, 0]
+            left = some if everywhere else left.index_select(0, some)
+            rows, footprint, seen = (v.index_select(-1, some) for v in (rows, footprint, seen))
             everywhere = False
         value, slope = noise(rows * frequency + 17.3 * octave)
         value = value.sub_(0.5).mul_(seen).mul_(2 * strength)

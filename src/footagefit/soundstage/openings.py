@@ -134,7 +134,7 @@ def _rounded(x: Tensor, y: Tensor, iris: Tensor, side: Tensor, axes: tuple[Tenso
 def mouth(face: Face, place: Tensor, pixel: Tensor) -> tuple[Mouth, Tensor]:
     """What is near the mouth: see `eyes`."""
     u, v, (_, up) = _plane(MOUTH, 0.0, place)
-    half = 0.188 + 0.020 * face.mouth + 0.012 * max(face.smile, 0.0)
+    half = 0.212 + 0.020 * face.mouth + 0.012 * max(face.smile, 0.0)
     at = torch.nonzero((u.abs() < 1.5 * half) & (v.abs() < 0.2) & (place[:, 2] > 0.2))[:, 0]
     u, v = u[at] / half, v[at]
     inside = (1 - u * u).clamp_min(0)

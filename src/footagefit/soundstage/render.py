@@ -11,7 +11,8 @@ Every source is rendered alone; nothing here couples them, so pictures add up ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ from footagefit.soundstage.tracing import trace
 
 _LIFT_M, _TOUCH_M = 0.012, 0.05
 _AT_ONCE = 6  # far sources that share the work
-_SCATTER = (0.30, 0.10, 0.05)  # how far light bleeds round a terminator of skin, by channel
+_SCATTER = (0.17, 0.08, 0.05)  # how far light bleeds round a terminator of skin, by channel
 _THROUGH = (0.55, 0.6, 0.2)  # colour of light that comes through a leaf
 _DEEP = 0.6  # of the sky is hidden in the deepest folds of a face
 _DARK = 1e-8  # lamps this faint are off: nobody sees their shadows
@@ -50,6 +51,16 @@ class Planar:
     present: Tensor | None  # (B,N) 1 where a ray met something; None where all did
     touching: Tensor  # (B,P,N) 1 where a point is on a plane
     faces: list[Shown]
+
+    def of(self, scene: int) -> Planar:
+        """One scene alone, with what is not in it left out."""
+        given: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, values in given.items():
+            if isinstance(values, Tensor):
+                given[name] = values[scene : scene + 1]
+        made = Planar(**given)
+        made.skin, made.thin = _if_any(made.skin), _if_any(made.thin)
+        return made
 
 
 @dataclass
@@ -176,10 +187,13 @@ def _planar(scene: Scene, hits: Hits, surface: materials.Surface, *, lifted: Ten
     return Planar(
         first(surface.albedo), first(surface.normal), first(hits.normal), first(surface.shine),
         first(to_eye), point, surface.rough,
-        surface.skin if bool(surface.skin.any()) else None,
-        surface.thin if bool(surface.thin.any()) else None,
+        _if_any(surface.skin), _if_any(surface.thin),
         None if bool(there.all()) else there.to(point.dtype), touching, hits.faces,
     )  # fmt: skip
+
+
+def _if_any(share: Tensor | None) -> Tensor | None:
+    return share if share is not None and float(share.amax()) > 0 else None
 
 
 def lit(seen: Seen, source: Source) -> Part:
@@ -210,12 +224,9 @@ def _from(seen: Seen, some: list[Source]) -> list[tuple[Tensor, Tensor, Tensor]]
 def _part(seen: Seen, source: Source, direct: Tensor, indirect: Tensor, reached: Tensor) -> Part:
     """What a source gives, with what is beyond the set and what shines by itself."""
     present = seen.planar.present
-    if present is not None:
-        direct, indirect = direct * present[:, None], indirect * present[:, None]
-        reached = reached * present
-        beyond = _beyond(seen, source)
-        if beyond is not None:
-            direct = direct + beyond * (1 - present)[:, None]
+    beyond = None if present is None else _beyond(seen, source)
+    if present is not None and beyond is not None:
+        direct = direct + beyond * (1 - present)[:, None]
     glow = _own_glow(seen, source)
     if glow is not None:
         direct = direct + glow
@@ -226,15 +237,18 @@ def _from_all_round(seen: Seen, source: Source) -> tuple[Tensor, Tensor, Tensor]
     """Light from everywhere, covered where the set covers it."""
     s = seen.planar
     arriving = _received(source, s.normal)
-    free = seen.open[:, None]
+    free, hidden = seen.open, 1 - seen.open
+    if s.present is not None:
+        free, hidden = free * s.present, hidden * s.present
     cosine = dot(s.normal, s.to_eye)[:, None]
     above = _reflected(source, 2 * cosine * s.normal - s.to_eye, s.rough)
     edge = (1 - cosine.clamp(0, 1)) ** 5
     smooth = (1 - s.rough)[:, None]
     coat = (s.shine + (1 - s.shine) * (edge * smooth)) * smooth
-    direct = (s.albedo * arriving + coat * above) * free
-    bounced = s.albedo * arriving * seen.scene.tint.transpose(1, 2) * (1 - free)
-    return direct, bounced, seen.open
+    diffuse = s.albedo * arriving
+    direct = torch.addcmul(diffuse, coat, above).mul_(free[:, None])
+    bounced = diffuse.mul_(seen.scene.tint.transpose(1, 2) * hidden[:, None])
+    return direct, bounced, free
 
 
 def _received(source: Source, normal: Tensor) -> Tensor:
@@ -274,11 +288,30 @@ def _beyond(seen: Seen, source: Source) -> Tensor | None:
 
 
 def _from_lamps(seen: Seen, sources: list[Source]) -> tuple[Tensor, Tensor, Tensor]:
-    """Far sources, or one near one: cosine, shadow, shine, and one bounce; (B,L,3,N), (B,L,N)."""
-    s = seen.planar
+    """Far sources, or one near one, scene by scene; (B,L,3,N) twice and (B,L,N)."""
     light = _arriving(seen, sources)
-    cosine, round_ = light.along(s.normal), light.along(s.round_)
     share = _share(seen, sources[0], light)
+    sky = 0.35 + 0.65 * seen.open
+    if seen.planar.present is not None:
+        sky *= seen.planar.present
+    sky = sky[:, None]
+    if sources[0].gate is not None:
+        sky = sky * share.mean(2, keepdim=True)
+    tint = seen.scene.tint[:, :, :, None] * _BOUNCE
+    made = [
+        _shone(seen.planar.of(at), light.of(at), share[at : at + 1], sky[at : at + 1],
+               tint[at : at + 1])
+        for at in range(len(share))
+    ]  # fmt: skip
+    direct, indirect = (torch.cat(parts) for parts in zip(*made, strict=True))
+    return direct, indirect, share
+
+
+def _shone(s: Planar, light: Arriving, share: Tensor, sky: Tensor, tint: Tensor) -> tuple[
+    Tensor, Tensor
+]:  # fmt: skip
+    """Light by cosine, shadow and shine, and by one bounce (B,L,3,N)."""
+    cosine, round_ = light.along(s.normal), light.along(s.round_)
     width = torch.sin(torch.atan(light.spread))
     diffuse = lights.facing(cosine, width)[:, :, None]
     if s.skin is not None:
@@ -286,7 +319,7 @@ def _from_lamps(seen: Seen, sources: list[Source]) -> tuple[Tensor, Tensor, Tens
         skin = torch.stack([lights.facing(bent, width + b) for b in _SCATTER], 2)
         diffuse = torch.lerp(diffuse.expand_as(skin), skin, s.skin[:, None, None])
     if s.thin is not None:
-        behind = (lights.facing(-cosine, width) * s.thin[:, None])[:, :, None]
+        behind = lights.facing(-cosine, width).mul_(s.thin[:, None])[:, :, None]
         diffuse = diffuse + behind * torch.tensor(_THROUGH, device=behind.device)[:, None]
     eye = dot(s.normal, s.to_eye)[:, None]
     shiny, edge = lights.highlight(cosine, eye, light.along(s.to_eye), rough=s.rough[:, None],
@@ -295,11 +328,9 @@ def _from_lamps(seen: Seen, sources: list[Source]) -> tuple[Tensor, Tensor, Tens
     rim = (shiny * edge)[:, :, None]
     direct = s.albedo[:, None] * (diffuse * share[:, :, None])
     direct.addcmul_(s.shine[:, None], shiny[:, :, None] - rim).add_(rim).mul_(light.strength)
-    ambient = light.strength.mean(-1, keepdim=True) * seen.scene.tint[:, :, :, None] * _BOUNCE
-    sky = cosine.mul_(-0.35).add_(0.5).mul_((0.35 + 0.65 * seen.open)[:, None])
-    if sources[0].gate is not None:
-        sky = sky * share.mean(2, keepdim=True)
-    return direct, (s.albedo[:, None] * ambient).mul_(sky[:, :, None]), share
+    ambient = light.strength.mean(-1, keepdim=True) * tint
+    sky = cosine.mul_(-0.35).add_(0.5).mul_(sky)
+    return direct, (s.albedo[:, None] * ambient).mul_(sky[:, :, None])
 
 
 def _arriving(seen: Seen, sources: list[Source]) -> Arriving:
@@ -327,11 +358,13 @@ def _share(seen: Seen, source: Source, light: Arriving) -> Tensor:
     """(B,L,N) share of the sources that each point sees."""
     scene, standing = seen.scene, seen.standing
     share = _planes_clear(seen, light) * (light.strength.amax(2) > _DARK)
+    if seen.planar.present is not None:
+        share *= seen.planar.present[:, None]
     if source.gate is not None:
         towards, spread = light.way[:, 0], light.spread[:, 0]
         opening = shadows.through_opening(source.gate, seen.planar.point, towards, spread)
         share = share * opening[:, None]
-    standing = standing.where(share > 0)  # what is dark already needs no shadow
+    standing = standing.where(share)  # what is dark already needs no shadow
     leaves = shadows.through_leaves(scene.parts.bushes, standing, light)
     if leaves is not None:
         share = share * leaves
@@ -345,11 +378,11 @@ def _planes_clear(seen: Seen, light: Arriving) -> Tensor:
     planes, touching = seen.scene.parts.planes, seen.planar.touching
     if light.far:
         away = torch.matmul(planes.normal, light.way[..., 0].transpose(1, 2)) < 0  # (B,P,L)
-        hidden = torch.matmul(away.to(touching.dtype).transpose(1, 2), touching) > 0
+        hiding = torch.matmul(away.to(touching.dtype).transpose(1, 2), touching)
     else:
         away = torch.matmul(planes.normal, light.way[:, 0]) < 0  # (B,P,N)
-        hidden = (away & (touching > 0)).any(1, keepdim=True)
-    return 1.0 - hidden.to(touching.dtype)
+        hiding = (away * touching).sum(1, keepdim=True)
+    return (1.0 - hiding).clamp_min_(0)
 
 
 def _own_glow(seen: Seen, source: Source) -> Tensor | None:

@@ -6,8 +6,9 @@ follow curves (`openings.py`), hair (`heads.py`), colour (`makeup.py`).
 
 Lengths are half-heights of the head from its middle: the chin is at y = -1, the crown at +1; x runs
 to image right of a head that faces the camera, z to the camera. Eyes lie half-way up, an eye's
-width apart; hairline, brow, nose base and chin are thirds of the face; the mouth is a third of the
-way from nose to chin. Shapes: K features, n directions.
+width apart; of the way from them to the chin the nose ends at 0.38 and lips part at 0.58; a mouth
+is 0.43 of it wide (after Farkas, Anthropometry of the Head and Face). Shapes: K features, n
+directions.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import torch
 from torch import Tensor
 
 from footagefit.soundstage.face import Face
-from footagefit.soundstage.shapes import features
+from footagefit.soundstage.shapes import dots, features
 
 BUILD = (0.66, 1.0, 0.86)  # a middling head: half its width, height and depth
 EYE = (0.266, 0.0, 0.66)
-MOUTH = (0.0, -0.635, 0.76)
+MOUTH = (0.0, -0.58, 0.76)
 _SKULL = (  # ellipsoids that melt into a head: centre y z, radii x y z
     (0.24, -0.10, 0.665, 0.755, 0.79),
     (-0.27, 0.16, 0.510, 0.65, 0.53),
@@ -37,9 +38,10 @@ _MELT = 0.022
 def coarse(face: Face) -> Bells:
     """What a chart can hold."""
     f = face
-    nose, wing = 0.33 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
+    nose, wing = 0.288 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
     eye, deep = EYE[0] + 0.014 * f.apart, 0.018 * f.eye_deep
     fat, bony = f.fat, -f.fat + 0.4 * f.age
+    hollow = 0.4 + 0.6 * max(f.age, 0.7 * f.male)  # in the young and in women fat fills hollows
     chin = -0.90 - 0.03 * f.long
     return bells([  # x y z, across, up, lean in degrees, height
         (0.0, -0.05, 0.72, 0.070, 0.110, 0, 0.062 + 0.035 * f.nose_high),  # bridge
@@ -49,26 +51,26 @@ def coarse(face: Face) -> Bells:
         (wing, -nose - 0.035, 0.74, 0.045, 0.048, 0, 0.072 + 0.012 * f.nose_wide),
         (0.0, -nose - 0.100, 0.78, 0.040, 0.040, 0, 0.030),  # the wall between the nostrils
         (0.0, -nose - 0.160, 0.78, 0.150, 0.045, 0, -0.012),  # below it
-        (0.155, -0.01, 0.70, 0.055, 0.085, 0, -0.036),  # inner corners
-        (0.20, -0.19, 0.68, 0.060, 0.120, -20, -0.024),  # beside the nose
+        (0.155, -0.01, 0.70, 0.055, 0.085, 0, -0.024 - 0.012 * hollow),  # inner corners
+        (0.20, -0.19, 0.68, 0.060, 0.120, -20, -0.024 * hollow),  # beside the nose
         (eye, 0.015, 0.66, 0.165, 0.090, 0, -0.070 - deep),  # sockets
         (eye + 0.005, -0.005, 0.66, 0.085, 0.068, 0, 0.044),  # eyeballs under their lids
         (eye, 0.085, 0.67, 0.150, 0.032, 0, -0.016 - 0.5 * deep),
-        (eye - 0.01, -0.115, 0.66, 0.110, 0.035, -12, -0.012 - 0.02 * f.bags),  # tear trough
+        (eye - 0.01, -0.115, 0.66, 0.110, 0.035, -12, -0.012 * hollow - 0.02 * f.bags),
         (0.19, 0.155, 0.74, 0.130, 0.050, 8, 0.030 + 0.016 * f.brow),  # brow
         (0.42, 0.150, 0.58, 0.110, 0.055, -8, 0.030 + 0.012 * f.brow),
         (0.0, 0.140, 0.76, 0.070, 0.060, 0, 0.012 + 0.010 * f.brow),
         (0.0, 0.50, 0.68, 0.300, 0.170, 0, 0.022 + 0.02 * f.forehead),
-        (0.60, 0.22, 0.34, 0.140, 0.200, 0, -0.034 - 0.015 * bony),  # temples
-        (0.46, -0.185, 0.50, 0.150, 0.075, -14, 0.046 + 0.018 * f.cheek),  # cheekbones
+        (0.60, 0.22, 0.34, 0.140, 0.200, 0, -0.034 * hollow - 0.015 * bony),  # temples
+        (0.46, -0.185, 0.50, 0.150, 0.085, -14, 0.034 + 0.012 * hollow + 0.018 * f.cheek),
         (0.33, -0.315, 0.62, 0.120, 0.100, 0, 0.014 + 0.022 * fat + 0.01 * f.smile),
-        (0.43, -0.50, 0.42, 0.130, 0.150, 0, -0.022 - 0.026 * bony),  # hollow cheeks
-        (0.0, -0.60, 0.74, 0.230, 0.160, 0, 0.030),  # the teeth behind the lips
-        (0.19, -0.640, 0.70, 0.050, 0.050, 0, -0.011),  # corners of the mouth
-        (0.0, -0.590, 0.80, 0.120, 0.035, 0, 0.008 + 0.006 * f.lip_upper),
-        (0.0, -0.695, 0.79, 0.110, 0.042, 0, 0.020 + 0.010 * f.lip_lower),
-        (0.0, -0.795, 0.70, 0.160, 0.045, 0, -0.028),  # above the chin
-        (0.0, chin, 0.62, 0.160, 0.105, 0, 0.085 + 0.025 * f.chin),
+        (0.43, -0.50, 0.42, 0.130, 0.150, 0, -0.022 * hollow - 0.020 * bony),  # hollow cheeks
+        (0.0, -0.545, 0.74, 0.240, 0.160, 0, 0.022),  # the teeth behind the lips
+        (0.21, -0.585, 0.70, 0.050, 0.050, 0, -0.011),  # corners of the mouth
+        (0.0, -0.535, 0.80, 0.130, 0.035, 0, 0.008 + 0.006 * f.lip_upper),
+        (0.0, -0.640, 0.79, 0.120, 0.042, 0, 0.020 + 0.010 * f.lip_lower),
+        (0.0, -0.745, 0.70, 0.160, 0.055, 0, -0.014 - 0.012 * hollow),  # above the chin
+        (0.0, chin, 0.62, 0.160, 0.110, 0, 0.074 + 0.025 * f.chin),
         (0.11, chin + 0.01, 0.60, 0.110, 0.100, 0, 0.018 + 0.015 * f.male),
         (0.46, -0.66, 0.06, 0.170, 0.160, 0, 0.020 + 0.034 * f.jaw),  # corners of the jaw
         (0.36, -0.80, 0.36, 0.140, 0.100, -25, 0.010 + 0.020 * f.jaw + 0.015 * fat),
@@ -81,18 +83,18 @@ def coarse(face: Face) -> Bells:
 def details(face: Face) -> Bells:
     """What only the camera sees."""
     f = face
-    nose, wing = 0.33 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
+    nose, wing = 0.288 + 0.03 * f.nose_long, 0.11 + 0.018 * f.nose_wide
     old = 0.25 + 0.75 * f.age
     ear = 0.10 - 0.02 * f.ear_long
     return bells([
         (wing + 0.062, -nose - 0.035, 0.70, 0.018, 0.050, 8, -0.014),  # behind the wings
         (wing - 0.035, -nose - 0.005, 0.76, 0.020, 0.040, -25, -0.012),  # between wing and tip
         (0.062, -nose - 0.085, 0.80, 0.032, 0.020, -22, -0.024),  # nostrils
-        (0.0, -0.520, 0.80, 0.026, 0.040, 0, -0.006),  # philtrum
-        (0.044, -0.525, 0.80, 0.018, 0.036, 6, 0.003),
-        (0.230, -0.460, 0.66, 0.026, 0.120, 26, -0.010 * old - 0.004 * f.smile),  # nasolabial fold
-        (0.280, -0.435, 0.65, 0.045, 0.110, 26, 0.008 * old),
-        (0.245, -0.740, 0.64, 0.020, 0.060, 12, -0.009 * f.age),  # below the corners
+        (0.0, -0.470, 0.80, 0.026, 0.036, 0, -0.006),  # philtrum
+        (0.044, -0.475, 0.80, 0.018, 0.032, 6, 0.003),
+        (0.240, -0.420, 0.66, 0.026, 0.120, 26, -0.010 * old - 0.004 * f.smile),  # nasolabial fold
+        (0.290, -0.395, 0.65, 0.045, 0.110, 26, 0.008 * old),
+        (0.265, -0.690, 0.64, 0.020, 0.060, 12, -0.009 * f.age),  # below the corners
         (0.035, 0.150, 0.76, 0.011, 0.045, 6, -0.006 * f.age),  # frown
         (0.0, 0.000, 0.74, 0.060, 0.008, 0, -0.002 * f.age),
         (0.46, 0.015, 0.56, 0.070, 0.009, 14, -0.004 * f.age),  # crow's feet
@@ -166,17 +168,32 @@ def terms(way_n3: Tensor) -> Tensor:
     return torch.cat([features(way_n3), way_n3.T, torch.ones_like(way_n3.T[:1])])
 
 
-def height(face: Face, way_n3: Tensor) -> tuple[Tensor, Tensor]:
-    """How far skull and flesh reach at unit directions (n,), and its slope there (n,3)."""
-    made, given = coarse(face), terms(way_n3)
-    bumps = made.at(given)
-    reach, slope = _skull(way_n3)
-    slope = slope + _slope(made, bumps, given)
-    slope = slope - (slope * way_n3).sum(1, keepdim=True) * way_n3
-    return reach + torch.matmul(made.tall, bumps), slope
+class Skull(NamedTuple):
+    """What is below every face.
+
+    Attributes:
+        way: (n,3) unit directions.
+        terms: (10,n) see `terms`.
+        reach: (n,) how far it goes.
+        slope: (n,3) of that, but for what lies along the direction.
+    """
+
+    way: Tensor
+    terms: Tensor
+    reach: Tensor
+    slope: Tensor
 
 
-def _skull(way_n3: Tensor) -> tuple[Tensor, Tensor]:
+def height(face: Face, bare: Skull) -> tuple[Tensor, Tensor]:
+    """How far skull and flesh reach (n,), and its slope along the sphere of directions (n,3)."""
+    made = coarse(face)
+    bumps = made.at(bare.terms)
+    slope = bare.slope + _slope(made, bumps, bare.terms)
+    slope = slope - dots(slope, bare.way)[:, None] * bare.way
+    return bare.reach + torch.matmul(made.tall, bumps), slope
+
+
+def skull(way_n3: Tensor) -> Skull:
     """Ellipsoids that hold the middle, as far as their far sides, the furthest smoothly."""
     table = torch.tensor(_SKULL)
     middle = torch.cat([torch.zeros(len(table), 1), table[:, :2]], 1)
@@ -188,8 +205,8 @@ def _skull(way_n3: Tensor) -> tuple[Tensor, Tensor]:
     share = torch.softmax(reach / _MELT, 0)
     normal = form[..., None] * (reach[:, None] * way - middle[..., None])  # (K,3,n)
     lean = (share * reach / (normal * way).sum(1))[:, None]
-    slope = -(lean * normal).sum(0).T  # but for what lies along the direction
-    return torch.logsumexp(reach / _MELT, 0) * _MELT, slope
+    slope = -(lean * normal).sum(0).T
+    return Skull(way_n3, terms(way_n3), torch.logsumexp(reach / _MELT, 0) * _MELT, slope)
 
 
 def ears(face: Face, way_n3: Tensor) -> Tensor:

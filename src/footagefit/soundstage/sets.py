@@ -197,7 +197,7 @@ class Set:
                           scale=float(rng.choice([9.0, 60.0, 300.0, 500.0])),
                           contrast=0.6 * rng.random() ** 1.8, rough=0.8 + 0.15 * rng.random(),
                           shine=0.025, bump=0.03 + 0.05 * rng.random())  # fmt: skip
-        self.material(m.HAIR, f.tint, second=f.tint * 0.5, contrast=0.0, rough=0.5, shine=0.03)
+        self.material(m.HAIR, f.tint, second=f.tint * 0.5, contrast=0.0, rough=0.66, shine=0.012)
         self.actors.append(actor)
 
 

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from footagefit.soundstage.lights import Arriving
-from footagefit.soundstage.shapes import Bushes, Planes, applied, flat
+from footagefit.soundstage.shapes import Bushes, Planes, applied, dots, flat, unit
 from footagefit.soundstage.tiles import RAYS, near
 
 _LEAST_SKY = 0.012  # things that cover less of the sky than this are left out
+_LEAST_SHADE = 0.01  # of a source: what hides less of it throws no shadow
+_VERY = 1.0e30
+_ASIDE = 1.0e9  # where padding stands: no ray comes near it
 
 
 @dataclass
@@ -37,8 +40,8 @@ class Standing:
     own: Tensor | None = None  # (B*T,RAYS) number b Q + q of an occluder that does not count
 
     def where(self, asked: Tensor) -> Standing:
-        """The same points, tiles left out by lamp in which none of (B,L,N) is asked for."""
-        some = asked.unflatten(2, (-1, RAYS)).any(3)
+        """The same points, tiles left out by lamp in which all of (B,L,N) is 0."""
+        some = asked.unflatten(2, (-1, RAYS)).amax(3) > 0
         return replace(self, radius=torch.where(some, self.radius[:, None], -1e6))
 
 
@@ -46,24 +49,41 @@ def light_reaching(stand: Occluders, at: Standing, light: Arriving) -> Tensor:
     """Share of each lamp that each point sees (B,L,N), 0..1, soft and free of noise.
 
     A source of angular radius a, seen past a sphere whose edge the ray clears by d after
-    travelling t, is covered where d < t tan a: the share follows smoothly from d / (t tan a).
+    travelling t, is covered where d < t tan a: the share follows smoothly from d / (t tan a). What
+    looks smaller than the source hides no more of it than it is large.
     """
     batch, lamps = light.way.shape[:2]
     out = at.point.new_ones(batch * lamps * at.middle.shape[1], RAYS)
     size = 0.5 * flat(stand.radii).amin(-1)
+    broad = 2 * flat(_area(stand)) / size**2
+    half, one = at.point.new_tensor(0.5), at.point.new_ones(())
     for by in _passes(stand, at, light, soft=True):
-        blur = torch.minimum(by.along, by.last).clamp_min_(1e-3).mul_(by.spread.clamp_min(2e-3))
-        lit = by.nearest2.clamp_min_(0).sqrt_().sub_(1.0).mul_(size[by.things][..., None])
-        lit = lit.div_(blur).add_(0.5).clamp_(0, 1)
-        lit = (lit * lit).mul_(lit.mul_(-2.0).add_(3.0))
-        past = (by.along <= 0).logical_or_(by.along >= by.reach)
-        past.logical_or_(by.start2 < 1.0).logical_or_(~by.real)
+        sharp = size[by.things][..., None] / by.spread.clamp_min(2e-3)
+        sharp = sharp / torch.minimum(by.along, by.last).clamp_min_(1e-3)
+        apart = by.nearest2.sqrt_().sub_(1.0)
+        hidden = torch.addcmul(half, apart, sharp, value=-1.0).clamp_(0, 1)
+        before = torch.minimum(by.along, by.start2.sub_(1.0))
+        if not light.far:
+            before = torch.minimum(before, by.reach - by.along)
+        # masks cost more than arithmetic: 0 where the occluder is not between point and lamp
+        hidden = torch.minimum(hidden, before.mul_(_VERY).clamp_(0, 1))
+        hidden = hidden.square().mul_(torch.rsub(hidden, 3.0, alpha=2.0))
+        most = sharp.square().div_(torch.add(one, sharp, alpha=2.0))
+        most = most.mul_(broad[by.things][..., None]).sub_(_LEAST_SHADE).clamp_(0, 1)
+        hidden.mul_(most)
         if at.own is not None:
             own = at.own[by.place]
             some = torch.nonzero(own.amax(1) >= 0)[:, 0]
-            past[some] |= by.things[some][..., None] == own[some][:, None]
-        out[by.mine] = lit.masked_fill_(past, 1.0).prod(1)
+            other = by.things[some][..., None] != own[some][:, None]
+            hidden[some] *= other
+        out[by.mine] = hidden.neg_().add_(1.0).prod(1)
     return out.reshape(batch, lamps, -1)
+
+
+def _area(stand: Occluders) -> Tensor:
+    """(B,Q) squared radius of about what each occluder hides, seen from its broad side."""
+    least, most = stand.radii.amin(-1), stand.radii.prod(-1)
+    return (least * most).sqrt()
 
 
 def through_leaves(bushes: Bushes, at: Standing, light: Arriving) -> Tensor | None:
@@ -81,8 +101,7 @@ def through_leaves(bushes: Bushes, at: Standing, light: Arriving) -> Tensor | No
         half = (1 - by.nearest2).clamp_min_(0).div_(by.speed2).sqrt_()
         enter = (by.along - half).clamp_min_(0)
         length = torch.minimum(by.along + half, by.reach).sub_(enter).clamp_min_(0)
-        dense = torch.where(by.real, thick[by.things][..., None], 0.0)
-        out[by.mine] = torch.exp(-(length * dense).sum(1))
+        out[by.mine] = torch.exp(-(length * thick[by.things][..., None]).sum(1))
     return out.reshape(batch, lamps, -1)
 
 
@@ -94,7 +113,6 @@ class _Pass:
         mine: (g,) which tile of which lamp, (b L + l) T + t.
         place: (g,) which tile, b T + t.
         things: (g,L) which occluders, b Q + q.
-        real: (g,L,1) whether there is one.
         along: (g,L,S) where rays come nearest.
         nearest2: How near, squared, in the ball of radius 1 that the ellipsoid is.
         start2: How far off they start, squared, in the same.
@@ -106,7 +124,6 @@ class _Pass:
     mine: Tensor
     place: Tensor
     things: Tensor
-    real: Tensor
     along: Tensor
     nearest2: Tensor
     start2: Tensor
@@ -128,12 +145,12 @@ def _passes(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> I
         things = index + ((scene - lamp) * count)[:, None]
         row, width = (lamp, 1) if light.far else (place, RAYS)
         spread, reach = (v.reshape(-1, 1, width)[row] for v in (light.spread, light.reach))
-        passed = found(row, index, points[place])
-        yield _Pass(mine, place, things, real[..., None], *passed, spread, reach)
+        passed = found(row, index, torch.where(real, 0.0, _ASIDE), points[place])
+        yield _Pass(mine, place, things, *passed, spread, reach)
 
 
 _Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-_Found = Callable[[Tensor, Tensor, Tensor], _Five]
+_Found = Callable[[Tensor, Tensor, Tensor, Tensor], _Five]
 
 
 def _far_passes(stand: Occluders, light: Arriving) -> _Found:
@@ -153,12 +170,11 @@ def _far_passes(stand: Occluders, light: Arriving) -> _Found:
     end = torch.matmul(ways, stand.centre.transpose(1, 2)) + stand.radii.amax(-1)[:, None]
     end, by_lamp = end.reshape(-1), flat(ways)[:, None]
 
-    def found(lamp: Tensor, index: Tensor, points: Tensor) -> _Five:
-        tiles, length = index.shape
-        rows = turned[index].transpose(1, 2).reshape(tiles, 3 * length, 3)
-        offset = moved[index].transpose(1, 2).reshape(tiles, 3 * length, 1)
+    def found(lamp: Tensor, index: Tensor, aside: Tensor, points: Tensor) -> _Five:
+        rows, offset = _by_axis(turned[index], moved[index])
+        offset[:, : index.shape[1], 0] += aside
         placed = torch.baddbmm(offset, rows, points, beta=-1)
-        u, v, along = placed.split(length, 1)
+        u, v, along = placed.split(index.shape[1], 1)
         nearest2 = torch.addcmul(u * u, v, v)
         fast = speed2[index]
         last = end[index][..., None] - torch.matmul(by_lamp[lamp], points)
@@ -174,18 +190,27 @@ def _near_passes(stand: Occluders, light: Arriving) -> _Found:
     ways = light.way[:, 0].unflatten(2, (-1, RAYS)).transpose(1, 2).flatten(0, 1)  # (B*T,3,S)
     centre, long = flat(stand.centre), flat(stand.radii).amax(-1)
 
-    def found(place: Tensor, index: Tensor, points: Tensor) -> _Five:
-        form, way = scaled[index], ways[place]  # (g,L,3,3), (g,3,S)
-        start = torch.matmul(form, points[:, None]) - moved[index][..., None]  # (g,L,3,S)
-        step = torch.matmul(form, way[:, None])
-        start2, fast = (start * start).sum(2), (step * step).sum(2)
-        cross = (start * step).sum(2)
+    def found(place: Tensor, index: Tensor, aside: Tensor, points: Tensor) -> _Five:
+        way = ways[place]  # (g,3,S)
+        rows, offset = _by_axis(scaled[index], moved[index])
+        start = torch.baddbmm(offset, rows, points, beta=-1).unflatten(1, (3, -1)).unbind(1)
+        step = torch.matmul(rows, way).unflatten(1, (3, -1)).unbind(1)
+        start2, fast, cross = (
+            torch.addcmul(a[0] * b[0], a[1], b[1]).addcmul_(a[2], b[2])
+            for a, b in ((start, start), (step, step), (start, step))
+        )
         along = -cross / fast  # where the ray passes nearest
         to_middle = torch.matmul(centre[index], way) - (points * way).sum(1, keepdim=True)
         last = to_middle + long[index][..., None]
-        return along, torch.addcmul(start2, cross, along), start2, fast, last
+        nearest2 = torch.addcmul(start2, cross, along).clamp_min_(0).add_(aside[..., None])
+        return along, nearest2, start2, fast, last
 
     return found
+
+
+def _by_axis(form: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices (g,L,3,3) and offsets (g,L,3) as (g,3L,3) and (g,3L,1), axis by axis."""
+    return form.transpose(1, 2).flatten(1, 2), offset.transpose(1, 2).flatten(1)[..., None]
 
 
 def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) -> Tensor:
@@ -195,54 +220,62 @@ def _in_the_way(stand: Occluders, at: Standing, light: Arriving, *, soft: bool) 
     ball = (at.radius if at.radius.dim() == 3 else at.radius[:, None])[..., None]  # (B,L,T,1)
     if light.far:
         middle = light.way[:, :, None, :, 0]  # (B,L,1,3)
-        wide, turned = light.spread[..., None], 0.0
+        wide = light.spread[..., None].clamp_min(2e-3)
+        narrow, turned = wide, 0.0
     else:
         split = light.way.transpose(2, 3).unflatten(2, (tiles, RAYS))  # (B,1,T,S,3)
         middle = split.mean(3)
-        middle = middle / middle.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+        middle = unit(middle)
         # a near source's directions differ over a tile
-        turned = (split - middle[..., None, :]).norm(dim=-1).amax(3)[..., None]
-        wide = light.spread.unflatten(2, (tiles, RAYS)).amax(3)[..., None]
+        apart = split - middle[..., None, :]
+        turned = dots(apart, apart).amax(3).sqrt()[..., None]
+        spread = light.spread.unflatten(2, (tiles, RAYS)).clamp_min(2e-3)
+        wide, narrow = spread.amax(3)[..., None], spread.amin(3)[..., None]
     away = (stand.centre[:, None] - at.middle[:, :, None])[:, None]  # (B,1,T,Q,3)
-    along = (away * middle[..., None, :]).sum(-1)
-    beside = ((away * away).sum(-1) - along * along).clamp_min(0).sqrt()
+    along = dots(away, middle[..., None, :])
+    beside = (dots(away, away) - along * along).clamp_min(0).sqrt()
     # how far the ellipsoid itself reaches towards the ray: its axes along what is beside
     own = torch.einsum("bqij,btqj->btqi", stand.turn, away[:, 0])[:, None]
     own = own - along[..., None] * torch.einsum("bqij,bltj->bltqi", stand.turn, middle)
-    reach = (own * stand.radii[:, None, None]).norm(dim=-1) / beside.clamp_min(1e-6)
+    own = own * stand.radii[:, None, None]
+    reach = dots(own, own).sqrt() / beside.clamp_min(1e-6)
     run = (along.abs() + ball + longest).clamp_min(0)
-    grown = 1 + run * wide.clamp_min(2e-3) / shortest if soft else 1.0
+    grown = 1 + run * wide / shortest if soft else 1.0
     blurred = reach.minimum(longest) * grown + run * turned
-    return (along > -(ball + longest)) & (beside < ball + blurred + 1e-3) & (ball >= 0)
+    matters = (along > -(ball + longest)) & (beside < ball + blurred + 1e-3) & (ball >= 0)
+    if not soft:
+        return matters
+    closest = (along - ball - longest).clamp_min(1e-3)
+    return matters & (2 * _area(stand)[:, None, None] > _LEAST_SHADE * (closest * narrow) ** 2)
 
 
 def open_sky(stand: Occluders, planes: Planes, at: Standing, normal: Tensor) -> Tensor:
     """Share of the hemisphere that each point sees: spheres cover by their solid angle."""
     batch, rays = at.point.shape[:2]
     size = stand.radii.prod(-1).clamp_min(1e-9) ** (1 / 3)
-    gap = (stand.centre[:, None] - at.middle[:, :, None]).norm(dim=-1) - at.radius[..., None]
+    apart = stand.centre[:, None] - at.middle[:, :, None]
+    gap = dots(apart, apart).sqrt() - at.radius[..., None]
     matters = (gap.clamp_min(0) ** 2 * _LEAST_SKY < size[:, None] ** 2) & (
         at.radius[..., None] >= 0
     )
     points = at.point.reshape(-1, RAYS, 3)
     normals = normal.reshape(-1, RAYS, 3)
-    own2 = (points * points).sum(-1)
-    height = (points * normals).sum(-1)
+    own2, height = dots(points, points), dots(points, normals)
     centre, size, large = flat(stand.centre), size.reshape(-1), stand.radii.amax(-1).reshape(-1)
     seen = points.new_ones(points.shape[0], RAYS)
     for mine, index, real in near(matters):
         middle = centre[index]  # (g,L,3)
         span2 = (
             own2[mine][:, None] - 2 * torch.matmul(middle, points[mine].transpose(1, 2))
-            + (middle * middle).sum(-1)[..., None]
+            + dots(middle, middle)[..., None]
         ).clamp_min_(1e-4)  # fmt: skip
-        size2 = (size[index] ** 2)[..., None].minimum(0.9 * span2)
+        size2 = torch.where(real, size[index] ** 2, 0.0)[..., None].minimum(0.9 * span2)
         up = torch.matmul(middle, normals[mine].transpose(1, 2)) - height[mine][:, None]
         cosine = up * torch.rsqrt(span2)
         share = (size2 / span2 - _LEAST_SKY).clamp_min_(0)
-        covered = (cosine * 0.7 + 0.3).clamp_(0, 1) * share
-        own = (span2 < (large[index] ** 2)[..., None] * 1.05) | ~real[..., None]
-        seen[mine] = torch.where(own, covered.new_ones(()), 1 - 0.85 * covered).prod(1)
+        beyond = (span2 - (large[index] ** 2)[..., None] * 1.05).mul_(_VERY).clamp_(0, 0.85)
+        covered = (cosine * 0.7 + 0.3).clamp_(0, 1).mul_(share).mul_(beyond)  # none by itself
+        seen[mine] = covered.neg_().add_(1.0).prod(1)
     return seen.reshape(batch, rays) * _off_walls(planes, at.point, normal)
 
 

@@ -127,7 +127,13 @@ class Hits:
 
 def unit(v: Tensor) -> Tensor:
     """Vectors of length 1."""
-    return v * torch.rsqrt((v * v).sum(-1, keepdim=True).clamp_min(1e-12))
+    return v * dots(v, v).clamp_min_(1e-12).rsqrt_()[..., None]
+
+
+def dots(a: Tensor, b: Tensor) -> Tensor:
+    """Scalar products over the last axis: it is short, a sum over it takes three times as long."""
+    (x, y, z), (u, v, w) = a.unbind(-1), b.unbind(-1)
+    return torch.addcmul(x * u, y, v).addcmul_(z, w)
 
 
 def applied(turn: Tensor, v: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from footagefit.soundstage.shapes import (
     Planes,
     Shown,
     applied,
+    dots,
     flat,
     unit,
 )  # fmt: skip
@@ -87,8 +88,8 @@ def surfaces(parts: Parts, origin: Tensor, way: Tensor, best: Nearest, found: Fo
     near_by = point.clamp(-80, 80)
     local = torch.matmul(near_by, parts.planes.turn[:, 0].transpose(1, 2))
     for plane in range(1, first[1]):
-        other = torch.matmul(near_by, parts.planes.turn[:, plane].transpose(1, 2))
-        local = torch.where((which == plane)[..., None], other, local)
+        more = (parts.planes.turn[:, plane] - parts.planes.turn[:, 0]).transpose(1, 2)
+        local += torch.matmul(near_by * (which == plane)[..., None], more)
     hits = Hits(distance, point, normal, local, local, item, material, [])
     rows = _Rows(hits, batch, rays)
     _box_surface(parts.boxes, rows, first[1], first[2])
@@ -109,10 +110,11 @@ def surfaces(parts: Parts, origin: Tensor, way: Tensor, best: Nearest, found: Fo
 
 def _to_camera(rows: _Rows, way: Tensor, first_bush: int) -> None:
     """Leaves have two sides; what is round turns away at its rim, never past it."""
-    away = (rows.normal * way).sum(-1, keepdim=True)
-    turned = unit(rows.normal - 1.001 * away * way)
-    turned = torch.where((rows.item >= first_bush)[:, None], -rows.normal, turned)
-    rows.normal.copy_(torch.where(away > 0, turned, rows.normal))
+    away = dots(rows.normal, way)
+    at = torch.nonzero(away > 0)[:, 0]
+    normal = rows.normal[at]
+    turned = unit(normal - 1.001 * away[at, None] * way[at])
+    rows.normal[at] = torch.where((rows.item[at] >= first_bush)[:, None], -normal, turned)
 
 
 class _Rows:
@@ -136,8 +138,9 @@ def _box_surface(boxes: Boxes, rows: _Rows, low: int, high: int) -> None:
     if at.numel() == 0:
         return
     index = at // rows.rays * boxes.centre.shape[1] + rows.item[at] - low
-    turn, half = flat(boxes.turn)[index], flat(boxes.half)[index]
-    local = applied(turn, rows.point[at] - flat(boxes.centre)[index])
+    turn, half, centre = (flat(v).index_select(0, index) for v in
+                          (boxes.turn, boxes.half, boxes.centre))  # fmt: skip
+    local = applied(turn, rows.point.index_select(0, at) - centre)
     to_edge = half - local.abs()
     nearest = to_edge.amin(-1, keepdim=True)
     edge = torch.minimum(half.amin(-1, keepdim=True) * 0.4, half.new_tensor(_EDGE_M))
@@ -171,8 +174,9 @@ def _blob_surface(blobs: Blobs, rows: _Rows, low: int, high: int) -> None:
     at, index = at[alone], index[alone]
     if at.numel() == 0:
         return
-    turn, radii = flat(blobs.turn)[index], flat(blobs.radii)[index]
-    local = applied(turn, rows.point[at] - flat(blobs.centre)[index])
+    turn, radii, centre = (flat(v).index_select(0, index) for v in
+                           (blobs.turn, blobs.radii, blobs.centre))  # fmt: skip
+    local = applied(turn, rows.point.index_select(0, at) - centre)
     rows.normal[at] = applied(turn.transpose(1, 2), unit(local / radii.square()))
     rows.local[at], rows.texture[at] = local, local
     rows.material[at] = blobs.material.reshape(-1)[index]

@@ -1,21 +1,22 @@
 """Small squares of a picture, and which objects matter to each: what is far away costs nothing.
 
 Rays run tile by tile: N = T tiles of `RAYS` each. `near` turns "which object matters to which tile"
-into short padded lists, in buckets of like length. Leaving out what has no effect changes no bit.
+into short padded lists, a few tiles at a time. Leaving out what has no effect changes no bit.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from footagefit.soundstage.shapes import applied
+from footagefit.soundstage.shapes import applied, dots, unit
 
 SIDE = 16
 RAYS = SIDE * SIDE
-_BUCKETS = (4, 12, 1 << 30)
+_AT_ONCE = 1 << 17  # rays by objects: what is worked on together stays in the caches
 
 
 def padded(size: int) -> int:
@@ -41,26 +42,28 @@ def from_tiles(rays: Tensor, size_px: tuple[int, int]) -> Tensor:
     return whole[..., :height, :width]
 
 
-def near(matters: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def near(matters: Tensor, rays: int = RAYS) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Tiles with about as many objects: (g,) tiles, (g,L) their objects, (g,L) whether real.
 
     Args:
         matters: (B,T,K) whether an object matters to a tile. Objects are numbered b K + k, tiles
             b T + t.
+        rays: Of a tile.
     """
     batch, tiles, count = matters.shape
     flat = matters.reshape(batch * tiles, count)
-    many = flat.sum(1)
-    low = 0
-    for high in _BUCKETS:
-        mine = torch.nonzero((many > low) & (many <= high))[:, 0]
-        low = high
-        if mine.numel() == 0:
-            continue
-        longest = int(many[mine].max())
-        order = flat[mine].to(torch.uint8).sort(dim=1, descending=True, stable=True)
-        index = order.indices[:, :longest] + (mine // tiles * count)[:, None]
-        yield mine, index, order.values[:, :longest] > 0
+    many, rows = flat.sum(1).sort(stable=True)
+    counts = many.tolist()
+    order = flat[rows].to(torch.uint8).sort(dim=1, descending=True, stable=True)
+    index = order.indices + (rows // tiles * count)[:, None]
+    begin, end = bisect_right(counts, 0), len(counts)
+    while begin < end:
+        stop = begin + 1
+        while stop < end and (stop + 1 - begin) * counts[stop] * rays <= _AT_ONCE:
+            stop += 1
+        longest = counts[stop - 1]
+        yield rows[begin:stop], index[begin:stop, :longest], order.values[begin:stop, :longest] > 0
+        begin = stop
 
 
 def in_sight(way: Tensor, away: Tensor, radius: Tensor) -> Tensor:
@@ -71,10 +74,9 @@ def in_sight(way: Tensor, away: Tensor, radius: Tensor) -> Tensor:
         away: (B,K,3) from that place to each ball's middle.
         radius: (B,K) of the balls.
     """
-    axis = way.mean(2)
-    axis = axis / axis.norm(dim=-1, keepdim=True)
-    half = torch.acos((way * axis[:, :, None]).sum(-1).amin(2).clamp(-1, 1))  # (B,T)
-    far = away.norm(dim=-1).clamp_min(1e-6)  # (B,K)
+    axis = unit(way.mean(2))
+    half = torch.acos(dots(way, axis[:, :, None]).amin(2).clamp(-1, 1))  # (B,T)
+    far = dots(away, away).sqrt().clamp_min(1e-6)  # (B,K)
     wide = torch.asin((radius / far).clamp_max(1.0))
     angle = torch.acos((torch.matmul(axis, away.transpose(1, 2)) / far[:, None]).clamp(-1, 1))
     inside = (far <= radius)[:, None]
@@ -92,15 +94,14 @@ def meets(way: Tensor, away: Tensor, extent: Tensor, more: Tensor) -> Tensor:
         extent: (B,K,3,3) see `shapes.spans`.
         more: (B,K) metres.
     """
-    axis = way.mean(2)
-    axis = axis / axis.norm(dim=-1, keepdim=True)
-    cosine = (way * axis[:, :, None]).sum(-1).amin(2).clamp(0.02, 1)
+    axis = unit(way.mean(2))
+    cosine = dots(way, axis[:, :, None]).amin(2).clamp(0.02, 1)
     tangent = ((1 - cosine * cosine).sqrt() / cosine + 1e-4)[..., None]  # (B,T,1)
     depth = torch.matmul(axis, away.transpose(1, 2))  # (B,T,K)
     side = away[:, None] - depth[..., None] * axis[:, :, None]
-    apart = side.norm(dim=-1)
+    apart = dots(side, side).sqrt()
     side = side / apart.clamp_min(1e-6)[..., None]
-    reach = (applied(extent[:, None], side) * side).sum(-1).clamp_min(0).sqrt()
+    reach = dots(applied(extent[:, None], side), side).clamp_min(0).sqrt()
     last = (depth + extent.diagonal(dim1=-2, dim2=-1).sum(-1).sqrt()[:, None]).clamp_min(0)
     return (last > 0) & (apart - reach <= tangent * last + more[:, None])
 

@@ -88,7 +88,7 @@ def _plane_distance(planes: Planes, origin: Tensor, way: Tensor) -> Tensor:
 
 
 def _boxes(boxes: Boxes, origin: Tensor, tiles: Tensor, best: Nearest, first: int) -> None:
-    _batch, _count, rays, _ = tiles.shape
+    rays = tiles.shape[2]
     away = boxes.centre - origin[:, None]
     start = -applied(boxes.turn, away)  # (B,J,3)
     turn, half, from_ = flat(boxes.turn), flat(boxes.half), flat(start)

@@ -32,8 +32,8 @@ from footagefit.soundstage.tracing import subject
 from footagefit.soundstage.wild import DRAWING, wild_set
 
 _CHART_PX = (64, 128)  # of heads: in pictures up to 128 px, and in larger ones
-_RAYS = 131_072  # rendered together, at most: steps are long beside their calls
-_SCENES = 8  # and no more than these, so that two threads share even a small batch
+_RAYS = 65_536  # rendered together, at most: steps are long beside their calls, and in the caches
+_SCENES = 8  # and no more than these, so that threads share even a small batch
 _LEAST_SUBJECT = 0.04  # of the frame
 _CLOSE = 0.36  # of the cameras that could are close by somebody
 _CLOSE_M = (0.08, 0.6)  # from the skin

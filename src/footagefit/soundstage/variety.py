@@ -21,6 +21,8 @@ from footagefit.footage.opening import open_clip
 from footagefit.footage.pattern import MOVIES, PICTURES
 from footagefit.records import Light
 from footagefit.soundstage import training, truth
+from footagefit.soundstage.light_stage import Subject, subjects
+from footagefit.soundstage.lights import angles
 
 BINS = 24
 RANGES = {
@@ -100,18 +102,20 @@ def of_scenes(scenes: Iterable[Values]) -> Values:
 
 
 def of_pictures(folder: Path, *, most: int = 200) -> Values:
-    """What can be told of real pictures: luminance and saturation, from up to `most` frames."""
+    """What can be told of real pictures, from up to `most` frames.
+
+    Luminance and saturation; of things lit one known light at a time (see `light_stage`) in the
+    folder or in folders of it, normals and where their lights stood.
+    """
     stops: list[np.ndarray] = []
     colours: list[np.ndarray] = []
     contrasts: list[np.ndarray] = []
     files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in (*MOVIES, *PICTURES)]
     for path in files[:most]:
         try:
-            with open_clip(path, space="srgb_texture") as clip:
-                rgb = clip.read([clip.numbers[len(clip.numbers) // 2]]).rgb_TCHW[0]
+            small = _small(path)
         except FootagefitError:
             continue
-        small = torch.nn.functional.interpolate(rgb[None], (48, 48), mode="area")[0]
         pixels = small.permute(1, 2, 0).reshape(-1, 3)
         stops.append(_stops(pixels))
         colours.append(_saturation(pixels))
@@ -120,7 +124,38 @@ def of_pictures(folder: Path, *, most: int = 200) -> Values:
         "luminance, stops over grey": stops, "picture saturation": colours,
         "contrast of a picture, stops": contrasts,
     }  # fmt: skip
+    found |= _of_lit(folder)
     return {name: _histogram(name, values) for name, values in found.items() if values}
+
+
+def _of_lit(folder: Path) -> dict[str, list[np.ndarray]]:
+    """Normals of subjects under known lights, and where those stood."""
+    try:
+        lit = subjects(folder)
+    except FootagefitError:
+        return {}
+    facing = [_facing(subject) for subject in lit]
+    turned = [angles(way) for subject in lit for way in subject.directions]
+    return {
+        **{f"normal {axis}": [one[i] for one in facing] for i, axis in enumerate("xyz")},
+        "key azimuth, degrees": [np.array([azimuth for azimuth, _ in turned])],
+        "key elevation, degrees": [np.array([elevation for _, elevation in turned])],
+    }
+
+
+def _facing(subject: Subject) -> np.ndarray:
+    """(3,n) normals of a matte subject's bright parts, by least squares (Woodham 1980)."""
+    level = torch.stack([_small(path).mean(0).flatten() for path in subject.pictures])
+    level = level[:, level.amax(0) > 0.1 * level.amax()]
+    solved = torch.linalg.lstsq(torch.tensor(subject.directions).float(), level).solution
+    return (solved / solved.square().sum(0).sqrt().clamp_min(1e-9)).numpy()
+
+
+def _small(path: Path) -> Tensor:
+    """A picture, or a movie's middle frame, at 48 x 48 px."""
+    with open_clip(path, space="srgb_texture") as clip:
+        rgb = clip.read([clip.numbers[len(clip.numbers) // 2]]).rgb_TCHW[0]
+    return torch.nn.functional.interpolate(rgb[None], (48, 48), mode="area")[0]
 
 
 def covered(histogram: np.ndarray, *, least: float = 0.001) -> float:

@@ -10,7 +10,7 @@ from footagefit.soundstage import materials as m
 from footagefit.soundstage.figures import draw_figure
 from footagefit.soundstage.sets import Actor, Set, any_material, bush, colour, prop, sway, wall
 
-DRAWING = 3  # goes up when a (seed, index) becomes another picture: caches keep them apart
+DRAWING = 4  # goes up when a (seed, index) becomes another picture: caches keep them apart
 
 
 def wild_set(rng: np.random.Generator) -> tuple[Set, float]:
