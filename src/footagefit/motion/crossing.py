@@ -29,6 +29,7 @@ _ALIKE_EV, _SOFT_PX = 0.08, 1.5
 _UNCOVERED = 0.6  # how sure what a moving thing uncovers is: one frame alone shows it
 _PASSES_PX, _FURTHEST_PX = 2.5, 24.0  # less uncovers next to nothing
 _NOISE_EV = 0.03
+_SOON = 4.0  # frames between the two beyond neighbours, over which nothing goes straight on
 
 
 class Side(NamedTuple):
@@ -83,6 +84,7 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
     shown = [_shown(one, early, -part), _shown(two, late, part - 1.0)]
     core = _moving(early, late, shown, part)
     near = min(before.far, after.far)
+    core = core / np.float32(1.0 + ((before.far + after.far - 2.0) / _SOON) ** 2)
     core = core * _borne_out(known, (1.0 - part) * shown[0] + part * shown[1], near=near)
     if not (core > 0.3).any():
         return None
