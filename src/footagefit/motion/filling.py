@@ -100,7 +100,7 @@ def filled(
             known.learn(laid, chosen.far)
     if not inside:
         return nothing(size)
-    inside, around = (_nearest_first(views, fars) for views in (inside, around))
+    inside, around = (nearest_first(views, fars) for views in (inside, around))
     made, beside = (_middle(views) for views in (inside, around))
     if (made.agreed_N < _AT_ODDS).mean() > _AT_ODDS_SHARE:
         sides = [
@@ -114,7 +114,7 @@ def filled(
     return _put(hole_HW, looks.straight(made.codes_N3 + close) * gain, made.sure_N, made.grain_N)
 
 
-def _nearest_first(views: list[View], fars: list[float]) -> list[View]:
+def nearest_first(views: list[View], fars: list[float]) -> list[View]:
     """Views that count the less the more time lies between, where things stir.
 
     Leaves that stir are nowhere twice: where even the view that lies best is off, many of them

@@ -63,6 +63,7 @@ class Limits:
         cover: Share of its length that is likely.
         over_flanks: Likelihood along it over what is likeliest beside it.
         follows: How far its light may follow what is beside it.
+        follows_inside: The same where one end is in the picture: more that is long ends there.
         lopsided: How far its sides may differ.
         through: Whether both its ends must be at the border.
     """
@@ -74,6 +75,7 @@ class Limits:
     cover: float = 0.75
     over_flanks: float = 1.5
     follows: float = 0.8
+    follows_inside: float = 0.4
     lopsided: float = 1.2
     through: bool = False
 
@@ -81,12 +83,13 @@ class Limits:
         """Whether all hold."""
         if signs.share < self.least_share or signs.ends < (2 if self.through else 1):
             return False
-        weight = self.weight if signs.ends == 2 else self.inside
+        whole = signs.ends == 2
+        weight = self.weight if whole else self.inside
         return (
             signs.mean >= max(self.mean, weight / signs.share)
             and signs.cover >= self.cover
             and signs.over_flanks >= self.over_flanks
-            and signs.follows <= self.follows
+            and signs.follows <= (self.follows if whole else self.follows_inside)
             and signs.lopsided <= self.lopsided
         )
 
