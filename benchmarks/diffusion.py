@@ -34,6 +34,7 @@ from torch.nn import functional as F
 
 from footagefit.errors import MissingPart
 from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.models.base import resampled
 from footagefit.models.diffusion import CACHED, DiffusionModel
 from footagefit.models.guided import Fitted, Grid, Ratio
@@ -83,7 +84,7 @@ def main() -> None:
         print(f"\n{missing}")
     else:
         with tempfile.TemporaryDirectory() as temporary:
-            os.environ[bases.CACHE] = str(Path(temporary) / "cache")
+            os.environ[hashes.CACHE] = str(Path(temporary) / "cache")
             ways = [w for w in WAYS if not w.startswith("compiled") or options.compiled]
             beside_plain(Path(temporary), add, ways=ways, quick=options.quick)
         if not options.quick:

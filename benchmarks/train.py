@@ -2,12 +2,15 @@
 
     python benchmarks/train.py                          # a staged show
     python benchmarks/train.py show=film.yaml minutes=5 # another
+    python benchmarks/train.py steps=1881               # what five quiet minutes come to, where
+                                                        # other work shares the machine
     python benchmarks/train.py --quick --json rows.json
 
 Fits train on all but some families of change (`HELD_OUT`), on the first four fifths of the frames
 of a show's training side. Scored are: takes never seen under families never seen; the same takes
 under families that were trained on; and the last frames of seen shots. Where takes of a set-up do
-not sit together, those real pairs are scored on what stands still in both. What is trained is kept
+not sit together, those real pairs are scored on what stands still in both: fits learn from pairs of
+two thirds of the takes, and are scored on pairs with one of the others. What is trained is kept
 in the work folder (`work=benchmarks/work`): a run that was stopped goes on.
 """
 
@@ -30,7 +33,7 @@ from train_speed import apply_rows, step_rows
 
 from footagefit.dailies.data import Dailies
 from footagefit.dailies.entries import TRAIN, VAL
-from footagefit.dailies.pairs import mined, mismatches
+from footagefit.dailies.pairs import Mismatch, mined, mismatches
 from footagefit.dailies.sampling import Sampling
 from footagefit.dailies.windows import Windows
 from footagefit.evaluation.baselines import CLASSICAL, oracle_gain
@@ -43,6 +46,7 @@ from footagefit.tasks.base import PlainWindow, collated
 from footagefit.tasks.degrade import FAMILIES
 from footagefit.tasks.draws import generator
 from footagefit.tasks.match import Match
+from footagefit.training.real_pairs import among, real_pairs
 from footagefit.training.run import Plan, Sides, execute, finish
 from footagefit.training.settings import Settings
 from footagefit.training.shows import dailies_of, fill_cache
@@ -79,6 +83,7 @@ def _options() -> Namespace:
     options.show = said.get("show")
     options.work = said.get("work", "benchmarks/work")
     options.minutes = float(said.get("minutes", 5.0))
+    options.steps = int(said["steps"]) if "steps" in said else None
     options.count = 4 if options.quick else 96
     options.size = [48, 80] if options.quick else [112, 192]
     return options
@@ -123,6 +128,8 @@ def _noise(folder: Path) -> None:
 
 def _settings(options: Namespace, minutes: float, *, rate: float = 1e-3) -> Settings:
     length: dict[str, Any] = {"max_steps": 3} if options.quick else {"max_minutes": minutes}
+    if options.steps:
+        length = {"max_steps": max(1, round(options.steps * minutes / options.minutes))}
     return Settings(
         **{"max_steps": None, **length},
         review_every=0,
@@ -151,7 +158,22 @@ def _sides(dailies: Dailies, *, seen: bool = True) -> Sides:
     sampling = Sampling(
         [s for s in cut if s.length >= 1], seed=dailies.seed, references=dailies.references
     )
-    return Sides(Windows(side.reader, sampling), dailies.windows(VAL))
+    sides = Sides(Windows(side.reader, sampling), dailies.windows(VAL))
+    if not seen:
+        return sides
+    couples = [couple for couple in _couples(dailies) if not _judged(dailies, couple)]
+    return among(sides, real_pairs(side.reader, couples), share=Match().pairs)
+
+
+def _couples(dailies: Dailies) -> list[Mismatch]:
+    """Takes of the training side that do not sit together."""
+    return mismatches(list(dailies.windows(TRAIN).reader.shots.values()))
+
+
+def _judged(dailies: Dailies, couple: Mismatch) -> bool:
+    """Whether a couple is kept from training: one of every third take is in it."""
+    held = set(sorted(dailies.windows(TRAIN).reader.shots)[::3])
+    return couple.one in held or couple.other in held
 
 
 def _unseen(dailies: Dailies) -> Windows:
@@ -215,6 +237,8 @@ def _unet(options: Namespace, sides: Sides, kept: Path) -> Any:
         net.load_state_dict(torch.load(kept, weights_only=True))
         return net.eval()
     length: dict[str, Any] = {"max_steps": 2} if options.quick else {"max_minutes": options.minutes}
+    if options.steps:
+        length = {"max_steps": options.steps}
     net, steps = train_unet(batches(), width=16, **length)
     print(f"U-Net (16 channels): {steps} steps")
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -249,19 +273,18 @@ def _sets(options: Namespace, dailies: Dailies) -> dict[str, list[Pair]]:
 
 
 def _real_pairs(options: Namespace, dailies: Dailies) -> list[Pair]:
-    """Takes of one set-up that do not sit together: one beside the other, still parts judged."""
-    pairs = []
+    """Couples that no fit learnt from, each way; what stands still is judged."""
+    reader = dailies.windows(TRAIN).reader
     task = Match(size=options.size)
-    for side in (VAL, TRAIN):
-        reader = dailies.windows(side).reader
-        for apart in mismatches(list(reader.shots.values())):
-            found = mined(reader, apart) if len(pairs) < options.count // 4 else None
-            if found is None:
-                continue
-            beside = reader.frames(apart.one, [reader.shots[apart.one].first])[0]
-            given = task.given(PlainWindow(found.other_CHW[None], beside), {})
-            mask = found.mask_1HW[None]
-            pairs.append(Pair(given, found.one_CHW[None], {}, mask))
+    couples = [couple for couple in _couples(dailies) if _judged(dailies, couple)]
+    found = [pair for couple in couples if (pair := mined(reader, couple)) is not None]
+    pairs = []
+    for pair in found[: options.count // 4]:
+        both, names = (pair.one_CHW, pair.other_CHW), (pair.mismatch.one, pair.mismatch.other)
+        for (target, plate), name in zip((both, both[::-1]), names, strict=True):
+            beside = reader.frames(name, [reader.shots[name].first])[0]
+            given = task.given(PlainWindow(plate[None], beside), {})
+            pairs.append(Pair(given, target[None], {}, pair.mask_1HW[None]))
     return pairs
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from footagefit.errors import FootagefitWarning
-from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.models.diffusion import DiffusionModel
 from footagefit.records import Given, Pair
 from footagefit.tasks.draws import generator
@@ -26,7 +26,7 @@ def base(tmp_path_factory) -> Iterator[Callable[[str], Path]]:
     """Folders of tiny bases by family."""
     root = tmp_path_factory.mktemp("bases")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(bases.CACHE, str(root / "cache"))
+        patch.setenv(hashes.CACHE, str(root / "cache"))
         yield lru_cache(lambda family: tiny_base(root / family, family, towers=family in TOWERS))
 
 

@@ -219,3 +219,6 @@ def test_mined_pairs_mark_what_stands_still(tmp_path: Path) -> None:
     gain = (pair.other_CHW[1][mask] / pair.one_CHW[1][mask].clamp_min(1e-3)).log2()
     assert float(gain.median()) == pytest.approx(2.4 * np.log2(0.75), abs=0.15)
     assert float((gain - gain.median()).abs().median()) < 0.15
+    later = pairs.mined(reader, worst, moment=0.9)
+    assert later is not None
+    assert later.numbers[0] > pair.numbers[0] + 5

@@ -11,6 +11,7 @@ import torch
 from footagefit.errors import FootagefitWarning
 from footagefit.export.lora import lora_state, merged
 from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.models.diffusion import DiffusionModel
 from tiny_bases import FAMILIES, tiny_base
 
@@ -20,7 +21,7 @@ RANK = 4
 @pytest.fixture(params=FAMILIES)
 def model(request, tmp_path, monkeypatch) -> DiffusionModel:
     """Taught something."""
-    monkeypatch.setenv(bases.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(hashes.CACHE, str(tmp_path / "cache"))
     folder = tiny_base(tmp_path / request.param, request.param)
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FootagefitWarning)

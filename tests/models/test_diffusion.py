@@ -9,6 +9,7 @@ from diffusion_made import a_given, a_model, a_pair, base, holed, taught, total
 from footagefit.errors import WrongValue
 from footagefit.models.diffusion import CACHED, DiffusionModel
 from footagefit.models.nets.codes import codes_of
+from footagefit.models.tiles import starts
 from footagefit.records import Given, Pair
 from footagefit.tasks.draws import generator
 from tiny_bases import FAMILIES, tiny_base
@@ -242,6 +243,29 @@ def test_references_are_left_out_as_often_as_is_said(base, often, heard):
     other = pair._replace(given=pair.given._replace(reference=1.0 - pair.given.reference))
     with torch.no_grad():
         assert (float(total(model, pair)) != float(total(model, other))) == heard
+
+
+def test_tiles_of_latents_leave_no_seam_where_they_share_enough(base):
+    """How much more a picture departs from the whole's across tiles' ends than elsewhere."""
+    given = holed()
+    given = given._replace(mask=torch.ones_like(given.mask))
+
+    def latents(tile_px: int, overlap_px: int) -> torch.Tensor:
+        said = {"tile_px": tile_px, "overlap_px": overlap_px}
+        model = a_model(base("sd15"), guide_channels=6, side_px=128, steps=2, **said)
+        with torch.no_grad():
+            small = model.small(given)
+            return model._sampled(model.encode_given(small), small)
+
+    whole, seams = latents(0, 128), {}
+    for overlap_px in (2, 16):
+        apart = latents(32, overlap_px) - whole
+        steps = apart.diff(dim=3).abs().mean((0, 1, 2))
+        begins = starts(whole.shape[3], 16, overlap_px // 2, 2)
+        ends = {b - 1 for b in begins if b} | {b + 15 for b in begins[:-1]}
+        rest = [i for i in range(len(steps)) if i not in ends]
+        seams[overlap_px] = float(steps[sorted(ends)].mean() / steps[rest].mean())
+    assert seams[16] < 1.15 < 1.4 < seams[2], seams
 
 
 def test_tiles_come_near_to_the_whole(base):

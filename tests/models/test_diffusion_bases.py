@@ -18,6 +18,8 @@ from safetensors.torch import load_file
 from diffusion_made import TOWERS, a_given, a_model, base
 from footagefit.errors import FootagefitWarning, MissingPart, UnknownName
 from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
+from footagefit.models import diffusion_places as places
 from footagefit.models.diffusion import DiffusionModel
 from footagefit.tasks.draws import generator
 from tiny_bases import FAMILIES, WIDE, tiny_base
@@ -151,7 +153,7 @@ def test_the_empty_prompt_is_said_once_and_kept(base, family, monkeypatch):
     monkeypatch.setattr(type(denoiser), "said", None)
     again = a_model(folder).denoiser
     assert torch.equal(again.tokens, denoiser.tokens)
-    kept = next((Path(os.environ[bases.CACHE]) / "prompts").glob(f"{first.found.hash[:32]}*"))
+    kept = next((Path(os.environ[hashes.CACHE]) / "prompts").glob(f"{first.found.hash[:32]}*"))
     held = load_file(kept)
     assert torch.equal(held["tokens"], denoiser.tokens)
     if summed:
@@ -164,7 +166,7 @@ def test_the_empty_prompt_is_said_once_and_kept(base, family, monkeypatch):
 
 
 def test_without_towers_zeros_are_used_and_said(base, tmp_path, monkeypatch):
-    monkeypatch.setenv(bases.CACHE, str(tmp_path))
+    monkeypatch.setenv(hashes.CACHE, str(tmp_path))
     with pytest.warns(FootagefitWarning, match="no text towers there"):
         model = DiffusionModel(base=str(base("flux-fill")), vector_size=4, side_px=32)
     assert float(model.denoiser.tokens.abs().max()) == 0.0
@@ -172,7 +174,7 @@ def test_without_towers_zeros_are_used_and_said(base, tmp_path, monkeypatch):
 
 def test_bases_are_found_by_name_and_told_apart(base, tmp_path, monkeypatch):
     folder = base("sd15")
-    monkeypatch.setenv(bases.BASES, str(folder.parent))
+    monkeypatch.setenv(places.BASES, str(folder.parent))
     assert bases.find("somebody/sd15").hash == bases.find(str(folder)).hash
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
@@ -181,7 +183,6 @@ def test_bases_are_found_by_name_and_told_apart(base, tmp_path, monkeypatch):
     raw = bytearray(weights.read_bytes())
     raw[-1] ^= 1
     weights.write_bytes(bytes(raw))
-    bases._examined.cache_clear()
     assert bases.find(str(copy)).hash != bases.find(str(folder)).hash
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     kept = tmp_path / "hub" / "models--house--base" / "snapshots" / "abc"
@@ -190,7 +191,7 @@ def test_bases_are_found_by_name_and_told_apart(base, tmp_path, monkeypatch):
 
 
 def test_bases_that_cannot_be_had_are_one_line(base, tmp_path, monkeypatch):
-    monkeypatch.delenv(bases.BASES, raising=False)
+    monkeypatch.delenv(places.BASES, raising=False)
     with pytest.raises(MissingPart, match=r"none was named.*model\.base="):
         bases.find(None)
     with pytest.raises(MissingPart, match=r"nobody/nothing is not at hand.*FOOTAGEFIT_BASES"):

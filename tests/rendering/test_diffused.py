@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import footagefit
 from fill_helpers import HEIGHT, WIDTH, mattes, pan, seen
-from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.models.base import resampled
 from footagefit.models.diffusion import DiffusionModel
 from footagefit.models.nets.codes import codes_of
@@ -66,7 +66,7 @@ def fit(request, tmp_path_factory) -> Fit:
                     Part("diffusion", {"base": str(root / "sd15"), "side_px": 192, "rank": 2,
                                        "look": request.param}))  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(bases.CACHE, str(root / "cache"))
+        patch.setenv(hashes.CACHE, str(root / "cache"))
         tiny_base(root / "sd15", "sd15", towers=True)
         task = recipe.build_task()
         model = recipe.build_model(task.spec)
@@ -131,7 +131,7 @@ def test_outside_the_mask_stored_bits_stay(fit, plate, tmp_path, write_picture):
 def test_a_base_fills_what_no_frame_shows_and_leaves_what_was_carried(
     pan, mattes, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv(bases.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(hashes.CACHE, str(tmp_path / "cache"))
     base = tiny_base(tmp_path / "sd15", "sd15", towers=True)
     recipe = Recipe(
         Part("cleanup"),

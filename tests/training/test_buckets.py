@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from footagefit.errors import UsageError, WrongValue
-from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.rendering.fits import Part
 from footagefit.tasks.base import PlainWindow, collated
 from footagefit.tasks.draws import generator
@@ -87,7 +87,7 @@ def test_what_has_no_shape_of_its_own_is_refused_in_one_line():
 
 @pytest.mark.filterwarnings("ignore:.*no text towers there")
 def test_a_base_learns_in_buckets_from_kept_latents_too(tmp_path, monkeypatch):
-    monkeypatch.setenv(bases.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(hashes.CACHE, str(tmp_path / "cache"))
     base = tiny_base(tmp_path / "flux", "flux")
     seen = []
     taken = preflight.collated

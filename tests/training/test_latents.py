@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 
 from footagefit.errors import FootagefitWarning, MissingPart, UsageError
 from footagefit.models import diffusion_bases as bases
-from footagefit.rendering.fits import BrokenFit, Part, load_fit, read_about
+from footagefit.models import diffusion_hashes as hashes
+from footagefit.models import diffusion_places as places
+from footagefit.rendering.fits import Part, load_fit, read_about
 from footagefit.training import latents, likeness
 from footagefit.training.fine_tune import FineTune
 from footagefit.training.run import Plan, execute, finish, module_of
@@ -25,7 +27,7 @@ from training.conftest import a_plan, diffused, sides
 def base(tmp_path_factory):
     root = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(bases.CACHE, str(root / "cache"))
+        patch.setenv(hashes.CACHE, str(root / "cache"))
         yield tiny_base(root / "sdxl", "sdxl", towers=True)
 
 
@@ -92,18 +94,16 @@ def test_a_fit_starts_another_run_and_refuses_another_base(base, undisturbed, tm
     moved = tmp_path / "elsewhere"
     shutil.copytree(base, moved / "sdxl")
     with pytest.MonkeyPatch.context() as patch:  # the same base under another roof
-        patch.setenv(bases.BASES, str(moved))
+        patch.setenv(places.BASES, str(moved))
         shutil.move(base, base.with_name("away"))
         try:
             assert load_fit(path).model.found.folder == moved / "sdxl"
             shutil.rmtree(moved / "sdxl")
             tiny_base(moved / "sdxl", "sdxl", seed=5, towers=True)
-            bases._examined.cache_clear()
-            with pytest.raises(BrokenFit, match="learnt on another base"):
+            with pytest.raises(MissingPart, match="elsewhere/sdxl is another"):
                 load_fit(path)
         finally:
             shutil.move(base.with_name("away"), base)
-            bases._examined.cache_clear()
 
 
 def kept(plan: Plan, folder, **changed) -> latents.Kept:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from footagefit.errors import MissingPart, UsageError
-from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.training import lightning
 from footagefit.training.fine_tune import FineTune
 from footagefit.training.run import execute, finish, module_of
@@ -24,7 +24,7 @@ from training.conftest import diffused, sides
 def base(tmp_path_factory):
     root = tmp_path_factory.mktemp("base")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(bases.CACHE, str(root / "cache"))
+        patch.setenv(hashes.CACHE, str(root / "cache"))
         yield tiny_base(root / "flux", "flux", towers=True)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from footagefit.models import diffusion_bases as bases
+from footagefit.models import diffusion_hashes as hashes
 from footagefit.training.examples import Batches
 from footagefit.training.run import execute
 from tiny_bases import tiny_base
@@ -67,7 +67,7 @@ def two(tmp_path_factory) -> Path:
         capture_output=True,
         text=True,
         timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1", bases.CACHE: str(root / "cache")},
+        env={**os.environ, "OMP_NUM_THREADS": "1", hashes.CACHE: str(root / "cache")},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

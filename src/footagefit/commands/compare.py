@@ -26,6 +26,7 @@ def compare(
     *,
     fits: Sequence[str],
     show: Path,
+    bases: Sequence[str],
     out: Path | None,
     shots: str | None,
     frames: int,
@@ -46,7 +47,7 @@ def compare(
         raise WrongValue("frames and draws: expected 1 or more")
     if long_side_px < 64 or loop_px < 0:
         raise WrongValue("long_side_px: expected 64 or more, and loop_px 0 or more")
-    loaded = _loaded([Path(f).expanduser() for f in fits if f])
+    loaded = _loaded([Path(f).expanduser() for f in fits if f], bases)
     production = load_show(show)
     folder = out or production.work / "reports" / "side_by_side"
     _check_folder(folder)
@@ -67,7 +68,7 @@ def compare(
     return 0
 
 
-def _loaded(paths: Sequence[Path]) -> dict[str, Fit]:
+def _loaded(paths: Sequence[Path], bases: Sequence[str]) -> dict[str, Fit]:
     """The fits by column, all of one task and none twice."""
     from footagefit.rendering.fits import load_fit
 
@@ -75,7 +76,7 @@ def _loaded(paths: Sequence[Path]) -> dict[str, Fit]:
         raise UsageError("fits is empty", hint="Say fits=[film_work/fits/a,film_work/fits/b]")
     found: dict[str, Fit] = {}
     for path in paths:
-        fit = load_fit(path)
+        fit = load_fit(path, bases=bases)
         key = f"fit_{fit.hash[:12]}"
         first = next(iter(found.values()), fit)
         if key in found:

@@ -79,7 +79,7 @@ class Desk:
     def __init__(
         self, ask: Ask, *, catalogue: Path | None, view: View | None = None, long_px: int = 960
     ) -> None:
-        self.fit: Fit = fit_of(ask.fit, signature=ask.signature)
+        self.fit: Fit = fit_of(ask.fit, signature=ask.signature, bases=ask.bases)
         self.ask = replace(ask, fit=self.fit)
         self.catalogue = catalogue
         self.view, self.long_px = view, long_px

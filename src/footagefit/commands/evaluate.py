@@ -25,6 +25,7 @@ def evaluate(
     fit: Path,
     show: Path,
     against: Path | None,
+    bases: Sequence[str],
     shots: str | None,
     frames: int,
     draws: int,
@@ -48,8 +49,8 @@ def evaluate(
     if unet_steps < 0 or long_side_px < 32:
         raise WrongValue("unet_steps: expected 0 or more; long_side_px: expected 32 or more")
     production = load_show(show)
-    ours = load_fit(fit)
-    other = None if against is None else load_fit(against)
+    ours = load_fit(fit, bases=bases)
+    other = None if against is None else load_fit(against, bases=bases)
     asked = Asked(frames, draws, seed, unet_steps, long_side_px, production.view.exposure_ev)
     dailies = dailies_of(production, asked)
     picked = picked_of(production, dailies, shots)

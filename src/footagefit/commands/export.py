@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +34,7 @@ def export(
     fit: Path,
     to: str,
     out: Path,
+    bases: Sequence[str],
     reference: Path | None,
     reference_frames: str | None,
     reference_space: str,
@@ -53,7 +54,7 @@ def export(
     from footagefit.export.baked import field_of, need_reference
     from footagefit.rendering.fits import load_fit
 
-    loaded = load_fit(fit)
+    loaded = load_fit(fit, bases=bases)
     if to in _LEARNT:
         return _learnt(loaded, to, out, replace)
     field_of(loaded, to)

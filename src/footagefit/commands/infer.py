@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,6 +60,7 @@ def infer(
     half: bool,
     grain: Literal["keep", "match"],
     signature: Path | None,
+    bases: Sequence[str],
     extend: Extend,
     cleanup: Cleanup,
     background: Path | None,
@@ -112,6 +113,7 @@ def infer(
         half=half,
         grain=grain,
         signature=signature,
+        bases=bases,
         fill=Filling(extend, cleanup, background, alpha, match, seed),
         part=_part(only, frames),
         also_known=[key.name for key in config.keys("infer")],
@@ -294,12 +296,14 @@ def _dry_run(plan: Plan) -> int:
 
 def _words(plan: Plan) -> list[str]:
     """The command line of this render, for processes elsewhere: absolute paths, no frames."""
+    from footagefit.rendering.fill_plan import several
+
     ask, form = plan.ask, plan.ask.form
     pairs: list[tuple[str, object]] = [
         ("fit", plan.fit.path.resolve() if plan.fit.path.is_dir() else plan.fit.path),
         ("plate", Path(ask.plate).expanduser().absolute()),
         ("out", plan.out.absolute()),
-        ("reference", _references(ask.reference)),
+        ("reference", _paths(several(ask.reference))),
         ("reference_frames", ask.reference_frames),
         ("mask", None if ask.mask is None else ask.mask.expanduser().absolute()),
         ("shot", ask.shot),
@@ -320,17 +324,16 @@ def _words(plan: Plan) -> list[str]:
         ("grain", ask.grain),
         *ask.fill.words(),
         ("signature", None if ask.signature is None else ask.signature.expanduser().absolute()),
+        ("bases", _paths([Path(one) for one in ask.bases])),
         *[(f"output.{n}", getattr(form, n)) for n in ("space", "depth", "compression", "codec")],
         *[(name, _control(value)) for name, value in ask.controls.items()],
     ]
     return [f"{name}={value}" for name, value in pairs if value is not None]
 
 
-def _references(path: Path | None) -> str | None:
-    """References with absolute paths, one or several in brackets, as they were typed."""
-    from footagefit.rendering.fill_plan import several
-
-    paths = [str(one.expanduser().absolute()) for one in several(path)]
+def _paths(typed: Sequence[Path]) -> str | None:
+    """Absolute paths, one or several in brackets, as a person would type them."""
+    paths = [str(one.expanduser().absolute()) for one in typed]
     return ",".join(paths).join("[]") if len(paths) > 1 else (paths[0] if paths else None)
 
 

@@ -31,6 +31,7 @@ def train(
     init_from: str,
     stage_scenes: int | None,
     work: Path,
+    measure: bool,
     keyframes: Path | None,
     tracking: Tracking,
     group: str | None,
@@ -67,6 +68,9 @@ def train(
     _describe(plan, folder)
     if dry_run:
         return 0
+    if measure and show is not None and resume is None:
+        scanned(show)
+        measured(show, plan.recipe)
     numbers = _run(plan, folder, new=resume is None)
     if plan.settings.cache_only:
         print("latents are in the cache; say trainer.cache_only=false to train on them")
@@ -100,6 +104,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
         need_show,
         sides_of,
         with_keyframes,
+        with_real_pairs,
     )
     from footagefit.training.stage import with_replay
 
@@ -111,6 +116,7 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     dailies = dailies_of(show, plan.settings, spec=task.spec)
     sides = sides_of(dailies)
     fill_cache(dailies)
+    sides = with_real_pairs(sides, dailies, task=task, settings=plan.settings)
     sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
     sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
     sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
@@ -180,6 +186,28 @@ def scanned(show: Path) -> None:
     scan(show=show, workers=None, again=False, detector="auto", slates="auto", share=None)
 
 
+def measured(show: Path, recipe: Recipe) -> None:
+    """Measure the show's lenses, light and grain where the task wants them and nobody has.
+
+    A few frames of each set-up: `footagefit measure` looks at more, and is not done over.
+    """
+    from footagefit.dailies.show import load_show
+    from footagefit.training.shows import signature_of
+
+    wants = any(name.startswith("signature.") for name in recipe.build_task().spec.vector)
+    production = load_show(show)
+    if not wants or signature_of(production.work) is not None:
+        return
+    from footagefit.commands.measure import measure
+
+    print(f"{production.name} was never measured: measuring first, a few frames a set-up")
+    measure(
+        show=show, clip=None, out=None, frames=2, takes=2, chessboard=None, corners=[9, 6],
+        flat=None, chart=None, hdri=None, ball=None, at=None, kind="grey", lens=None, setup=None,
+        existing="replace", dry_run=False,
+    )  # fmt: skip
+
+
 def part_of(group: str, raw: Mapping[str, Any]) -> Part:
     """The packaged config that a composed group came from, and what was set otherwise."""
     import yaml
@@ -206,17 +234,23 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
     if init_from == "base":
         path = _shipped(recipe)
         if not path.is_dir():
-            print(f"no {recipe.task.name} base is shipped: training starts from nothing")
+            named = f"{recipe.task.name} base of model {recipe.model.name}"
+            print(f"no {named} is shipped: training starts from nothing")
             return recipe, None
-    fit = load_fit(path)
+    fit = load_fit(path, bases=recipe.bases)
     sizes = {**fit.recipe.model.settings, **recipe.model.settings}
     return Recipe(recipe.task, replace(fit.recipe.model, settings=sizes)), str(path)
 
 
 def _shipped(recipe: Recipe) -> Path:
-    package = Path(config.__file__).resolve().parent
-    own = f"{recipe.task.name}_{recipe.model.name}"
-    return package / "models" / "weights" / (recipe.build_task().spec.base or own)
+    """Where the task's base would lie; one that tasks share is of one model alone."""
+    from footagefit.rendering.fits import RECIPE, read_recipe
+
+    weights = Path(config.__file__).resolve().parent / "models" / "weights"
+    shared = recipe.build_task().spec.base
+    if shared and read_recipe(weights / shared / RECIPE).model.name == recipe.model.name:
+        return weights / shared
+    return weights / f"{recipe.task.name}_{recipe.model.name}"
 
 
 def _going_on(plan: Plan, asked: Settings, folder: Path) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ def ui(
     levels: Levels,
     rate: str | None,
     device: str,
+    bases: Sequence[str],
     size_px: int,
     port: int,
 ) -> int:
@@ -65,6 +67,7 @@ def ui(
         levels=levels,
         rate=None if rate is None else parse_rate(rate),
         device=device,
+        bases=bases,
     )
     catalogue, view = _of_show(fit, show)
     return _serve(Desk(ask, catalogue=catalogue, view=view, long_px=size_px), port)

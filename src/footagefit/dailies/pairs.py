@@ -80,12 +80,18 @@ def mismatches(
     return sorted(found, key=lambda m: -(abs(m.exposure_ev) / 0.15 + abs(m.mired) / 12.0))
 
 
-def mined(reader: Reader, mismatch: Mismatch) -> MinedPair | None:
-    """The pair in the middle of both takes, or None where too little stands still in both."""
+def mined(reader: Reader, mismatch: Mismatch, *, moment: float = 0.5) -> MinedPair | None:
+    """The pair at a moment of both takes, or None where too little stands still in both.
+
+    Args:
+        reader: Reads both.
+        mismatch: The takes.
+        moment: 0 their first frames, 1 their last.
+    """
     import torch
 
     one, other = reader.shots[mismatch.one], reader.shots[mismatch.other]
-    at = _middle(one), _middle(other)
+    at = _frame_at(one, moment), _frame_at(other, moment)
     a_T, b_T = _run(reader, one, at[0]), _run(reader, other, at[1])
     if a_T.shape[-2:] != b_T.shape[-2:]:
         return None
@@ -107,8 +113,8 @@ def mined(reader: Reader, mismatch: Mismatch) -> MinedPair | None:
     )
 
 
-def _middle(shot: Shot) -> int:
-    return (shot.first + shot.last) // 2
+def _frame_at(shot: Shot, moment: float) -> int:
+    return shot.first + int(moment * (shot.last - shot.first))
 
 
 def _run(reader: Reader, shot: Shot, middle: int) -> np.ndarray:

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from footagefit.errors import WrongValue
-from footagefit.models import diffusion_bases as bases
 from footagefit.models.base import Amounts, Look, Model, bucket, resampled, scaled, shrunk_to
 from footagefit.models.bridges import Bridge, Flow, Way, draws_of
+from footagefit.models.diffusion_bases import empty_prompt, find, library, loaded, scheduler
 from footagefit.models.diffusion_families import DENOISERS, Autoencoder
 from footagefit.models.diffusion_state import hold_learnt_only
 from footagefit.models.fill import doubted
@@ -55,6 +55,8 @@ class DiffusionModel(Model):
             with carried R, G, B and how sure they are.
         vector_size: Controls and signature with present flags.
         base: A diffusers folder, or a name to look for; see `diffusion_bases.find`.
+        base_hash: Of the base's content: no other is taken, and it is found under any name.
+        bases: Folders to look for it in, before those of FOOTAGEFIT_BASES.
         makes: `look`, `pixels`, or `auto`: pixels where the guide carries some.
         objective: `bridge`, `flow`, or `auto`: a bridge for looks, a flow for pixels.
         look: `grid`, or `ratio`, which is finer.
@@ -82,6 +84,8 @@ class DiffusionModel(Model):
         guide_channels: int = 2,
         vector_size: int = 0,
         base: str | None = None,
+        base_hash: str | None = None,
+        bases: Sequence[str] = (),
         makes: Literal["auto", "look", "pixels"] = "auto",
         objective: Literal["auto", "bridge", "flow"] = "auto",
         look: Literal["grid", "ratio"] = "grid",
@@ -117,29 +121,29 @@ class DiffusionModel(Model):
         self.latent_weight, self.lpips_weight = latent_weight, lpips_weight
         self.drop_reference = drop_reference
         self.likeness: Likeness | None = None  # given by whoever trains
-        self._build(base, guide_channels, vector_size, rank=rank, fresh=kind == "bridge",
+        library()
+        self.found = find(base, content=base_hash, folders=bases)
+        self._build(guide_channels, vector_size, rank=rank, fresh=kind == "bridge",
                     dtype=_held(dtype))  # fmt: skip
         self.side_px, self.tile_px, self.overlap_px = side_px, tile_px, overlap_px
         if side_px < self.cell_px or (tile_px and tile_px % self.cell_px):
             raise WrongValue(f"side_px and tile_px: expected {self.cell_px} or more, in multiples")
 
     def _build(
-        self, base: str | None, guide_channels: int, vector_size: int, *, rank: int, fresh: bool,
-        dtype: torch.dtype,
-    ) -> None:  # fmt: skip
-        bases.library()
-        self.found = found = bases.find(base)
-        net = bases.loaded(found, found.part, dtype=dtype)
-        self.autoencoder = Autoencoder(bases.loaded(found, "vae", dtype=torch.float32))
+        self, guide_channels: int, vector_size: int, *, rank: int, fresh: bool, dtype: torch.dtype
+    ) -> None:
+        found = self.found
+        net = loaded(found, found.part, dtype=dtype)
+        self.autoencoder = Autoencoder(loaded(found, "vae", dtype=torch.float32))
         channels = self.autoencoder.channels
         kind = DENOISERS[found.kind]
         self.denoiser = kind(
             net,
-            bases.empty_prompt(found, kind, net.config),
+            empty_prompt(found, kind, net.config),
             extra=channels * (2 if self.carried else 1) + 1 + guide_channels - 3 * self.carried,
             rank=rank,
             fresh=fresh,
-            schedule=bases.scheduler(found),
+            schedule=scheduler(found),
         )
         if self.denoiser.channels != channels:
             raise WrongValue(

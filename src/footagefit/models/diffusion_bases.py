@@ -1,8 +1,9 @@
-"""Pretrained bases: found offline, told apart by content, loaded frozen.
+"""Pretrained bases: found offline by name or by content, loaded frozen.
 
-What belongs here: where a base lies, what identifies it, its parts as diffusers loads them, and
-the empty prompt that stands for its text towers. What does not: how it is widened and called
-(`diffusion_families.py`), what it is taught (`diffusion.py`). diffusers is imported on use.
+What belongs here: which base is meant, its parts as diffusers loads them, and the empty prompt
+that stands for its text towers. What does not: where bases lie (`diffusion_places.py`), what tells
+them apart (`diffusion_hashes.py`), how one is widened and called (`diffusion_families.py`), what it
+is taught (`diffusion.py`). diffusers is imported on use.
 
 A base is a folder as diffusers saves pipelines: `model_index.json`, `unet/` or `transformer/`,
 `vae/`, and the text towers, which are needed once.
@@ -12,12 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
-import json
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -27,17 +26,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from footagefit.errors import FootagefitWarning, MissingPart, UnknownName, WrongValue
+from footagefit.errors import (
+    FootagefitError,
+    FootagefitWarning,
+    MissingPart,
+    UnknownName,
+    WrongValue,
+)
+from footagefit.models import diffusion_hashes as hashes
+from footagefit.models import diffusion_places as places
 
 if TYPE_CHECKING:
     from footagefit.models.diffusion_families import Denoiser
 
-BASES = "FOOTAGEFIT_BASES"  # folders that hold bases, as PATH holds programs
-CACHE = "FOOTAGEFIT_CACHE"  # where empty prompts are kept; ~/.cache/footagefit by default
 PROMPT_TOKENS = 128  # of T5, which pads with tokens that are looked at
 CLASSES = ("UNet2DConditionModel", "SD3Transformer2DModel", "FluxTransformer2DModel")
 _AUTOENCODER = "AutoencoderKL"
-_SAMPLE_BYTES = 256
 _LICENCE = re.compile(r"^license(?:_name)?:\s*(.+)$", re.MULTILINE)
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -59,7 +63,7 @@ class Found:
         folder: Where it lies.
         part: `unet` or `transformer`.
         kind: The class of that part.
-        hash: sha256 over its configs and every tensor's place and some of its bytes.
+        hash: What it is known by; see `diffusion_hashes`.
         licence: As its model card or licence file names it.
     """
 
@@ -71,8 +75,13 @@ class Found:
     licence: str
 
 
-def find(name: str | None) -> Found:
-    """A base by folder, by name under FOOTAGEFIT_BASES, or in Hugging Face's cache; no network.
+def find(name: str | None, *, content: str | None = None, folders: Sequence[str] = ()) -> Found:
+    """A base where it is named, in the house's folders, or in Hugging Face's cache; no network.
+
+    Args:
+        name: A folder, or a name to look for.
+        content: Its hash, where no other will do; then names are a place to begin.
+        folders: To look in before those of FOOTAGEFIT_BASES.
 
     Raises:
         MissingPart: It is not at hand, or not whole.
@@ -81,103 +90,70 @@ def find(name: str | None) -> Found:
     if not name:
         raise MissingPart(
             "the diffusion model needs a pretrained base, and none was named",
-            hint=f"Say model.base=<a diffusers folder, or a name under {BASES}>",
+            hint=f"Say model.base=<a diffusers folder, or a name under {places.BASES}>",
         )
-    return _examined(name, _folder_of(name))
+    if content is not None:
+        return _of_content(name, content, folders)
+    there = places.named(name, folders)
+    if not there:
+        seen = ", ".join(map(str, places.tried(name, folders)))
+        raise MissingPart(
+            f"the base {name} is not at hand (no model_index.json in {seen})",
+            hint="Fetch its diffusers folder yourself, and name the folder it lies in with "
+            f"{places.BASES}= or model.bases=",
+        )
+    return _examined(name, there[0])
 
 
-@lru_cache(maxsize=8)
 def _examined(name: str, folder: Path) -> Found:
+    part, kind = _kind_of(folder)
+    content = hashes.content(folder, (part, "vae"))
+    return Found(name, folder, part, kind, content, _licence(folder))
+
+
+def _of_content(name: str, content: str, folders: Sequence[str]) -> Found:
+    """The base of that hash, wherever it lies; what lies where it should comes first."""
+    expected = places.named(name, folders)
+    for folder in dict.fromkeys([*expected, *places.everywhere(folders)]):
+        # What is not whole, broken or of no family of ours is not it.
+        with contextlib.suppress(FootagefitError, OSError, ValueError):
+            part, _ = _kind_of(folder)
+            if hashes.mark(folder, (part, "vae")) != content[-hashes.MARK :]:
+                continue
+            found = _examined(name, folder)
+            if found.hash != content:
+                continue
+            if folder not in expected:
+                line = f"base {name}: found by its content ({content[:12]}) as {folder}"
+                warnings.warn(FootagefitWarning(line), stacklevel=2)
+            return found
+    others = "".join(f"; {folder} is another, or not whole" for folder in expected)
+    seen = ", ".join(map(str, [Path(name).expanduser(), *places.roots(folders), places.hub()]))
+    raise MissingPart(
+        f"the base {name} of content {content[:12]} is not at hand{others} (looked in {seen})",
+        hint="Name the folder it lies in, under whatever name, with "
+        f"{places.BASES}= or bases= (train: model.bases=)",
+    )
+
+
+def _kind_of(folder: Path) -> tuple[str, str]:
+    """What a base's denoiser is called, and its class."""
     part = "unet" if (folder / "unet").is_dir() else "transformer"
     for needed in (part, "vae"):
         if not (folder / needed / "config.json").is_file():
             raise MissingPart(
                 f"not a whole diffusers folder: {needed}/config.json is missing", path=folder
             )
-    kind = str(_json(folder / part / "config.json").get("_class_name"))
+    kind = str(hashes.json_of(folder / part / "config.json").get("_class_name"))
     if kind not in CLASSES:
         raise UnknownName("kind of base", kind, CLASSES, path=folder)
-    return Found(name, folder, part, kind, _content(folder, part), _licence(folder))
-
-
-def _folder_of(name: str) -> Path:
-    last = name.rstrip("/").rpartition("/")[2]
-    roots = [Path(r).expanduser() for r in os.environ.get(BASES, "").split(os.pathsep) if r]
-    tried = [Path(name).expanduser(), *(root / n for root in roots for n in (name, last))]
-    for folder in tried:
-        if (folder / "model_index.json").is_file():
-            return folder.resolve()
-    kept = _in_hub_cache(name)
-    if kept is not None:
-        return kept
-    raise MissingPart(
-        f"the base {name} is not at hand (no model_index.json in {', '.join(map(str, tried))})",
-        hint=f"Fetch its diffusers folder yourself, and name the folder it lies in with {BASES}=",
-    )
-
-
-def _in_hub_cache(name: str) -> Path | None:
-    """What was fetched before with Hugging Face's own tools; nothing is fetched here."""
-    if name.count("/") != 1 or name.startswith(("/", ".", "~")):
-        return None
-    home = os.environ.get("HF_HOME", "~/.cache/huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE", Path(home) / "hub")).expanduser()
-    snapshots = sorted((hub / f"models--{name.replace('/', '--')}" / "snapshots").glob("*"))
-    whole = [s for s in snapshots if (s / "model_index.json").is_file()]
-    return whole[-1] if whole else None
-
-
-def _content(folder: Path, part: str) -> str:
-    """Told by every tensor's name, size and some bytes from its start, middle and end.
-
-    Reading all of a base takes a minute at each start; a fine-tuned one differs in every tensor.
-    """
-    digest = hashlib.sha256()
-    for name in (part, "vae"):
-        digest.update(json.dumps(_plain_config(folder / name), sort_keys=True).encode())
-        files = _weights_of(folder / name)
-        if not files:
-            raise MissingPart(
-                "no safetensors of the base's weights there",
-                path=folder / name,
-                hint="Pickled weights are not read; save the pipeline with safe_serialization",
-            )
-        for path in files:
-            for line in _sampled(path):
-                digest.update(line)
-    return digest.hexdigest()
-
-
-def _sampled(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        header.pop("__metadata__", None)
-        for name, entry in sorted(header.items()):
-            yield f"{name} {entry['dtype']} {entry['shape']}".encode()
-            begin, end = entry["data_offsets"]
-            some = min(_SAMPLE_BYTES, end - begin)
-            for at in (begin, (begin + end - some) // 2, end - some):
-                file.seek(8 + size + at)
-                yield file.read(some)
-
-
-def _weights_of(folder: Path) -> list[Path]:
-    """The safetensors that are loaded: those without a variant, else those of its variant."""
-    found = sorted(folder.glob("*.safetensors"))
-    plain = [p for p in found if p.name.count(".") == 1]
-    return plain or found
+    return part, kind
 
 
 def _variant_of(folder: Path) -> str | None:
-    name = next((p.name for p in _weights_of(folder)), "")
+    name = next((p.name for p in hashes.weights_of(folder)), "")
     parts = name.split(".")
     return parts[1].partition("-")[0] if len(parts) > 2 else None
-
-
-def _plain_config(folder: Path) -> dict[str, Any]:
-    raw = _json(folder / "config.json")
-    return {k: v for k, v in raw.items() if k not in ("_name_or_path", "_diffusers_version")}
 
 
 def _licence(folder: Path) -> str:
@@ -223,7 +199,7 @@ def loaded(found: Found, part: str, *, dtype: torch.dtype) -> Any:
 def _pristine(found: Found, part: str, dtype: torch.dtype) -> nn.Module:
     name = found.kind if part == found.part else _AUTOENCODER
     folder = found.folder / part
-    kind = str(_json(folder / "config.json").get("_class_name", name))
+    kind = str(hashes.json_of(folder / "config.json").get("_class_name", name))
     if kind != name:
         raise UnknownName("kind of autoencoder", kind, [_AUTOENCODER], path=folder)
     with _hushed():
@@ -253,17 +229,16 @@ def _twin(net: Net) -> Net:
 def scheduler(found: Found) -> dict[str, Any]:
     """The base's noise schedule, as its folder states it; empty where it states none."""
     path = found.folder / "scheduler" / "scheduler_config.json"
-    return _json(path) if path.is_file() else {}
+    return hashes.json_of(path) if path.is_file() else {}
 
 
 def empty_prompt(found: Found, denoiser: type[Denoiser], config: Any) -> Prompt:
     """The empty prompt's embedding: kept from before, else from the text towers, else zeros."""
-    root = Path(os.environ.get(CACHE, "~/.cache/footagefit")).expanduser()
-    path = root / "prompts" / f"{found.hash[:32]}.safetensors"
+    path = hashes.cache() / "prompts" / f"{found.hash[:32]}.safetensors"
     kept = _kept_prompt(path)
     if kept is not None:
         return kept
-    index = _json(found.folder / "model_index.json")
+    index = hashes.json_of(found.folder / "model_index.json")
     towers = [n for n, v in index.items() if n.startswith("text_encoder") and v and v[0]]
     if not towers or not all((found.folder / name).is_dir() for name in towers):
         line = f"{found.folder}: no text towers there; an empty prompt of zeros is used instead"
@@ -320,11 +295,3 @@ def _hushed() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise MissingPart("missing or not JSON", path=path) from error
-    return read if isinstance(read, dict) else {}

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from footagefit.errors import WrongValue
-from footagefit.models.diffusion_bases import BASES, Found
+from footagefit.models.diffusion_bases import Found
+from footagefit.models.diffusion_places import BASES
 
 _BELONGS = "belongs_to"  # the base's hash, a buffer
 

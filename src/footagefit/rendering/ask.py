@@ -52,6 +52,7 @@ class Ask:
         half: Decide looks in half precision, where that changes nothing to be seen.
         grain: `keep` it as the look leaves it, or `match`: degrain, work, regrain.
         signature: What the show measured as; the fit's own by default.
+        bases: Folders to look in for the pretrained base of a diffusion fit.
         fill: What is asked of fits that make pixels alone.
         part: Name of one part of a job that several processes share.
         also_known: Other names to list where a control is not known.
@@ -84,6 +85,7 @@ class Ask:
     half: bool = False
     grain: GrainWay = "keep"
     signature: Path | None = None
+    bases: Sequence[str] = ()
     fill: Filling = field(default_factory=Filling)
     part: str = ""
     also_known: Sequence[str] = ()

@@ -37,7 +37,7 @@ VERSION = 1
 
 def plan_of(ask: Ask) -> Plan:
     """The plan of a render, whatever its fit does: change light, or make pixels."""
-    fit = fit_of(ask.fit, signature=ask.signature)
+    fit = fit_of(ask.fit, signature=ask.signature, bases=ask.bases)
     ask = replace(ask, fit=fit)
     return FillPlan(ask) if fit.task.spec.fills else Plan(ask)
 
@@ -209,7 +209,7 @@ class FillPlan(Plan):
 
     def _match(self, path: Fit | Path) -> Fit:
         """The match fit that lights the foreground for its background."""
-        fit = fit_of(path)
+        fit = fit_of(path, bases=self.ask.bases)
         if fit.task.spec.name != "match":
             raise UsageError(
                 f"match= takes a match fit, and this one is {fit.task.spec.name}",

@@ -78,9 +78,29 @@ class Recipe:
     task: Part
     model: Part
 
+    @property
+    def bases(self) -> Sequence[str]:
+        """Folders that it looks for a pretrained base in."""
+        return [
+            str(folder) for folder in cast("Sequence[str]", self.model.settings.get("bases", ()))
+        ]
+
     def build_task(self) -> Task:
         """The task, from its packaged config."""
         return cast("Task", _built("task", self.task, {}))
+
+    def going_with(self, about: Mapping[str, str], *, bases: Sequence[str] = ()) -> Recipe:
+        """With what its weights say they go with, where its model has settings of these names.
+
+        Args:
+            about: As `read_about` returns it; what the recipe says itself comes first.
+            bases: Folders that hold pretrained bases, before those the recipe names.
+        """
+        has, said = _packaged("model", self.model.name), dict(self.model.settings)
+        more: dict[str, Any] = {n: v for n, v in about.items() if n in has and n not in said}
+        if bases and "bases" in has:
+            said["bases"] = [*map(str, bases), *self.bases]
+        return replace(self, model=replace(self.model, settings={**said, **more}))
 
     def build_model(self, spec: TaskSpec) -> Model:
         """The model, untrained, sized by the task's spec."""
@@ -167,11 +187,12 @@ def save_fit(
     return path
 
 
-def load_fit(path: str | Path) -> Fit:
+def load_fit(path: str | Path, *, bases: Sequence[str] = ()) -> Fit:
     """Read a fit back, or say in one line why it is not to be trusted.
 
     Args:
         path: Its folder, or `base/<task>` for the base that ships.
+        bases: Folders to look in for the pretrained base that it goes with, if it goes with one.
 
     Raises:
         BrokenFit: Missing, tampered with, of an unknown version, or not plain data.
@@ -185,7 +206,7 @@ def load_fit(path: str | Path) -> Fit:
     card = _card(path)
     for name in _HASHED:
         _check_hash(path, name, card)
-    recipe = read_recipe(path / RECIPE)
+    recipe = read_recipe(path / RECIPE).going_with(read_about(path / WEIGHTS), bases=bases)
     signature = _read_json(path / SIGNATURE)
     task = recipe.build_task()
     model = recipe.build_model(task.spec)
@@ -220,9 +241,9 @@ def _base(name: str) -> Fit:
     return replace(fit, path=Path("base", name), recipe=recipe, task=task)
 
 
-def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:
+def fit_of(fit: Fit | Path, *, signature: Path | None = None, bases: Sequence[str] = ()) -> Fit:
     """A fit, read where it is not in memory yet, with another signature where one is given."""
-    loaded = fit if isinstance(fit, Fit) else load_fit(fit)
+    loaded = fit if isinstance(fit, Fit) else load_fit(fit, bases=bases)
     if signature is None:
         return loaded
     from footagefit.signature import record
@@ -232,10 +253,13 @@ def fit_of(fit: Fit | Path, *, signature: Path | None = None) -> Fit:
 
 def read_about(weights: Path) -> dict[str, str]:
     """What a file of weights says it goes with; nothing of the weights is read."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(weights, framework="pt") as opened:
-        return {n: v for n, v in (opened.metadata() or {}).items() if n != "format"}
+    try:
+        with safe_open(weights, framework="pt") as opened:
+            return {n: v for n, v in (opened.metadata() or {}).items() if n != "format"}
+    except SafetensorError as error:
+        raise BrokenFit(f"the weights do not fit the recipe ({error})", path=weights) from error
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -272,14 +296,19 @@ def _part(raw: Any, kind: str, path: Path) -> Part:
     return Part(str(raw["name"]), settings)
 
 
-def _built(group: str, part: Part, sizes: Mapping[str, Any]) -> Any:
+def _packaged(group: str, name: str) -> dict[str, Any]:
+    """A packaged config by its name."""
     import yaml
 
     folder = config.config_dir() / group
     known = sorted(p.stem for p in folder.glob("*.yaml"))
-    if part.name not in known:
-        raise UnknownName(group, part.name, known)
-    raw = yaml.safe_load((folder / f"{part.name}.yaml").read_text(encoding="utf-8"))
+    if name not in known:
+        raise UnknownName(group, name, known)
+    return yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def _built(group: str, part: Part, sizes: Mapping[str, Any]) -> Any:
+    raw = _packaged(group, part.name)
     for key in part.settings:
         if key.startswith("_"):
             raise WrongValue(f"{group}.{key} cannot be set")

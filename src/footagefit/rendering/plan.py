@@ -50,7 +50,7 @@ class Plan:
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
-        self.fit = fit_of(ask.fit, signature=ask.signature)
+        self.fit = fit_of(ask.fit, signature=ask.signature, bases=ask.bases)
         self._check_fit()
         keeps = ask.grain == "keep"
         self.regrain = None if keeps else Regrain(self.fit.signature, path=self.fit.path)

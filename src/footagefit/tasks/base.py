@@ -228,7 +228,7 @@ def _behind_lens(plain_2HW: Tensor, measured: Mapping[str, float]) -> Tensor:
 
 
 def fitted(picture: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """A picture of up to four channels at the training size; shrunk by the mean of its light."""
+    """A picture of any channels at the training size; shrunk by the mean of its light."""
     if size is None or tuple(picture.shape[1:]) == size:
         return picture.clone()
     import cv2
@@ -236,9 +236,12 @@ def fitted(picture: Tensor, size: tuple[int, int] | None) -> Tensor:
 
     shrinks = picture.shape[1] >= size[0] and picture.shape[2] >= size[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    rows_HWC = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
-    fitted = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
-    return torch.from_numpy(fitted.reshape(*size, -1)).permute(2, 0, 1).contiguous()
+    parts = []
+    for channels in picture.split(4):  # as many as OpenCV shrinks at once
+        rows_HWC = np.ascontiguousarray(channels.permute(1, 2, 0).numpy())
+        part = cv2.resize(rows_HWC, (size[1], size[0]), interpolation=how)
+        parts.append(torch.from_numpy(part.reshape(*size, -1)).permute(2, 0, 1))
+    return torch.cat(parts).contiguous()
 
 
 def collated(pairs: Sequence[Pair]) -> Pair:

@@ -58,22 +58,22 @@ class Keyframes:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Another source with keyframes among it: every `every`-th window is one.
+    """A source with another among it: every `every`-th window is of that one.
 
     Attributes:
-        source: The other windows.
-        keyframes: The artist's.
-        every: 4 makes a quarter of the windows keyframes.
+        source: Most windows.
+        among: An artist's keyframes, say.
+        every: 4 makes a quarter of the windows the other's.
     """
 
     source: Source
-    keyframes: Keyframes
+    among: Source
     every: int = 4
 
     def window(self, index: int) -> Window:
-        """A keyframe now and then, else what the other source has there."""
+        """The other's now and then, else what the source has there."""
         if index % self.every == 0:
-            return self.keyframes.window(index // self.every)
+            return self.among.window(index // self.every)
         return self.source.window(index)
 
 

@@ -46,6 +46,8 @@ FOLLOWED = {
     "tone": Control("", 0.0, 1.0, 1.0, "how much of what makes it lighter or darker"),
     "colour": Control("", 0.0, 1.0, 1.0, "how much of what changes its hues"),
 }
+OTHER, STILL = "other", "still"  # layers of a window that shows two real takes at once
+_FURTHER = 0.5  # how often two real takes are brought further apart
 _GUIDE = (18, 32)  # rows and columns of the lens coordinates: they are smooth
 _LIMIT = 256.0  # light above which an example says nothing: a burnt-out sun
 
@@ -64,6 +66,8 @@ class Match(Task):
         keep: How often the input needs nothing done: it teaches to do no harm.
         worlds: How often target, input and references go through one unknown grade together, so
             that proxies teach what plates need.
+        pairs: How often an example is two real takes of a set-up that do not sit together, judged
+            on what stands still in both; where the dailies have such.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Match(Task):
         harmonise: float = 0.1,
         keep: float = 0.04,
         worlds: float = 0.6,
+        pairs: float = 0.2,
     ) -> None:
         if size is not None and (len(size) != 2 or min(size) < 16):
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
@@ -91,6 +96,7 @@ class Match(Task):
         self.harmonise = harmonise
         self.keep = keep
         self.worlds = worlds
+        self.pairs = pairs
         self.spec = TaskSpec(
             name="match",
             guide=("lens.x", "lens.y"),
@@ -104,6 +110,8 @@ class Match(Task):
         """A frame under other light, and the frame itself to come back to."""
         if "after" in window.layers:
             return self._taught(window, rng)
+        if OTHER in window.layers:
+            return self._two_takes(window, rng)
         frames = window.frames_TCHW
         target, frame = self._cropped(frames[choice(rng, frames.shape[0])], rng)
         aspect = frames.shape[3] / frames.shape[2]
@@ -112,7 +120,7 @@ class Match(Task):
         if chance(rng, self.mirror):  # both: a camera on its stand finds things where they were
             target, references, frame = target.flip(2), references.flip(3), _mirrored(frame)
         if chance(rng, self.worlds):
-            target, references = _another_world(target, references, rng)
+            target, references = _another_world((target, references), rng)
             signature = _ungraded(signature)
         target = target.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
         plate = target if chance(rng, self.keep) else self.degraded(target, rng)
@@ -187,6 +195,33 @@ class Match(Task):
         )
         return Pair(given, target[None], {}, torch.ones_like(target[:1])[None])
 
+    def _two_takes(self, window: Window, rng: torch.Generator) -> Pair:
+        """A moment of one take, and the same moment of the one it shall sit with."""
+        both = torch.cat([window.frames_TCHW, window.layers[OTHER], window.layers[STILL]], 1)
+        cut, frame = self._cropped(both[0], rng)
+        references = self._references(window, cut[:3], rng)
+        if chance(rng, self.mirror):
+            cut, references, frame = cut.flip(2), references.flip(3), _mirrored(frame)
+        target, plate, still = cut[:3], cut[3:6], (cut[6:] > 0.99).float()
+        if chance(rng, _FURTHER):
+            plate = self.degraded(plate, rng)
+        if chance(rng, self.worlds):
+            target, plate, references = _another_world((target, plate, references), rng)
+        aspect = both.shape[3] / both.shape[2]
+        guide = lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)
+        target, plate = (
+            p.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT) for p in (target, plate)
+        )
+        given = Given(
+            plate=plate[None],
+            guide=guide[None],
+            mask=torch.ones_like(still)[None],
+            reference=references[None],
+            vector=vector_of(SIGNATURE, _ungraded(window.signature))[None],
+            noise=plate.new_zeros(1, 0, *plate.shape[1:]),
+        )
+        return Pair(given, target[None], {}, (still * _certainty(plate, target))[None])
+
     def _cropped(
         self, picture: Tensor, rng: torch.Generator
     ) -> tuple[Tensor, tuple[float, float, float, float]]:
@@ -240,9 +275,7 @@ def _ungraded(signature: Mapping[str, object] | None) -> Mapping[str, object] | 
     return None if signature is None else {k: v for k, v in signature.items() if k not in GRADED}
 
 
-def _another_world(
-    target: Tensor, references: Tensor, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _another_world(pictures: Sequence[Tensor], rng: torch.Generator) -> list[Tensor]:
     """One unknown grade on target and references: exposed otherwise, or undone from display.
 
     Without it a model learns by heart what colour the show's walls have, and looks no more at the
@@ -264,7 +297,7 @@ def _another_world(
         bent = torch.where(light > 0, bent, light)
         return (matrix @ bent.flatten(-2)).view(light.shape)
 
-    return graded(target), graded(references)
+    return [graded(picture) for picture in pictures]
 
 
 def _element(rng: torch.Generator, size: tuple[int, int]) -> Tensor:

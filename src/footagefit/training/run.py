@@ -24,7 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 from footagefit.errors import FootagefitError, UsageError, WrongValue
 from footagefit.footage.view import View
-from footagefit.rendering.fits import Part, Recipe, load_fit, read_about, save_fit
+from footagefit.rendering.fits import (
+    WEIGHTS,
+    Part,
+    Recipe,
+    load_fit,
+    read_about,
+    read_card,
+    save_fit,
+)
 from footagefit.training.lightning import precision_of, quiet, trainer_of
 from footagefit.training.settings import Settings
 
@@ -283,7 +291,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         torch.manual_seed(settings.seed)
         model = plan.recipe.build_model(task.spec)
     if plan.init_from is not None:
-        _take_weights(model, Path(plan.init_from))
+        _take_weights(model, Path(plan.init_from), plan.recipe.bases)
     give_likeness(model)
     if settings.recompute:
         recompute(model)
@@ -303,9 +311,9 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
     )
 
 
-def _take_weights(model: Model, path: Path) -> None:
+def _take_weights(model: Model, path: Path, bases: Sequence[str]) -> None:
     """Start from a fit's weights; what does not fit by name or size is an error."""
-    fit = load_fit(path)
+    fit = load_fit(path, bases=bases)
     try:
         model.load_state_dict(fit.model.state_dict())
     except RuntimeError as error:
@@ -388,4 +396,5 @@ def _trackers(folder: Path, plan: Plan, make: Any) -> list[Any]:
 def _parent(plan: Plan) -> dict[str, str] | None:
     if plan.init_from is None:
         return None
-    return {"fit": Path(plan.init_from).name, "hash": load_fit(plan.init_from).hash}
+    files = read_card(plan.init_from)["files"]
+    return {"fit": Path(plan.init_from).name, "hash": str(files[WEIGHTS])}

@@ -17,7 +17,7 @@ from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
     from footagefit.dailies.data import Dailies
-    from footagefit.tasks.base import TaskSpec
+    from footagefit.tasks.base import Task, TaskSpec
 
 
 def dailies_of(show: Path, settings: Settings, *, spec: TaskSpec) -> Dailies:
@@ -84,6 +84,22 @@ def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Si
 
     keyframes = read_keyframes(Path(folder), space=space or "auto")
     return replace(sides, train=Mixed(sides.train, keyframes))
+
+
+def with_real_pairs(sides: Sides, dailies: Dailies, *, task: Task, settings: Settings) -> Sides:
+    """The sides, with takes that do not sit together among what a match learns from."""
+    from footagefit.dailies.entries import TRAIN
+    from footagefit.dailies.pairs import mismatches
+    from footagefit.tasks.match import Match
+    from footagefit.training.real_pairs import among, real_pairs
+
+    if not isinstance(task, Match) or task.pairs <= 0.0:
+        return sides
+    if settings.buckets:  # steps go by the shapes of the windows that sampling draws
+        return sides
+    reader = dailies.windows(TRAIN).reader
+    found = real_pairs(reader, mismatches(list(reader.shots.values())))
+    return among(sides, found, share=task.pairs)
 
 
 def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:

@@ -74,7 +74,9 @@ def stand(plan: Plan, folder: Path, *, fit: Way, pairs: Sequence[Pair], view: Vi
 
     from footagefit.rendering.fits import load_fit
 
-    began = None if plan.init_from is None else load_fit(plan.init_from).model
+    began = None
+    if plan.init_from is not None:
+        began = load_fit(plan.init_from, bases=plan.recipe.bases).model
     fills = bool(pairs) and INSIDE in pairs[0].truth
     ways = _trained(_fills() if fills else _transforms(), fit, began)
     table: Table = {}

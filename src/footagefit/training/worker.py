@@ -13,7 +13,13 @@ from pathlib import Path
 from footagefit.errors import FootagefitError
 from footagefit.training.lessons import with_lessons
 from footagefit.training.run import Plan, execute
-from footagefit.training.shows import dailies_of, need_show, sides_of, with_keyframes
+from footagefit.training.shows import (
+    dailies_of,
+    need_show,
+    sides_of,
+    with_keyframes,
+    with_real_pairs,
+)
 from footagefit.training.stage import with_replay
 
 RESULT = "result.json"
@@ -25,7 +31,8 @@ def main(folder: Path) -> int:
     try:
         task = plan.recipe.build_task()
         dailies = dailies_of(need_show(plan.show), plan.settings, spec=task.spec)
-        sides = with_keyframes(sides_of(dailies), plan.keyframes, space=dailies.show.space)
+        sides = with_real_pairs(sides_of(dailies), dailies, task=task, settings=plan.settings)
+        sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
         sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
         sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
         numbers = execute(folder, sides, plan=plan)
