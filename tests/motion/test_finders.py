@@ -44,8 +44,10 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, likely: dict[int, np.ndarray]) -> N
     monkeypatch.setattr(finders, "looked", lambda *_: seen(next(given)))
 
 
-def seen(likely: np.ndarray) -> finders.Seen:
-    return finders.Seen(likely, np.zeros(likely.shape, bool))
+def seen(likely: np.ndarray, stops: np.ndarray | None = None) -> finders.Seen:
+    """On a plain wall where no light is given."""
+    plain = np.zeros(likely.shape, np.float32)
+    return finders.Seen(likely, np.zeros(likely.shape, bool), plain if stops is None else stops)
 
 
 def a_line(at: int, *, rows: slice = slice(0, HEIGHT)) -> np.ndarray:
@@ -113,6 +115,31 @@ def test_outlines_with_corners_are_no_wires():
     assert not finders.judged("wire", seen(likely)).any()
 
 
+def test_a_wire_has_a_light_of_its_own_and_a_groove_that_of_the_floor():
+    floor = np.repeat(np.linspace(-2.0, 2.0, HEIGHT, dtype=np.float32)[:, None], WIDTH, 1)
+    likely = a_line(90)
+    line = likely > 0
+    groove = np.where(line, floor - 1.0, floor)
+    assert not finders.judged("wire", seen(likely, groove)).any()
+    wire = np.where(line, np.float32(-3.0), floor)
+    assert finders.judged("wire", seen(likely, wire))[:, 91].all()
+    assert finders.judged("wire", seen(0.4 * likely, wire))[:, 91].all()  # plainly its own
+    assert not finders.judged("wire", seen(0.4 * likely[:, ::-1], groove[:, ::-1])).any()
+
+
+def test_an_edge_between_two_things_is_no_wire():
+    likely = a_line(90)
+    sides = np.where(np.arange(WIDTH) < 91, np.float32(-1.5), np.float32(1.5))
+    edge = np.repeat(sides[None], HEIGHT, 0)
+    assert not finders.judged("wire", seen(likely, edge)).any()
+    edge[likely > 0] = -4.0
+    assert finders.judged("wire", seen(likely, edge))[:, 91].all()
+
+
+def test_a_line_along_the_frames_own_border_is_no_wire():
+    assert not finders.judged("wire", seen(a_line(0))).any()
+
+
 def test_a_boom_comes_in_from_the_border():
     likely = np.zeros((HEIGHT, WIDTH), np.float32)
     likely[60:80, 90:110] = 0.95
@@ -127,7 +154,7 @@ def test_a_speck_where_all_is_restless_is_no_dust():
     likely[50:54, 60:64] = likely[50:54, 120:124] = 0.95
     restless = np.zeros(likely.shape, bool)
     restless[30:80, 100:150] = True
-    mask = finders.judged("dust", finders.Seen(likely, restless))
+    mask = finders.judged("dust", seen(likely)._replace(restless_HW=restless))
     assert mask[50:54, 60:64].all() and not mask[:, 100:].any()
 
 

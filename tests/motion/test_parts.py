@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from footagefit.motion import aligning, flow, gains, looks, merging, sources, spreading, warps
+from footagefit.motion.crossing import Side, crossed
+from footagefit.motion.filling import View, nearest_first
 from footagefit.motion.glass import Glass
 from footagefit.motion.sources import Candidate
 from footagefit.records import Box
@@ -87,6 +89,34 @@ def test_each_place_is_seen_from_as_near_as_it_can_be():
     nearest = np.min([np.where(c.seen_N, c.far, np.inf) for c in chosen], 0)
     assert (nearest - (places // 15 + 1) <= 1.0).mean() > 0.9
     assert max(c.far for c in chosen) <= 9.0
+
+
+def test_where_things_stir_the_nearest_in_time_counts_and_where_all_is_calm_every_view_does():
+    sure, codes = np.ones(2, np.float32), np.zeros((2, 3), np.float32)
+    worth = np.array([0.5, 0.002], np.float32)  # calm at the one place, stirring at the other
+    views = [View(codes, sure, worth, sure)] * 3
+    near, further, far = (v.worth_N for v in nearest_first(views, [1.0, 3.0, 9.0]))
+    assert near[0] == further[0] == far[0] == pytest.approx(0.5)
+    assert near[1] == pytest.approx(0.002)
+    assert 10 * further[1] < near[1] and far[1] < further[1]
+    blind = [views[0]._replace(weight_N=0.0 * sure), views[2]]  # the near one shows nothing
+    assert nearest_first(blind, [1.0, 9.0])[1].worth_N[1] > 0.0
+
+
+def test_nothing_is_said_of_what_moves_over_many_frames():
+    """It does not go straight on so long: neither frame is even looked at."""
+    plate = sources.whole_plate(torch.ones(3, 40, 60), None)
+    hole = np.zeros((40, 60), bool)
+    hole[15:25, 20:40] = True
+    known = aligning.Known(aligning.region(hole, long_px=64), plate, hole)
+
+    def track(*_: object) -> np.ndarray:
+        raise AssertionError("looked at")
+
+    sides = [Side(plate, lambda at: at, 5.0)] * 2
+    assert crossed(known, sides[0], sides[1], track) is None
+    with pytest.raises(AssertionError, match="looked at"):
+        crossed(known, sides[0]._replace(far=1.0), sides[1]._replace(far=1.0), track)
 
 
 def test_what_does_not_come_to_meet_counts_less_the_later_it_was():

@@ -69,3 +69,14 @@ def test_a_level_that_stands_out_is_brought_to_what_the_others_tell(at):
     given = tuple(tuple(float(v) for v in row) for row in rows)
     told = plausible(Grain(levels, given, true.spectrum, true.channels))
     assert told.at(np.array(levels), 1) == pytest.approx(true.at(np.array(levels), 1), rel=0.13)
+
+
+def test_texture_at_the_darkest_levels_is_no_floor_of_grain():
+    """Of six levels the lower three are half foliage: what is darker still follows the others."""
+    levels = (0.125, 0.177, 0.25, 0.354, 0.707, 1.0)
+    true = np.sqrt(0.002 * np.array(levels) ** 2 + 0.0001 * np.array(levels))
+    given = tuple((true * np.sqrt([6.0, 3.0, 1.6, 1.0, 1.0, 1.0])).tolist())
+    plain = shot_noise()
+    told = plausible(Grain(levels, (given,) * 3, plain.spectrum, plain.channels))
+    share = told.at(np.array(levels), 1) / true
+    assert share.min() > 0.85 and share.max() < 1.15

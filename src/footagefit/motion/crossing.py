@@ -29,6 +29,8 @@ _ALIKE_EV, _SOFT_PX = 0.08, 1.5
 _UNCOVERED = 0.6  # how sure what a moving thing uncovers is: one frame alone shows it
 _PASSES_PX, _FURTHEST_PX = 2.5, 24.0  # less uncovers next to nothing
 _NOISE_EV = 0.03
+_SAID = 0.3  # how surely something moves that is told of
+_SOON = 4.0  # frames between the two beyond neighbours, over which nothing goes straight on
 
 
 class Side(NamedTuple):
@@ -69,6 +71,9 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
         after: A frame after.
         track: Dense flow.
     """
+    soon = 1.0 / (1.0 + ((before.far + after.far - 2.0) / _SOON) ** 2)
+    if soon <= _SAID:
+        return None
     (one, seen_one), (two, seen_two) = (
         read(reduced(s.plate, known.part.step), s.to(known.places), s.plate.stops_HW.shape)
         for s in (before, after)
@@ -83,8 +88,12 @@ def crossed(known: Known, before: Side, after: Side, track: flow.Tracker) -> Cro
     shown = [_shown(one, early, -part), _shown(two, late, part - 1.0)]
     core = _moving(early, late, shown, part)
     near = min(before.far, after.far)
-    core = core * _borne_out(known, (1.0 - part) * shown[0] + part * shown[1], near=near)
-    if not (core > 0.3).any():
+    core = (
+        np.float32(soon)
+        * core
+        * _borne_out(known, (1.0 - part) * shown[0] + part * shown[1], near=near)
+    )
+    if not (core > _SAID).any():
         return None
     zone = _zone(core, early.flow_HW2)
     apart = cv2.GaussianBlur(np.abs(one - two), (0, 0), _SOFT_PX)
@@ -139,7 +148,7 @@ def _moving(early: Thrown, late: Thrown, shown: list[np.ndarray], part: float) -
 
 def _zone(core_HW: np.ndarray, way_HW2: np.ndarray) -> np.ndarray:
     """What moves and all that it passes between the two frames."""
-    far = float(np.quantile(np.linalg.norm(way_HW2, axis=-1)[core_HW > 0.3], 0.95))
+    far = float(np.quantile(np.linalg.norm(way_HW2, axis=-1)[core_HW > _SAID], 0.95))
     if far < _PASSES_PX:
         return core_HW.astype(np.float32)
     reach = 1 + math.ceil(min(far, _FURTHEST_PX))

@@ -19,8 +19,10 @@ from footagefit.motion import flow, looks, warps
 from footagefit.signature.light_vector import LUMA
 
 CHANNELS = 10
+_LEVEL = 1
 UNLIKE = slice(4, 6)  # the differences to both neighbours
 SWAPPED = (0, 1, 2, 3, 5, 4, 6, 7, 8, 9)  # their order where the neighbours are exchanged
+_LEVEL_EV = 3.0  # a unit of it
 _TOE = 2.0**-7
 _FLOW_SHARE = 0.5  # flow is looked for at half the size, where thin things hardly show
 _WAYS = 8  # directions in which lines may run
@@ -53,7 +55,7 @@ def evidence(before_3HW: Tensor, frame_3HW: Tensor, after_3HW: Tensor) -> Tensor
     bright, dark, ridge = _lines(here)
     rows = [
         apart / (np.sqrt(spread) + 0.08),
-        (here - float(np.median(here))) / 3.0,
+        (here - float(np.median(here))) / _LEVEL_EV,
         *hues,
         _unlike(here, lumas[0]),
         _unlike(here, lumas[2]),
@@ -63,6 +65,11 @@ def evidence(before_3HW: Tensor, frame_3HW: Tensor, after_3HW: Tensor) -> Tensor
         _border(*here.shape),
     ]
     return torch.from_numpy(np.stack(rows).clip(-4.0, 4.0).astype(np.float32))
+
+
+def stops_of(evidence_CHW: Tensor) -> Tensor:
+    """The luminance that evidence was told from (H,W), log2 over the frame's median."""
+    return evidence_CHW[_LEVEL] * _LEVEL_EV
 
 
 def _stops(frame_3HW: Tensor) -> np.ndarray:

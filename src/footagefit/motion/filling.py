@@ -29,6 +29,8 @@ _AT_ODDS, _AT_ODDS_SHARE = 0.85, 0.01  # where so many views differ something mo
 _ON_PIXEL = 0.02  # px
 _VIEWS_BYTES, _PLACE_BYTES, _FEWEST = 512 << 20, 24, 4
 _FAR_SHARE = 0.02  # a frame further, a view is so much less sure
+_CALM, _FADES = 0.3, 6.0  # nearness under which things stir; how fast views then fade with time
+_FAINTEST = 1e-4
 _FINE_PX = 320 * 240  # looked at: so little is tracked to single pixels
 
 
@@ -82,7 +84,7 @@ def filled(
     y, x = np.nonzero(hole_HW)
     inner = np.stack([x, y], 1).astype(np.float32)
     ring = _ring(hole_HW, plate.known_HW, round(_RING_STEPS * part.step))
-    inside, around = list[View](), list[View]()
+    inside, around, fars = list[View](), list[View](), list[float]()
     candidates = reach.candidates(number, inner)
     room = _VIEWS_BYTES // (_PLACE_BYTES * len(inner))
     for chosen in choose(candidates, most=min(most, max(_FEWEST, room))):
@@ -94,9 +96,11 @@ def filled(
         if views[0].weight_N.any():
             inside.append(views[0])
             around.append(views[1])
+            fars.append(chosen.far)
             known.learn(laid, chosen.far)
     if not inside:
         return nothing(size)
+    inside, around = (nearest_first(views, fars) for views in (inside, around))
     made, beside = (_middle(views) for views in (inside, around))
     if (made.agreed_N < _AT_ODDS).mean() > _AT_ODDS_SHARE:
         sides = [
@@ -108,6 +112,21 @@ def filled(
     close = seams.field(own - beside.codes_N3, beside.sure_N, ring, inner, part)
     gain = 1.0 if reach.shelf.gain_HWC is None else reach.shelf.gain_HWC[y, x]
     return _put(hole_HW, looks.straight(made.codes_N3 + close) * gain, made.sure_N, made.grain_N)
+
+
+def nearest_first(views: list[View], fars: list[float]) -> list[View]:
+    """Views that count the less the more time lies between, where things stir.
+
+    Leaves that stir are nowhere twice: where even the view that lies best is off, many of them
+    make a blur, and the nearest in time is nearest in place.
+    """
+    shown = [np.where(v.weight_N > 0, v.worth_N, 0.0) for v in views]
+    calm = np.sqrt(np.max(shown, axis=0)) / _CALM
+    fade = _FADES * np.clip(1.0 - calm, 0.0, 1.0)
+    return [
+        view._replace(worth_N=view.worth_N * np.maximum((0.5 + 0.5 * far) ** -fade, _FAINTEST))
+        for view, far in zip(views, fars, strict=True)
+    ]
 
 
 def _middle(views: list[View]) -> Merged:

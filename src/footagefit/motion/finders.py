@@ -26,8 +26,9 @@ from torch.nn import functional as F
 from footagefit.errors import MissingPart, UnknownName
 from footagefit.motion import drops
 from footagefit.motion import finder_net as nets
-from footagefit.motion.evidence import UNLIKE, evidence
-from footagefit.motion.wires import Limits, traced
+from footagefit.motion.evidence import UNLIKE, evidence, stops_of
+from footagefit.motion.hanging import hangs, signs_of
+from footagefit.motion.wires import candidates, painted
 
 KINDS = (*nets.KINDS, "flash", "drop")
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "finder.safetensors"
@@ -53,7 +54,7 @@ WAYS = {"wire": Way(960), "boom": Way(320), "dust": Way(960, lasts=False)}
 _REACH = 2  # frames to either side in which a thing that lasts is looked for
 _STRAY_SHARE = 0.05  # of the short side: how far it may have moved meanwhile
 _SEEN_AGAIN = 0.5  # share of neighbouring frames
-_WIRE = Limits()
+_IN_VAIN = 3  # curves that are no wires before no more are looked for
 _SURE, _LIKELY = 0.9, 0.5  # of booms and dust: somewhere in them, and all over
 _BOOM_SHARE = (0.002, 0.16)  # of the frame
 _BOOM_MEAN, _BOOM_WHOLE = 0.85, 0.6  # mean likelihood, and share of its convex outline
@@ -66,10 +67,12 @@ class Seen(NamedTuple):
     Attributes:
         likely_HW: How likely each pixel is of the kind looked for.
         restless_HW: Where the frame differs from either neighbour.
+        stops_HW: Its luminance, log2.
     """
 
     likely_HW: np.ndarray
     restless_HW: np.ndarray
+    stops_HW: np.ndarray
 
 
 def find(kind: str, read: Read, numbers: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
@@ -148,14 +151,32 @@ def looked(net: nets.FinderNet, kind: str, three: tuple[Tensor, Tensor, Tensor])
     with torch.inference_mode():
         logits = net(F.pad(seen[None], spare, mode="replicate"))
     likely = torch.sigmoid(logits[0, nets.KINDS.index(kind), :height, :width])
-    return Seen(likely.numpy(), (seen[UNLIKE].abs() > 1.0).any(0).numpy())
+    return seen_as(likely, seen)
+
+
+def seen_as(likely_HW: Tensor, evidence_CHW: Tensor) -> Seen:
+    """Likelihood of one kind and the evidence that it was told from."""
+    restless = (evidence_CHW[UNLIKE].abs() > 1.0).any(0)
+    return Seen(likely_HW.numpy(), restless.numpy(), stops_of(evidence_CHW).numpy())
 
 
 def judged(kind: str, seen: Seen) -> np.ndarray:
     """What of it is taken for found (H,W), by what such a thing looks like as a whole."""
     if kind == "wire":
-        return traced(seen.likely_HW, _WIRE)
+        return _wires(seen)
     return _pieces(seen, _is_boom if kind == "boom" else _is_dust)
+
+
+def _wires(seen: Seen) -> np.ndarray:
+    """The curves that hang before the frame, as wide as they are."""
+    out = np.zeros(seen.likely_HW.shape, bool)
+    in_vain = 0
+    for curve, left in candidates(seen.likely_HW):
+        if hangs(signs_of(left, seen.stops_HW, curve)):
+            out |= painted(left, curve)
+        elif (in_vain := in_vain + 1) == _IN_VAIN:
+            break
+    return out
 
 
 def _pieces(seen: Seen, fits: Callable[[np.ndarray, Seen], bool]) -> np.ndarray:

@@ -1,21 +1,23 @@
 """From likely pixels to wires: long, thin, smooth curves, gaps closed, all else left out.
 
-What belongs here: finding such curves in a likelihood, and how sure one must be. What does not: the
-likelihood (`finders`, `finder_net`).
+What belongs here: finding such curves in a likelihood, and drawing them as wide as they are. What
+does not: the likelihood (`finders`, `finder_net`), telling wires from other lines (`hanging`).
 
 No pixel of a thin wire over foliage is sure; a few hundred of them on one curve are. So all
 parabolas across the frame are scored by what lies on them, the best are fitted to the pixels, and
-each is judged as a whole, beside what runs along its flanks.
+each is judged as a whole.
 
 Shapes: H rows, W columns, N curves or points, S samples along a curve.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
+
+from footagefit.motion.curves import Curve, along, drawn, thickness, widest
 
 _LONG_PX = 160  # of the picture in which curves are looked for
 _SAMPLES = 56
@@ -26,94 +28,24 @@ _COST = 0.12  # likelihood that a sample must have to be worth having
 _LEAST = 3.5  # sum over samples, less their cost, under which no curve is a wire
 _TOP = 0.7  # what is likelier counts no more
 _MOST = 6  # wires of a frame
-_IN_VAIN = 2  # curves that are none before no more are looked for
 _ROUNDS = 4
-_BORDER_SHARE = 0.06  # of the short side: an end so near the border is at it
-_FLANK_PX = (6.0, 9.0)
 _WEAK = 0.7  # share of a wire's own likelihood that its pixels must have
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a curve must be to be a wire.
-
-    Attributes:
-        least_share: Its length as a share of the frame's short side.
-        mean: Mean likelihood along it.
-        weight: The same times its length as a share of the short side, where both ends are at the
-            frame's border.
-        inside: The same where one ends in the picture; a wire does not end there twice.
-        cover: Share of its length that is likelier than `even`.
-        even: See `cover`.
-        over_flanks: Likelihood along it over what is likeliest beside it.
-    """
-
-    least_share: float = 0.5
-    mean: float = 0.4
-    weight: float = 0.42
-    inside: float = 0.55
-    cover: float = 0.75
-    even: float = 0.2
-    over_flanks: float = 2.0
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A parabola over rows or columns: `v = c0 + c1 u + c2 u^2`, u from `low` to `high`.
-
-    Attributes:
-        steep: Whether u counts rows (and v columns), or the other way about.
-        shape_3: c0, c1, c2.
-        low: Where it begins.
-        high: Where it ends.
-    """
-
-    steep: bool
-    shape_3: tuple[float, float, float]
-    low: float
-    high: float
-
-    def across(self, u_N: np.ndarray) -> np.ndarray:
-        """Where it is at steps of u."""
-        c0, c1, c2 = self.shape_3
-        return c0 + c1 * u_N + c2 * u_N * u_N
-
-    def slant(self, u_N: np.ndarray) -> np.ndarray:
-        """Pixels of curve to a step of u."""
-        return np.hypot(1.0, self.shape_3[1] + 2.0 * self.shape_3[2] * u_N)
-
-    @property
-    def length(self) -> float:
-        """In pixels."""
-        return float(self.slant(np.linspace(self.low, self.high, 64)).mean() * self.span)
-
-    @property
-    def span(self) -> float:
-        """From its beginning to its end along u."""
-        return self.high - self.low
-
-
-def traced(likely_HW: np.ndarray, limits: Limits) -> np.ndarray:
-    """The pixels of wires (H,W).
+def candidates(likely_HW: np.ndarray) -> Iterator[tuple[Curve, np.ndarray]]:
+    """Curves on which much is likely, the likeliest first, and the likelihood that is left to each.
 
     Args:
         likely_HW: How likely each pixel is of a wire.
-        limits: What a wire must be.
     """
     left = likely_HW.astype(np.float32)
-    out = np.zeros(likely_HW.shape, bool)
-    in_vain = 0
     for _ in range(_MOST):
         curve = best(left)
-        if curve is None or in_vain == _IN_VAIN:
-            break
+        if curve is None:
+            return
         curve = settled(left, curve)
-        if is_wire(left, curve, limits):
-            out |= painted(left, curve)
-        else:
-            in_vain += 1
-        _forget(left, curve)
-    return out
+        yield curve, left
+        left[drawn(left, curve, widest(left))] = 0.0
 
 
 def best(likely_HW: np.ndarray) -> Curve | None:
@@ -208,7 +140,7 @@ def _as_long_as_likely(likely_HW: np.ndarray, curve: Curve) -> Curve:
     """Grown or cut to the run on which most that is likely lies."""
     rows = likely_HW.shape[0 if curve.steep else 1]
     whole = Curve(curve.steep, curve.shape_3, 0.0, float(rows - 1))
-    gains = np.minimum(_along(likely_HW, whole), _TOP) - _COST
+    gains = np.minimum(along(likely_HW, whole), _TOP) - _COST
     sums = np.concatenate([[0.0], np.cumsum(gains)])
     lowest = np.minimum.accumulate(sums)
     high = int((sums - lowest).argmax())
@@ -216,94 +148,9 @@ def _as_long_as_likely(likely_HW: np.ndarray, curve: Curve) -> Curve:
     return Curve(curve.steep, curve.shape_3, float(low), float(max(low, high - 1)))
 
 
-def _along(likely_HW: np.ndarray, curve: Curve, *, off_px: float = 0.0) -> np.ndarray:
-    """The likeliest within a pixel of the curve, or of one beside it, at each step of u."""
-    plane = likely_HW if curve.steep else likely_HW.T
-    u = np.arange(int(curve.low), int(curve.high) + 1)
-    v = curve.across(u.astype(np.float64)) + off_px * curve.slant(u.astype(np.float64))
-    found = np.zeros(len(u), np.float32)
-    for aside in (-1, 0, 1):
-        at = np.round(v).astype(int) + aside
-        inside = (at >= 0) & (at < plane.shape[1])
-        values = plane[u, np.clip(at, 0, plane.shape[1] - 1)] * inside
-        found = np.maximum(found, values)
-    return found
-
-
-def is_wire(likely_HW: np.ndarray, curve: Curve, limits: Limits) -> bool:
-    """Whether it is long, likely, evenly so, and more than its flanks are."""
-    share = curve.length / min(likely_HW.shape)
-    if share < limits.least_share:
-        return False
-    ends = _ends_at_border(likely_HW, curve)
-    if not ends:
-        return False
-    weight = limits.weight if ends == 2 else limits.inside
-    on = _along(likely_HW, curve)
-    scale = max(1.0, max(likely_HW.shape) / 640)
-    beside = max(
-        float(_along(likely_HW, curve, off_px=side * far * scale).mean())
-        for side in (-1.0, 1.0)
-        for far in _FLANK_PX
-    )
-    return bool(
-        on.mean() >= max(limits.mean, weight / share)
-        and (on >= limits.even).mean() >= limits.cover
-        and on.mean() >= limits.over_flanks * beside
-    )
-
-
-def _ends_at_border(likely_HW: np.ndarray, curve: Curve) -> int:
-    """How many of the curve's ends are at the frame's border, or near it."""
-    rows, columns = likely_HW.shape if curve.steep else likely_HW.shape[::-1]
-    near = _BORDER_SHARE * min(rows, columns)
-    count = 0
-    for u in (curve.low, curve.high):
-        v = float(curve.across(np.array([u]))[0])
-        count += min(u, rows - 1 - u, v, columns - 1 - v) <= near
-    return count
-
-
 def painted(likely_HW: np.ndarray, curve: Curve) -> np.ndarray:
     """The wire's pixels (H,W): the curve, as wide as it mostly is, and what is likely beside it."""
-    thick = _thickness(likely_HW, curve)
-    level = float(np.median(_along(likely_HW, curve)))
-    near = _drawn(likely_HW, curve, round(thick) + 2)
-    return (near & (likely_HW >= _WEAK * level)) | _drawn(likely_HW, curve, round(thick))
-
-
-def _thickness(likely_HW: np.ndarray, curve: Curve) -> float:
-    """How many pixels across it are half as likely as its middle, mostly."""
-    plane = likely_HW if curve.steep else likely_HW.T
-    u = np.arange(int(curve.low), int(curve.high) + 1)
-    reach = _widest(likely_HW) // 2
-    at = np.round(curve.across(u.astype(np.float64)))[:, None] + np.arange(-reach, reach + 1)
-    inside = (at >= 0) & (at < plane.shape[1])
-    values = plane[u[:, None], np.clip(at, 0, plane.shape[1] - 1).astype(int)] * inside
-    middle = _along(likely_HW, curve)
-    wide = (values >= 0.5 * middle[:, None]).sum(1) / curve.slant(u.astype(np.float64))
-    clear = middle >= np.median(middle)
-    return max(1.0, float(np.median(wide[clear])))
-
-
-def _drawn(likely_HW: np.ndarray, curve: Curve, thick: int) -> np.ndarray:
-    """The curve some pixels wide (H,W)."""
-    import cv2
-
-    u = np.arange(int(curve.low), int(curve.high) + 1).astype(np.float64)
-    v = curve.across(u)
-    points = np.stack([v, u] if curve.steep else [u, v], 1)
-    out = np.zeros(likely_HW.shape, np.uint8)
-    path = np.round(points * 8).astype(np.int32)[:, None]
-    cv2.polylines(out, [path], False, 1, max(1, thick), shift=3)
-    return out > 0
-
-
-def _widest(likely_HW: np.ndarray) -> int:
-    """How wide a wire can be."""
-    return 2 * max(3, round(max(likely_HW.shape) / 120)) + 1
-
-
-def _forget(likely_HW: np.ndarray, curve: Curve) -> None:
-    """Take the curve's likelihood away, in place, so that the next best is another."""
-    likely_HW[_drawn(likely_HW, curve, _widest(likely_HW))] = 0.0
+    thick = thickness(likely_HW, curve)
+    level = float(np.median(along(likely_HW, curve)))
+    near = drawn(likely_HW, curve, round(thick) + 2)
+    return (near & (likely_HW >= _WEAK * level)) | drawn(likely_HW, curve, round(thick))

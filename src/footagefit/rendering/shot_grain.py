@@ -28,6 +28,7 @@ _BLOCKS, _FEWEST, _MOST = 1800, 3, 9  # wanted of all frames together; frames th
 _MEETS, _SOFT_PX = 0.6, 3.0  # how sure of its place what surrounds a pixel must be to tell grain
 _STEADY_PX = 6.0  # over which the way to the next frame is made even
 _SWEEPS, _DOUBT = 6, 0.3
+_NO_FLOOR = 0.7  # weight of there being none, beside a level's: texture in the dark is like one
 _DARK, _STOPS_BELOW, _MOST_SHARE = 0.05, 8.0, 0.12  # light, stops, share of the light
 
 
@@ -158,10 +159,11 @@ def _run(levels_K: np.ndarray, variance_K: np.ndarray) -> np.ndarray:
     terms = terms / terms.max(0)
     weight = np.ones_like(levels_K)
     made = variance_K
+    none = [_NO_FLOOR / float(variance_K.min()), 0.0, 0.0]
     for _ in range(_SWEEPS):
         # As shares of what was measured: what is far too high can pull by no more than 1.
-        rows = weight[:, None] * terms / variance_K[:, None]
-        made = terms @ nnls(rows, weight)[0]
+        rows = np.vstack([weight[:, None] * terms / variance_K[:, None], none])
+        made = terms @ nnls(rows, np.append(weight, 0.0))[0]
         over = np.maximum(variance_K / np.maximum(made, 1e-16) - 1.0, 0.0)
         weight = 1.0 / (1.0 + (over / _DOUBT) ** 2)
     return made

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.motion.evidence import SWAPPED, UNLIKE, evidence
+from footagefit.motion.evidence import SWAPPED, evidence
 from footagefit.motion.finder_net import KINDS, FinderNet
-from footagefit.motion.finders import Seen, judged
+from footagefit.motion.finders import judged, seen_as
 from footagefit.soundstage.training import Cache
 from footagefit.tasks.draws import chance, choice, generator, normal
 from footagefit.training.finder_footage import footage, recorded
@@ -198,11 +198,10 @@ def numbers_of(net: FinderNet, scenes: Scenes, lesson: Lesson, *, count: int = 1
         made = example(scenes, rng, generator(lesson.seed, 1_000_000, number, 44))
         with torch.no_grad():
             likely = torch.sigmoid(net(made["seen"][None]))[0]
-        restless = (made["seen"][UNLIKE].abs() > 1.0).any(0).numpy()
         there = [kind for at, kind in enumerate(KINDS) if made["truth"][at].any()]
         clean += not there
         for at, kind in enumerate(KINDS):
-            mask = judged(kind, Seen(likely[at].numpy(), restless))
+            mask = judged(kind, seen_as(likely[at], made["seen"]))
             if kind in there:
                 overlaps[kind].append(overlap(mask, made["truth"][at].numpy() > 0.5, near_px=2))
                 missed[kind] += not mask.any()
