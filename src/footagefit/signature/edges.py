@@ -20,6 +20,7 @@ _STRONG = 0.06  # of `coordinates.tones`, a pixel
 _LEAST_PIECE = 0.04  # of the half-diagonal: shorter pieces are not even joined
 _MOST_PIECES = 120  # of a frame: leaves make thousands, and none of them is a line
 _LEAST_COVER = 0.4  # of a joined edge's length that points lie on
+_LEAST_PLACES = 5  # tenths of a pixel along an edge that points of it lie at
 _OFF_PX = 0.25  # scatter of a run's points about a smooth curve
 
 
@@ -161,7 +162,7 @@ def _smooth_run(at_N2: np.ndarray, *, least_px: float, cover: float) -> np.ndarr
         about = at_N2 - middle
         way = np.linalg.svd(about, full_matrices=False)[2][0]
         along, off = about @ way, about @ np.array([-way[1], way[0]])
-        if np.ptp(along) < least_px:
+        if len(np.unique(along.round(1))) < _LEAST_PLACES:
             return None
         curve = np.polyfit(along, off, 3 if len(along) > 40 else 2)
         rest = off - np.polyval(curve, along)
