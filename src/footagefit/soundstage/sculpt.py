@@ -7,7 +7,7 @@ follow curves (`openings.py`), hair (`heads.py`), colour (`makeup.py`).
 Lengths are half-heights of the head from its middle: the chin is at y = -1, the crown at +1; x runs
 to image right of a head that faces the camera, z to the camera. Eyes lie half-way up, an eye's
 width apart; of the way from them to the chin the nose ends at 0.38 and lips part at 0.58; a mouth
-is 0.43 of it wide (after Farkas, Anthropometry of the Head and Face). Shapes: K features, n
+is 0.43 of it wide (about what anthropometry finds). Shapes: K features, n
 directions.
 """
 
