@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -262,17 +263,20 @@ def test_the_page_holds_no_markup_of_names(night, shot, monkeypatch):
 def test_it_ends_with_the_terminal(night, shot):
     words = [sys.executable, "-m", "footagefit.cli", "ui", f"fit={night}", f"plate={shot()}",
              "size_px=160"]  # fmt: skip
-    running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
-    try:
-        assert running.stdout is not None
-        address = running.stdout.readline().strip()
-        with urllib.request.urlopen(address) as page:
-            assert b'id="ball"' in page.read()
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=90)
-    finally:
-        running.kill()
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's & turns it off
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as running:  # fmt: skip
+        try:
+            assert running.stdout is not None
+            address = running.stdout.readline().strip()
+            with urllib.request.urlopen(address) as page:
+                assert b'id="ball"' in page.read()
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=90)
+        finally:
+            running.kill()
     assert running.returncode == 0 and "ended" in out and not err.strip()
 
 
