@@ -43,6 +43,21 @@ def test_keyframes_come_every_so_often(folder):
     assert not torch.equal(first.frames_TCHW, second.frames_TCHW)
 
 
+def test_what_they_are_among_comes_in_its_own_order_mixed_or_not():
+    class Numbered:
+        def __init__(self, first):
+            self.first = first
+
+        def window(self, index):
+            return PlainWindow(torch.full((1, 3, 1, 1), float(self.first + index)))
+
+    mixed = Mixed(Mixed(Numbered(0), Numbered(100), every=4), Numbered(200), every=4)
+    seen = [int(mixed.window(i).frames_TCHW[0, 0, 0, 0]) for i in range(16)]
+    assert [n for n in seen if n < 100] == list(range(9))
+    assert [n for n in seen if 100 <= n < 200] == [100, 101, 102]
+    assert [n for n in seen if n >= 200] == [200, 201, 202, 203]
+
+
 def test_what_does_not_fit_is_named(folder, tmp_path, write_picture):
     with pytest.raises(UnreadableClip, match="no before there"):
         read_keyframes(tmp_path / "nowhere")

@@ -95,16 +95,20 @@ def measure(
     if (folder / record.FILE).exists() and existing == "error":
         raise AlreadyThere("measured already", path=folder, hint="Say existing=replace")
     picks = _picked(production, clip, frames=frames, takes=takes)
-    total = sum(len(p.numbers) for group in picks.values() for p in group)
-    print(f"{production.name}: {len(picks)} set-ups, {total} frames to look at")
     if dry_run:
         for name, group in picks.items():
             print(f"{name}: " + ", ".join(f"{p.link.path} {p.numbers}" for p in group))
         return 0
-    seen = _looked_at(production, picks, total)
+    seen = _looked_at(production, picks)
     made = with_references(_signature(production, seen), given, production)
     _write(folder, made, seen)
     return 0
+
+
+def measure_dailies(show: Show, *, frames: int, takes: int) -> None:
+    """Measure what the dailies alone say, where `footagefit measure` would write it."""
+    seen = _looked_at(show, _picked(show, None, frames=frames, takes=takes))
+    _write(show.work / "signature", _signature(show, seen), seen)
 
 
 def _picked(show: Show, clip: str | None, *, frames: int, takes: int) -> dict[str, list[Pick]]:
@@ -128,7 +132,12 @@ def _picked(show: Show, clip: str | None, *, frames: int, takes: int) -> dict[st
     groups = {name: group for name, group in sorted(groups.items()) if group}
     if not groups:
         raise UsageError("no shots to look at", path=show.catalogue, hint="Run: footagefit scan")
+    print(f"{show.name}: {len(groups)} set-ups, {_count(groups)} frames to look at")
     return groups
+
+
+def _count(picks: dict[str, list[Pick]]) -> int:
+    return sum(len(pick.numbers) for group in picks.values() for pick in group)
 
 
 def _numbers(link: Link, medium: Medium, count: int) -> tuple[int, ...]:
@@ -141,11 +150,11 @@ def _numbers(link: Link, medium: Medium, count: int) -> tuple[int, ...]:
     return tuple(there[i] for i in sorted(places))
 
 
-def _looked_at(show: Show, picks: dict[str, list[Pick]], total: int) -> Seen:
+def _looked_at(show: Show, picks: dict[str, list[Pick]]) -> Seen:
     """Every set-up in turn; only the small things seen in it stay in memory."""
     seen = Seen()
     every = [(name, pick) for name, group in picks.items() for pick in group]
-    steps = track(_visits(show, every, seen), total=total, label="measure")
+    steps = track(_visits(show, every, seen), total=_count(picks), label="measure")
     for _ in steps:
         pass
     return seen

@@ -22,9 +22,11 @@ from footagefit.training.settings import MAY_CHANGE, Settings
 
 if TYPE_CHECKING:
     from footagefit.rendering.fits import Part, Recipe
+    from footagefit.tasks.base import Task
     from footagefit.training.run import Plan
 
 _MODEL = "field"  # the default of configs/train.yaml
+_LOOKED_AT = (2, 2)  # frames of a take, and takes of a set-up, where nobody measured
 
 
 def train(
@@ -75,10 +77,8 @@ def train(
     _describe(plan, folder)
     if dry_run:
         return 0
-    if measure and show is not None and resume is None:
-        scanned(show)
-        measured(show, plan.recipe)
-    numbers = _run(plan, folder, new=resume is None)
+    new = resume is None
+    numbers = _run(plan, folder, new=new, measure=measure and new)
     if plan.settings.cache_only:
         print("latents are in the cache; say trainer.cache_only=false to train on them")
         return 0
@@ -99,7 +99,7 @@ def fitting(recipe: Recipe) -> Recipe:
     return replace(recipe, model=Part(known[0], {}))
 
 
-def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
+def _run(plan: Plan, folder: Path, *, new: bool, measure: bool) -> Mapping[str, float]:
     """Prepare the show, write the plan, and train: here, or in one process for each device."""
     from footagefit.training.launch import over_devices
     from footagefit.training.lessons import forget, with_lessons
@@ -120,10 +120,13 @@ def _run(plan: Plan, folder: Path, *, new: bool) -> Mapping[str, float]:
     show = need_show(plan.show)
     scanned(show)
     task = plan.recipe.build_task()
+    if measure:
+        measured(show, task)
     dailies = dailies_of(show, plan.settings, spec=task.spec)
     sides = sides_of(dailies)
     fill_cache(dailies)
-    sides = with_real_pairs(sides, dailies, task=task, settings=plan.settings)
+    if plan.settings.ranks == 1:  # else each looks for its own
+        sides = with_real_pairs(sides, dailies, task=task, settings=plan.settings)
     sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
     sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
     sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
@@ -193,27 +196,22 @@ def scanned(show: Path) -> None:
     scan(show=show, workers=None, again=False, detector="auto", slates="auto", share=None)
 
 
-def measured(show: Path, recipe: Recipe) -> None:
+def measured(show: Path, task: Task) -> None:
     """Measure the show's lenses, light and grain where the task wants them and nobody has.
 
     A few frames of each set-up: `footagefit measure` looks at more, and is not done over.
     """
+    from footagefit.commands.measure import measure_dailies
     from footagefit.dailies.show import load_show
     from footagefit.training.shows import signature_of
 
-    wants = any(name.startswith("signature.") for name in recipe.build_task().spec.vector)
+    wants = any(name.startswith("signature.") for name in task.spec.vector)
     production = load_show(show)
     if not wants or signature_of(production.work) is not None:
         return
-    from footagefit.commands.measure import measure
-
     print(f"{production.name} was never measured: measuring first, a few frames a set-up")
     try:
-        measure(
-            show=show, clip=None, out=None, frames=2, takes=2, chessboard=None, corners=[9, 6],
-            flat=None, chart=None, hdri=None, ball=None, at=None, kind="grey", lens=None,
-            setup=None, existing="replace", dry_run=False,
-        )  # fmt: skip
+        measure_dailies(production, frames=_LOOKED_AT[0], takes=_LOOKED_AT[1])
     except FootagefitError as error:
         line = f"nothing was measured: {error}; training goes on without"
         warnings.warn(FootagefitWarning(line), stacklevel=2)

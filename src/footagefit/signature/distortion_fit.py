@@ -134,6 +134,7 @@ def _doubt(known: _Known) -> float:
 
 
 _POINTS = 24
+_GAP = 5.0  # of the usual distance between neighbouring points
 _MOST = np.array([0.3, 0.15, 0.1, 0.1])
 _NOISE = (0.05 / HD_HALF_PX, 0.3 / HD_HALF_PX)
 _SAME_PLACE = 0.03
@@ -151,13 +152,18 @@ _PRIOR = np.array([0.3, 0.06, 0.006, 0.006])  # how far from 0 parameters lie be
 
 
 def _evenly(line: np.ndarray) -> np.ndarray:
-    """A line as the means of even stretches of it: noise goes down, the bend stays."""
-    parts = np.array_split(line, _POINTS) if len(line) >= _POINTS else None
-    if parts is None:
-        at = np.linspace(0, len(line) - 1, _POINTS)
-        index = np.arange(len(line))
-        return np.stack([np.interp(at, index, line[:, i]) for i in (0, 1)], 1)
-    return np.stack([p.mean(0) for p in parts])
+    """A line as the means of even stretches of it: noise goes down, the bend stays.
+
+    No stretch reaches over a gap, where a joined edge lacks points: its mean would lie on the chord
+    and not on the edge, and every lens would seem to bend less than it does.
+    """
+    if len(line) < _POINTS:
+        return line[np.linspace(0, len(line) - 1, _POINTS).round().astype(int)]
+    cuts = np.linspace(0, len(line), _POINTS + 1).round().astype(int)
+    steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
+    for gap in np.flatnonzero(steps > _GAP * np.median(steps)) + 1:
+        cuts[1 + int(np.argmin(np.abs(cuts[1:-1] - gap)))] = gap
+    return np.add.reduceat(line, cuts[:-1]) / np.diff(cuts)[:, None]
 
 
 def _straightened(lines_LP2: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -179,9 +185,13 @@ def _bend(lines_LP2: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     return np.sqrt((_offsets(lines_LP2, parameters) ** 2).mean(1))
 
 
+def _straight(off_LP: np.ndarray, noise: float) -> np.ndarray:
+    return np.sqrt((off_LP**2).mean(1)) < 2.5 * noise
+
+
 def _agree(seen: _Lines, found: np.ndarray) -> float:
     """How many edges are straight under the answer and bent under any quite other one."""
-    straight = _bend(seen.even, found) < 2.5 * seen.noise
+    straight = _straight(_offsets(seen.even, found), seen.noise)
     told = np.full(len(seen.even), np.inf)
     for step in (-_OTHER, _OTHER):
         other = found + np.array([step, 0.0, 0.0, 0.0])
@@ -250,4 +260,4 @@ def _refined(
     spread = inverse @ (push.T @ push * (seen.alike / _ALIKE) + held) @ inverse
     corner = np.isin(index, (0, 1)).astype(float)  # dr at r = 1 is dk1 + dk2
     error = float(np.sqrt(max(0.0, corner @ spread @ corner)))
-    return found, error, int((weight > 0.25 * seen.share).sum())
+    return found, error, int(_straight(off, seen.noise).sum())

@@ -80,27 +80,40 @@ def lines(edges: Edges, size: tuple[int, int], *, squeeze: float = 1.0) -> list[
         squeeze: Its anamorphic squeeze.
     """
     half = coordinates.half_diagonal_px(size, squeeze=squeeze)
-    pieces = []
+    pieces: list[_Piece] = []
     for run in _runs(edges, size, least=int(_LEAST_PIECE * half)):
         piece = _smooth_run(edges.at_N2[run], least_px=_LEAST_PIECE * half, cover=0.6)
-        pieces += [] if piece is None else [piece]
-    joined = _joined(pieces)
-    long = [p for p in joined if np.linalg.norm(p[-1] - p[0]) >= LEAST_LENGTH * half]
+        if piece is not None:
+            pieces.append(_Piece(piece, edges.way_N2[run].mean(0)))
+    long = [p for p in _joined(pieces) if np.linalg.norm(p[-1] - p[0]) >= LEAST_LENGTH * half]
     return [coordinates.to_lens(p, size, squeeze=squeeze) for p in long]
 
 
-def _joined(pieces: list[np.ndarray]) -> list[np.ndarray]:
-    """Pieces that run on in one another as one, the longest first."""
-    left = sorted(pieces, key=len, reverse=True)[:_MOST_PIECES]
+class _Piece(NamedTuple):
+    """Points (N,2) of an edge in order, and the way to its brighter side."""
+
+    at_N2: np.ndarray
+    way: np.ndarray
+
+
+def _joined(pieces: list[_Piece]) -> list[np.ndarray]:
+    """Pieces that run on in one another as one, the longest first.
+
+    Edges of tones lie a little to the darker side of those of light: pieces are of one edge only
+    where their brighter sides are on the same side of it.
+    """
+    left = sorted(pieces, key=lambda piece: len(piece.at_N2), reverse=True)[:_MOST_PIECES]
     done = []
     while left:
-        whole, grown = left.pop(0), True
+        (whole, brighter), grown = left.pop(0), True
         while grown:
             grown = False
             way = whole[-1] - whole[0]
             length = float(np.linalg.norm(way))
             across = np.array([-way[1], way[0]]) / length
-            for i, other in enumerate(left):
+            for i, (other, other_brighter) in enumerate(left):
+                if brighter @ other_brighter <= 0:
+                    continue
                 ends = other[[0, -1]] - whole.mean(0)
                 lean = abs(float((other[-1] - other[0]) @ across))
                 reach = float(np.linalg.norm(other[-1] - other[0]))

@@ -68,15 +68,25 @@ def camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None
     corners = cv2.goodFeaturesToTrack(first, 600, 0.005, 5)
     if corners is None or len(corners) < 24:
         return None
-    step = _shift(first, second)
-    moved, good, _ = cv2.calcOpticalFlowPyrLK(
-        first, second, corners, corners + step, winSize=(21, 21), maxLevel=4,
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )  # fmt: skip
-    back, also, _ = cv2.calcOpticalFlowPyrLK(
-        second, first, moved, moved - step, winSize=(21, 21), maxLevel=4,
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )  # fmt: skip
+    move = _homography(first, second, corners, np.zeros(2, np.float32))
+    if move is None:  # further than points are looked for about where they were
+        move = _homography(first, second, corners, _shift(first, second))
+    if move is None:
+        return None
+    warp, shift = move
+    half = coordinates.half_diagonal_px((one_HWC.shape[0], one_HWC.shape[1]))
+    return warp if shift > _LEAST_MOVE * half else None
+
+
+def _homography(
+    first_HW: np.ndarray, second_HW: np.ndarray, corners: np.ndarray, step: np.ndarray
+) -> tuple[np.ndarray, float] | None:
+    """The homography most corners went by, looked for a step away, and how far they went."""
+    import cv2
+
+    how = {"winSize": (21, 21), "maxLevel": 4, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
+    moved, good, _ = cv2.calcOpticalFlowPyrLK(first_HW, second_HW, corners, corners + step, **how)
+    back, also, _ = cv2.calcOpticalFlowPyrLK(second_HW, first_HW, moved, moved - step, **how)
     there = (good[:, 0] > 0) & (also[:, 0] > 0)
     there &= np.linalg.norm(back - corners, axis=2)[:, 0] < 0.3
     if there.sum() < 20:
@@ -85,8 +95,7 @@ def camera_move(one_HWC: np.ndarray, other_HWC: np.ndarray) -> np.ndarray | None
     if warp is None or inside.mean() < 0.35 or inside.sum() < 16:
         return None
     shift = np.linalg.norm(moved[there] - corners[there], axis=2)[:, 0]
-    half = coordinates.half_diagonal_px((one_HWC.shape[0], one_HWC.shape[1]))
-    return warp if float(np.median(shift)) > _LEAST_MOVE * half else None
+    return warp, float(np.median(shift))
 
 
 def _shift(first_HW: np.ndarray, second_HW: np.ndarray) -> np.ndarray:

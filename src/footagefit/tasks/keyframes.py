@@ -60,6 +60,8 @@ class Keyframes:
 class Mixed:
     """A source with another among it: every `every`-th window is of that one.
 
+    The source's own windows come one after the other, none left out: it may be mixed itself.
+
     Attributes:
         source: Most windows.
         among: An artist's keyframes, say.
@@ -74,7 +76,7 @@ class Mixed:
         """The other's now and then, else what the source has there."""
         if index % self.every == 0:
             return self.among.window(index // self.every)
-        return self.source.window(index)
+        return self.source.window(index - index // self.every - 1)
 
 
 def read_keyframes(folder: Path, *, space: str = "auto") -> Keyframes:

@@ -8,6 +8,7 @@ rendered. What does not: the changes themselves (`degrade.py`, `codecs.py`), any
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -88,6 +89,8 @@ class Match(Task):
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
         if not 0.1 <= least <= 1.0:
             raise WrongValue(f"least: expected a share from 0.1 to 1, got {least:g}")
+        if not 0.0 <= pairs <= 0.5:
+            raise WrongValue(f"pairs: expected a share from 0 to 0.5, got {pairs:g}")
         self.families = _chosen("family", families, degrade.FAMILIES)
         self.codecs = _chosen("codec", codecs, _codecs())
         self.size = None if size is None else (int(size[0]), int(size[1]))
@@ -129,17 +132,11 @@ class Match(Task):
             mask = _element(rng, (target.shape[1], target.shape[2]))
             plate = target + mask * (plate - target)
         plate = plate.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT)
-        given = Given(
-            plate=plate[None],
-            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)[
-                None
-            ],
-            mask=mask[None],
-            reference=references[None],
-            vector=vector_of(SIGNATURE, signature)[None],
-            noise=plate.new_zeros(1, 0, *plate.shape[1:]),
-        )
-        return Pair(given, target[None], {}, _certainty(plate, target)[None])
+        weight = _certainty(plate, target)
+        return _example(
+            _Shown(plate, target, references, mask, weight), window, signature,
+            frame=frame, aspect=aspect,
+        )  # fmt: skip
 
     def given(self, window: Window, controls: Controls) -> Given:
         """Plates at full size; the alpha, where there is one, is the element to harmonise."""
@@ -182,18 +179,11 @@ class Match(Task):
         both = torch.cat([window.frames_TCHW, window.layers["after"]], 1)
         cut, frame = self._cropped(both[choice(rng, both.shape[0])], rng)
         plate, target = cut[:3], cut[3:]
-        aspect = both.shape[3] / both.shape[2]
-        given = Given(
-            plate=plate[None],
-            guide=lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)[
-                None
-            ],
-            mask=torch.ones_like(plate[:1])[None],
-            reference=self._references(window, target, rng)[None],
-            vector=vector_of(SIGNATURE, window.signature)[None],
-            noise=plate.new_zeros(1, 0, *plate.shape[1:]),
-        )
-        return Pair(given, target[None], {}, torch.ones_like(target[:1])[None])
+        whole = torch.ones_like(plate[:1])
+        return _example(
+            _Shown(plate, target, self._references(window, target, rng), whole, whole),
+            window, window.signature, frame=frame, aspect=both.shape[3] / both.shape[2],
+        )  # fmt: skip
 
     def _two_takes(self, window: Window, rng: torch.Generator) -> Pair:
         """A moment of one take, and the same moment of the one it shall sit with."""
@@ -207,20 +197,14 @@ class Match(Task):
             plate = self.degraded(plate, rng)
         if chance(rng, self.worlds):
             target, plate, references = _another_world((target, plate, references), rng)
-        aspect = both.shape[3] / both.shape[2]
-        guide = lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)
         target, plate = (
             p.nan_to_num(0.0, _LIMIT, -1.0).clamp(-1.0, _LIMIT) for p in (target, plate)
         )
-        given = Given(
-            plate=plate[None],
-            guide=guide[None],
-            mask=torch.ones_like(still)[None],
-            reference=references[None],
-            vector=vector_of(SIGNATURE, _ungraded(window.signature))[None],
-            noise=plate.new_zeros(1, 0, *plate.shape[1:]),
-        )
-        return Pair(given, target[None], {}, (still * _certainty(plate, target))[None])
+        weight = still * _certainty(plate, target)
+        return _example(
+            _Shown(plate, target, references, torch.ones_like(still), weight),
+            window, _ungraded(window.signature), frame=frame, aspect=both.shape[3] / both.shape[2],
+        )  # fmt: skip
 
     def _cropped(
         self, picture: Tensor, rng: torch.Generator
@@ -246,6 +230,34 @@ class Match(Task):
             picture = there[choice(rng, there.shape[0])]
             chosen.append(fitted(picture, self.size or (target.shape[1], target.shape[2])))
         return torch.stack(chosen) if chosen else target.new_zeros(0, *target.shape)
+
+
+class _Shown(NamedTuple):
+    """The pictures (C,H,W) of an example; references (R,C,H,W)."""
+
+    plate: Tensor
+    target: Tensor
+    references: Tensor
+    mask: Tensor
+    weight: Tensor
+
+
+def _example(
+    shown: _Shown, window: Window, signature: Mapping[str, object] | None,
+    *, frame: tuple[float, float, float, float], aspect: float,
+) -> Pair:  # fmt: skip
+    """One example of a batch of one, told where in the frame of its lens it lies."""
+    plate = shown.plate
+    guide = lens_coordinates(_GUIDE, frame=frame, aspect=aspect, signature=window.signature)
+    given = Given(
+        plate=plate[None],
+        guide=guide[None],
+        mask=shown.mask[None],
+        reference=shown.references[None],
+        vector=vector_of(SIGNATURE, signature)[None],
+        noise=plate.new_zeros(1, 0, *plate.shape[1:]),
+    )
+    return Pair(given, shown.target[None], {}, shown.weight[None])
 
 
 def _codecs() -> Mapping[str, Family]:

@@ -72,6 +72,9 @@ def real_pairs(reader: Reader, couples: Sequence[Mismatch]) -> RealPairs | None:
     """
     from footagefit.dailies.pairs import mined
 
+    if not couples:
+        return None
+    print("real pairs: looking for takes that do not sit together", file=sys.stderr, flush=True)
     laid: list[Laid] = []
     used = 0
     for couple in couples[:_TRIED]:
@@ -94,8 +97,7 @@ def among(sides: Sides, found: RealPairs | None, *, share: float) -> Sides:
     """The sides, with real pairs as a share of what is learnt from."""
     if found is None:
         return sides
-    every = max(2, round(1.0 / share)) | 1  # odd: keyframes come at every fourth window
-    return replace(sides, train=Mixed(sides.train, found, every))
+    return replace(sides, train=Mixed(sides.train, found, round(1.0 / share)))
 
 
 def _laid(reader: Reader, found: MinedPair) -> Laid:
