@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dailies_footage import scenery, shot_of
-from footagefit.catalogue import comparing, laying, things
+from footagefit.catalogue import comparing, hung, laying, things
 from footagefit.catalogue.laying import Moments, laid
 from footagefit.footage.white import light_rgb
 
@@ -106,6 +106,41 @@ def test_a_wire_is_found_and_boxed():
     assert 135 <= x <= 160 and x + w <= 180 and h > 100
 
 
+def leafy(frame: np.ndarray) -> np.ndarray:
+    """The same leaves in every take: light and dark as thin as wires are."""
+    rng = np.random.default_rng(8)
+    leaves = np.repeat(np.repeat(rng.normal(0, 0.8, (HEIGHT // 3, WIDTH // 3, 1)), 3, 0), 3, 1)
+    return (frame * 2.0 ** leaves.astype(np.float32)).astype(np.float32)
+
+
+def test_a_wire_before_leaves_is_found_by_what_differs():
+    def wired(frame):
+        rows = np.arange(HEIGHT)
+        frame = leafy(frame)
+        frame[rows, (150 + rows * 0.12).astype(int)] = 0.02
+        return frame
+
+    base, over, fit = between(moments(leafy), moments(wired))
+    found = [t for t in things.things(base, over, fit) if t.kind == "wire"]
+    assert len(found) == 1
+    x, _, w, h = found[0].box
+    assert 140 <= x <= 160 and x + w <= 175 and h > 100
+    base, over, fit = between(moments(leafy), moments(leafy, noise=0.03))
+    assert things.things(base, over, fit) == []
+
+
+def test_an_edge_of_something_new_is_no_wire():
+    """The line along which what differs ends has one side that differs too."""
+    was = np.zeros((3, HEIGHT, WIDTH), np.float32)
+    now, inside = was.copy(), np.ones((HEIGHT, WIDTH), bool)
+    now[:, :, 120:] = -1.2
+    now[:, :, 118:120] = -1.5
+    assert hung._by_difference(was, now, inside) is None
+    now[:, :, 120:] = 0.0
+    line = hung._by_difference(was, now, inside)
+    assert line is not None and abs(line.box[0] - 118) < 4
+
+
 def test_a_boom_hangs_in_from_above():
     def boomed(frame):
         frame[:14, 90:125] = 0.004
@@ -132,6 +167,23 @@ def test_wardrobe_of_another_colour_is_found_where_it_is():
     assert found
     x, y, w, h = found[0].box
     assert 70 <= x <= 90 and 40 <= y <= 60 and 45 <= w <= 75 and 55 <= h <= 85
+
+
+def test_a_garment_of_nearly_the_same_colour_is_told_and_grain_is_not():
+    def dressed(colour):
+        def paint(frame):
+            frame[50:120, 80:140] = np.array(colour, np.float32)
+            return frame
+
+        return paint
+
+    pink, salmon = (0.42, 0.36, 0.40), (0.46, 0.36, 0.33)
+    kinds = []
+    for colour in (salmon, pink):
+        one, other = moments(paint=dressed(pink)), moments(paint=dressed(colour), noise=0.04)
+        base, over, fit = between(one, other)
+        kinds.append([t.kind for t in things.things(base, over, fit)])
+    assert kinds == [["wardrobe"], []]
 
 
 def test_a_prop_that_moved_is_found_once():

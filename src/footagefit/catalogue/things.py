@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from footagefit.catalogue.comparing import GREY, Box, Fitted
+from footagefit.catalogue.hung import dilated, wire
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.moved import Move, about, moves
 from footagefit.signature import coordinates
@@ -39,9 +40,10 @@ _EXACT_SHARE = 1 / 160  # of the long side: how far what stands may seem to have
 _BOOM_THICK, _BOOM_SHARE = 0.025, 0.003  # of the long side; of the picture
 _BOOM_DARKER, _BOOM_CALM = 1.0, 0.15  # stops; of the ring about it that may differ too
 _EDGE_SHARE, _BOOM_HIGH = 0.03, 0.4  # of the height: how near the edge, and how far down
-_RIDGE_STOPS = 0.25
-_WIRE_SHARE = 0.25  # of the height of the picture along which a line stands out
-_BESIDE = np.array([1.0] * 8 + [0.0] * 5 + [1.0] * 8) / 16
+# Of garments whose colour changed little, looked for where grain is averaged away: smoothing in
+# pixels, stops that neighbours may lie outside, what another take shows of the colour at most, and
+# of the picture that somebody's garment covers.
+_SOFT_PX, _SOFT_TOL, _SOFT_ABSENT, _GARMENT_SHARE = 2.0, 0.1, 0.05, 0.4
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,13 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     changed = (new.sum(-1) > _EXACT_EV, old.sum(-1) > _EXACT_EV)
     found = _booms(_regions(new, apart=True), changed[0] | changed[1], inside, shown - was)
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _recoloured(rest, gone, shown, was)
-    found += _wires(one, other, inside & ~_bodies(here))
+    found += _recoloured(rest, gone, shown, was) or _tinted(
+        (theirs, reference.inside_KHW), (mine, take.inside_KHW), _UNBALANCED * shift
+    )
+    beside = inside & ~_bodies(here)
+    hung = wire(one[..., 0], other[..., 0], beside, near_px=round(max(inside.shape) * _NEAR_SHARE))
+    if hung is not None:
+        found.append(Thing("wire", hung.box, hung.box[2] * hung.box[3] / inside.size, hung.length))
     found += [_prop(m) for m in moves(shown, was, *changed)[:1]]
     return sorted(found, key=lambda t: -t.strength)
 
@@ -102,14 +109,14 @@ def _stops(frames_KHWC: np.ndarray) -> np.ndarray:
     return (coordinates.stops(frames_KHWC) - GREY).astype(np.float32)
 
 
-def _opponent(stops_KHWC: np.ndarray) -> np.ndarray:
-    """Luminance and two colours in stops, smoothed a little; darkness and glare held."""
+def _opponent(stops_KHWC: np.ndarray, *, soft_px: float = 0.8) -> np.ndarray:
+    """Luminance and two colours in stops, smoothed; darkness and glare held."""
     import cv2
 
     held = np.clip(stops_KHWC, _DARK, _BRIGHT)
     r, g, b = np.moveaxis(held, -1, 0)
     out = np.stack([0.2722 * r + 0.6741 * g + 0.0537 * b, r - g, b - g], -1)
-    return np.stack([cv2.GaussianBlur(f, (0, 0), 0.8) for f in out])
+    return np.stack([cv2.GaussianBlur(f, (0, 0), soft_px) for f in out])
 
 
 def _outside(
@@ -157,24 +164,57 @@ def _regions(excess_HWC: np.ndarray, *, apart: bool = False) -> list[_Region]:
     return sorted(found, key=lambda r: -r.area * r.strength)
 
 
-def _recoloured(
-    here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray
+def _tinted(
+    reference: tuple[np.ndarray, np.ndarray], take: tuple[np.ndarray, np.ndarray], uneven: float
 ) -> list[Thing]:
+    """Wardrobe whose colour changed by little: by colour alone, with the grain averaged away.
+
+    Args:
+        reference: Its stops (K,H,W,C) as the take would have recorded them, and where they reach.
+        take: The take's.
+        uneven: Stops of colour that the white's own shift may leave.
+    """
+    one, other = (_opponent(p, soft_px=_SOFT_PX) for p, _ in (reference, take))
+    colour = _SOFT_TOL + uneven
+    parts = []
+    for shown, was, shown_at, was_at in (
+        (other, one, take[1], reference[1]), (one, other, reference[1], take[1])
+    ):  # fmt: skip
+        excess = _outside(shown, was, shown_at, was_at, colour=colour)
+        excess[..., 0] = 0.0
+        parts.append(_regions(excess))
+    here = [r for r in parts[0] if r.area < _GARMENT_SHARE * r.label.size]
+    shown, was = np.median(other, axis=0), np.median(one, axis=0)
+    return _recoloured(here, parts[1], shown, was, absent=_SOFT_ABSENT, by_turn=True)
+
+
+def _recoloured(
+    here: list[_Region], gone: list[_Region], shown_HWC: np.ndarray, was_HWC: np.ndarray,
+    *, absent: float = _ABSENT, by_turn: bool = False,
+) -> list[Thing]:  # fmt: skip
     """Wardrobe: the same place is another colour, which the other take shows nowhere.
 
     What somebody covers who moved has the colour of somebody who was there before.
+
+    Args:
+        here: Where the take shows what the other has not.
+        gone: And the other way round.
+        shown_HWC: The take.
+        was_HWC: The other.
+        absent: Of a garment's size, what the other may show of its new colour.
+        by_turn: It weighs by how far its colour turned, not by how far outside it lies.
     """
     found = []
     for region in here:
         both = [g for g in gone if (g.label & region.label).sum() > 0.4 * min(g.area, region.area)]
         share = region.area / region.label.size
-        weight = share * region.strength * region.chroma
         now, before = (_colour(p, region) for p in (shown_HWC, was_HWC))
-        turned = np.abs(now - before)[1:].sum()
+        turned = float(np.abs(now - before)[1:].sum())
+        weight = share * (turned if by_turn else region.strength * region.chroma)
         if not both or turned < _LEAST_COLOUR or weight < _WARDROBE_WEIGHT:
             continue
         known = (np.abs(was_HWC - now) < _ALIKE).all(-1).sum()
-        if known < _ABSENT * region.area:
+        if known < absent * region.area:
             found.append(Thing("wardrobe", region.box, share, region.strength))
     return found
 
@@ -220,90 +260,8 @@ def _bodies(here: list[_Region]) -> np.ndarray:
     out = np.zeros_like(here[0].label) if here else np.zeros((1, 1), bool)
     for region in here:
         if _thickness(region) >= _BODY_THICK:
-            out |= _dilated(region.label, 9) > 0.5
+            out |= dilated(region.label, 9) > 0.5
     return out
-
-
-def _wires(one_KHWC: np.ndarray, other_KHWC: np.ndarray, inside_HW: np.ndarray) -> list[Thing]:
-    """A thin straight line across much of the frame that only the take has, at every moment.
-
-    It may sway, so that each moment is looked at by itself; the one in which least is seen decides.
-    """
-    near = round(max(one_KHWC.shape[1:3]) * _NEAR_SHARE)
-    known = _dilated(np.max([_ridges(f[..., 0]) for f in one_KHWC], axis=0), 2 * near + 1)
-    where = _eroded(inside_HW, 15) / _RIDGE_STOPS
-    found = []
-    for frame in other_KHWC:
-        best, box = _longest_line(np.maximum(_ridges(frame[..., 0]) - known, 0.0) * where)
-        if best < _WIRE_SHARE:
-            return []
-        found.append((best, box))
-    best, box = min(found)
-    return [Thing("wire", box, box[2] * box[3] / where.size, best)]
-
-
-def _ridges(stops_HW: np.ndarray) -> np.ndarray:
-    """How far thin lines stand off both their sides, in stops, capped: long counts, not strong."""
-    import cv2
-
-    held = stops_HW.astype(np.float32)
-    wide = max(5, 2 * round(max(held.shape) / 160) + 1)
-    kernel = np.ones((wide, wide), np.uint8)
-    dark = cv2.morphologyEx(held, cv2.MORPH_CLOSE, kernel) - held
-    light = held - cv2.morphologyEx(held, cv2.MORPH_OPEN, kernel)
-    return np.clip(np.maximum(dark, light) - 0.1, 0.0, _RIDGE_STOPS)
-
-
-def _longest_line(ridges_HW: np.ndarray) -> tuple[float, Box]:
-    """The straight line along which ridges are strongest, by turning the picture (Radon 1917).
-
-    Returns the sum along it, in heights of the picture, and its box.
-    """
-    import cv2
-
-    height, width = ridges_HW.shape
-    side = int(np.ceil(np.hypot(height, width)))
-    best, found = 0.0, (0.0, 0)
-    around = np.array([[1, 0, (side - width) / 2], [0, 1, (side - height) / 2], [0, 0, 1]])
-    for angle in np.arange(0.0, 180.0, 1.0):
-        turn = np.vstack([cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0), [0, 0, 1]])
-        turned = cv2.warpAffine(ridges_HW.astype(np.float32), (turn @ around)[:2], (side, side))
-        sums = turned.sum(0)
-        pair = sums[:-1] + sums[1:]  # a line half a pixel off falls on two columns
-        beside = np.convolve(pair, _BESIDE, "same")  # texture has lines next to lines
-        sums = pair - 2.0 * beside
-        at = int(sums.argmax())
-        if sums[at] > best:
-            best, found = float(sums[at]), (float(angle), at)
-    angle, at = found
-    turn = np.vstack([cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0), [0, 0, 1]])
-    back = np.linalg.inv(turn @ around)
-    ends = (back @ np.array([[at, at], [0, side], [1, 1]]))[:2]
-    return best / height, _clipped_box(ends, (height, width))
-
-
-def _clipped_box(ends_22: np.ndarray, size: tuple[int, int]) -> Box:
-    """The box of a line's part that lies in the picture."""
-    import cv2
-
-    (x0, x1), (y0, y1) = ends_22.round().astype(int)
-    _, a, b = cv2.clipLine((0, 0, size[1], size[0]), (int(x0), int(y0)), (int(x1), int(y1)))
-    left, top = min(a[0], b[0]), min(a[1], b[1])
-    return left, top, max(4, abs(a[0] - b[0])), max(4, abs(a[1] - b[1]))
-
-
-def _dilated(values_HW: np.ndarray, size: int) -> np.ndarray:
-    import cv2
-
-    return cv2.dilate(values_HW.astype(np.float32), np.ones((size, size), np.uint8))
-
-
-def _eroded(inside_HW: np.ndarray, size: int) -> np.ndarray:
-    """Where a mask still holds so many pixels in; the picture's own border counts as outside."""
-    import cv2
-
-    framed = np.pad(inside_HW.astype(np.uint8), size)
-    return cv2.erode(framed, np.ones((size, size), np.uint8))[size:-size, size:-size]
 
 
 def _thickness(region: _Region) -> float:
