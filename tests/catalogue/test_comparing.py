@@ -141,6 +141,20 @@ def test_an_edge_of_something_new_is_no_wire():
     assert line is not None and abs(line.box[0] - 118) < 4
 
 
+def test_what_stands_a_pixel_off_is_no_wire():
+    """Edges and bars differ along all of their length where takes lie a pixel off each other."""
+    was, inside = np.zeros((3, HEIGHT, WIDTH), np.float32), np.ones((HEIGHT, WIDTH), bool)
+    edge, bar = was.copy(), was.copy()
+    edge[:, :, 120:] = 1.0
+    bar[:, :, 120:123] = 1.0
+    for standing in (edge, bar):
+        off = np.roll(standing, 1, axis=2)
+        line = hung._longest_line(hung._thin(off[0] - standing[0]) * inside)
+        assert line is not None and line.length > 0.75
+        assert hung._by_difference(standing, off, inside) is None
+        assert hung._by_difference(standing, off - 2.0 * np.roll(bar, 60, axis=2), inside)
+
+
 def test_a_boom_hangs_in_from_above():
     def boomed(frame):
         frame[:14, 90:125] = 0.004

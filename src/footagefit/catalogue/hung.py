@@ -2,8 +2,10 @@
 
 Here: two looks at it. By itself: lines that stand off both their sides, less those that the
 reference has nearby. And by the difference of the two takes, where bricks, leaves and planks that
-stand in both go out: there a wire stands off what grain and residual edges are like about it, and
-what is on both its sides is as it was. Not here: laying takes (`laying`), other things (`things`).
+stand in both go out: there a wire stands off what grain and residual edges are like about it, what
+is on both its sides is as it was, and along it is what the reference has not within a pixel or two:
+where takes lie a pixel off each other, edges and bars differ too. Not
+here: laying takes (`laying`), other things (`things`).
 
 Luminance in stops. Shapes: K moments, H rows, W columns.
 """
@@ -25,6 +27,8 @@ _OVER_USUAL, _FLOOR_EV = 1.5, 0.15
 _MOVING = 0.7  # of what the reference's own moments differ by
 _FLANKS_PX = (4, 6)
 _FLANK = 0.5  # of a line's own change that its sides may have changed by
+_OFF_PX, _OFF_EV = 2, 0.07  # how far takes may lie off each other, and stops beyond what is there
+_OFF_SHARE = 0.2  # of a line that must lie beyond
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,11 @@ def _by_difference(
     for frame in other_KHW:
         apart = (frame - was).astype(np.float32)
         line = _longest_line(_standing_off(apart, moving) * where)
-        if line is None or line.length < _CHANGED_LEAST or not _alone(apart, where, line):
+        if (
+            line is None
+            or line.length < _CHANGED_LEAST
+            or not _alone(apart, _beyond(frame, was), where, line)
+        ):
             return None
         found.append(line)
     return min(found, key=lambda line: line.length)
@@ -103,22 +111,37 @@ def _standing_off(apart_HW: np.ndarray, moving_HW: np.ndarray) -> np.ndarray:
     return np.clip((lines - _OVER_USUAL * usual - moving_HW) / (_FLOOR_EV + usual), 0.0, 1.0)
 
 
-def _alone(apart_HW: np.ndarray, where_HW: np.ndarray, line: Line) -> bool:
-    """Whether both sides of a line are as they were: of an edge of something new one is not."""
+def _beyond(shown_HW: np.ndarray, was_HW: np.ndarray) -> np.ndarray:
+    """1 where a picture lies outside of all that the other has within a pixel or two."""
+    import cv2
+
+    near = np.ones((2 * _OFF_PX + 1, 2 * _OFF_PX + 1), np.uint8)
+    outside = np.maximum(shown_HW - cv2.dilate(was_HW, near), cv2.erode(was_HW, near) - shown_HW)
+    return (outside > _OFF_EV).astype(np.float32)
+
+
+def _alone(apart_HW: np.ndarray, beyond_HW: np.ndarray, where_HW: np.ndarray, line: Line) -> bool:
+    """Whether both sides of a line are as they were, and the line itself was nowhere near.
+
+    Of an edge of something new one side is not; an edge that stands is in the reference too.
+    """
     import cv2
 
     side = int(np.ceil(np.hypot(*apart_HW.shape)))
-    turned = cv2.warpAffine(apart_HW, line.turn, (side, side))
-    seen = cv2.warpAffine(where_HW.astype(np.uint8), line.turn, (side, side)) > 0
-    near, far = _FLANKS_PX
-    middle = slice(max(0, line.column - 1), line.column + 3)
-    at = seen[:, middle].all(1)
-    if not at.any():
+    planes = (apart_HW, beyond_HW, where_HW.astype(np.uint8))
+    apart, beyond, seen = (cv2.warpAffine(p, line.turn, (side, side)) for p in planes)
+
+    def columns(first: int, last: int) -> slice:
+        return slice(max(0, line.column + first), max(0, line.column + last + 1))
+
+    middle = columns(-1, 2)
+    rows = (seen[:, middle] > 0).all(1)
+    if not rows.any() or (beyond[rows, middle].max(1) > 0.5).mean() < _OFF_SHARE:
         return False
-    own = float(np.median(np.abs(turned[at, middle]).max(1)))
-    sides = (slice(max(0, line.column - far), line.column - near + 1),
-             slice(line.column + 1 + near, line.column + 2 + far))  # fmt: skip
-    flanks = [turned[:, s][seen[:, s]] for s in sides]
+    own = float(np.median(np.abs(apart[rows, middle]).max(1)))
+    near, far = _FLANKS_PX
+    sides = (columns(-far, -near), columns(1 + near, 1 + far))
+    flanks = [apart[:, c][seen[:, c] > 0] for c in sides]
     return all(f.size > 0 and abs(float(np.median(f))) < _FLANK * own for f in flanks)
 
 
