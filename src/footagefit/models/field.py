@@ -114,8 +114,10 @@ class FieldModel(Model):
         """`light`: error at random pixels of the plate; `field`: the field's roughness."""
         given = pair.given
         small = self.small(given)
-        answer = self.net(small.plate, small.mask, small.guide, small.reference, small.vector)
-        look = self._settled(*answer, small)
+        everywhere, cells = self.net(
+            small.plate, small.mask, small.guide, small.reference, small.vector
+        )
+        look = self._settled(everywhere, cells, small)
         batch, _, height, width = given.plate.shape
         # The same places in every picture of a batch: ranks that share a batch then agree.
         index = torch.randint(height * width, (1, self.points), generator=rng)
