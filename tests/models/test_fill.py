@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from footagefit.errors import WrongValue
-from footagefit.models.boxes import boxes_of, feather, reach_of
+from footagefit.models.boxes import boxes_of, feather, hull, reach_of
 from footagefit.models.fill import GUIDE, FillModel
 from footagefit.models.infill import smooth
 from footagefit.models.nets.fill_net import SEEN, FillNet
@@ -163,6 +163,26 @@ def test_boxes_hold_what_is_wanted_and_blend_to_one():
     assert bool((covered[need > 0] > 0.5).all())
     assert float(covered[..., 150:200, :].max()) == 0.0
     assert boxes_of(torch.zeros_like(need), most_px=192, margin_px=32) == []
+
+
+def test_a_rectangle_holds_all_that_is_wanted_as_far_as_there_is_picture():
+    wanted = torch.zeros(2, 1, 9, 12, dtype=torch.bool)
+    wanted[0, 0, 2, 10] = wanted[1, 0, 5, 7] = True
+    part = hull(wanted)
+    assert (part.top, part.left, part.bottom, part.right) == (2, 7, 6, 11)
+    part = hull(wanted, margin_px=3)
+    assert (part.top, part.left, part.bottom, part.right) == (0, 4, 9, 12)
+
+
+def test_how_deep_a_hole_is_does_not_depend_on_what_is_far_from_it():
+    """Judged in the rectangle that holds it, and there a border is one of the frame alone."""
+    hole = torch.zeros(1, 1, 120, 160)
+    hole[..., 40:60, 50:90] = 1.0
+    assert reach_of(hole, reach_px=10) == 0
+    assert reach_of(hole, reach_px=9) == 1
+    hole[..., :60, 50:90] = 1.0  # to the border: beyond it nothing is known
+    assert reach_of(hole, reach_px=19) == 1
+    assert reach_of(hole, reach_px=20) == 0
 
 
 def test_a_smooth_surface_keeps_what_is_known():

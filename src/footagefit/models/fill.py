@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from footagefit.errors import WrongValue
 from footagefit.models.base import Look, Model, resampled, small_size
-from footagefit.models.boxes import Box, boxes_of, feather, reach_of
+from footagefit.models.boxes import Box, boxes_of, feather, hull, reach_of
 from footagefit.models.infill import halved, smooth
 from footagefit.models.nets.fill_net import CELL_PX, FillNet
 from footagefit.models.nets.light import relit, stops
@@ -173,7 +173,10 @@ class FillModel(Model):
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
         hole = (given.mask > 0.0).to(given.plate)
-        need = hole * (self._free(_known(given)) > 0.0)
+        need = torch.zeros_like(hole)
+        if bool(hole.any()):
+            part = hull(hole > 0.0, margin_px=_NEAR_PX // 2)
+            part.cut(need).copy_(part.cut(hole) * (self._free(part.cut(_known(given))) > 0.0))
         if not bool(need.any()):
             return self._guess(given, None)[0]
         levels = [_Level(given, need)]

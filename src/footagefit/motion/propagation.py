@@ -111,6 +111,7 @@ class Propagation:
         hole = (self.footage.hole(number)[0] > 0).cpu().numpy()
         if not hole.any():
             return nothing((hole.shape[0], hole.shape[1]))
+        reach.shelf.turn_to(number)
         if hole.mean() > _WHOLE:
             return self._whole(number, reach)
         return self._filled(number, reach.shelf.plate(number), hole, reach)

@@ -260,7 +260,7 @@ class FillPlan(Plan):
     def footage(self) -> LaidFootage:
         """The plate on its canvas."""
         return LaidFootage(
-            self.shot(), self.canvas, self.timeline, self.shot_frames, most=self._held
+            self.shot(), self.canvas, self.timeline, self.shot_frames, most_bytes=self._held_bytes
         )
 
     def other_takes(self) -> list[LaidFootage]:
@@ -271,14 +271,21 @@ class FillPlan(Plan):
             shot = replace(self.shot(), clip=take, mask=None)
             line = Timeline(take.info.first_frame, take.info.last_frame)
             canvas = Canvas(take.info, extend)
-            found.append(LaidFootage(shot, canvas, line, take.numbers, most=self._held))
+            found.append(LaidFootage(shot, canvas, line, take.numbers,
+                                     most_bytes=self._held_bytes))  # fmt: skip
         return found
 
     @property
-    def _held(self) -> int:
-        """Frames that may be held of a clip, in half of what there is: the rest is motion's."""
-        clips = 1 + len(self.takes)  # a frame is picture, masks and stored values
-        return max(2, min(16, self.bounds.kept_bytes // (6 * self.frame_bytes * clips)))
+    def motion_bytes(self) -> int:
+        """For frames that are carried from, ready to be read between their pixels: most of it."""
+        return self.bounds.kept_bytes * 2 // 3
+
+    @property
+    def _held_bytes(self) -> int:
+        """For frames of a clip as they are stored."""
+        laid = 5 * self.frame_bytes  # two frames on their canvas: picture, holes
+        clips = 1 + len(self.takes)
+        return max(0, (self.bounds.kept_bytes - self.motion_bytes) // clips - laid)
 
 
 def several(reference: Path | None) -> list[Path]:
