@@ -166,9 +166,11 @@ class FillModel(Model):
     def share(self, confidence: Tensor) -> Tensor:
         """How much of a carried pixel's light, its grain with it, is in what comes out, 0 to 1.
 
-        More than is kept: it is in the guess that the net leads away from.
+        More than is kept: it is in the guess that the net leads away from, and in the surface
+        that the guess lays it over.
         """
-        return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
+        laid = _laid(confidence)
+        return laid + (1.0 - laid) * laid * (laid + (1.0 - laid) / 9.0) ** 2
 
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
@@ -263,10 +265,12 @@ class FillModel(Model):
         confidence = given.guide[:, 3:4].clamp(0.0, 1.0) * hole
         carried = torch.where(confidence > 0.0, given.guide[:, :3], 0.0)
         plate = torch.where(hole > 0.0, 0.0, given.plate)
-        share = self.share(confidence)
+        share = _laid(confidence)
         known = _known(given)
         coarse = torch.zeros_like(plate) if coarse is None else coarse
-        coarse = relit(coarse, smooth(stops(plate + carried) - stops(coarse), known))
+        apart = stops(plate + carried) - stops(coarse)
+        # Where carried pixels end it goes on from as much as is seen of them: or there is a step.
+        coarse = relit(coarse, smooth(apart, (1.0 - hole) + hole * share))
         made = torch.where(share >= 1.0, carried, coarse + share * (carried - coarse))
         return torch.where(hole > 0.0, made, plate), known
 
@@ -326,6 +330,11 @@ def doubted(confidence: Tensor, *, sure: float, unsure: float) -> Tensor:
     """1 where carried pixels are not to be trusted, 0 where they are kept, smooth between."""
     off = ((sure - confidence) / (sure - unsure)).clamp(0.0, 1.0)
     return off * off * (3.0 - 2.0 * off)
+
+
+def _laid(confidence: Tensor) -> Tensor:
+    """How much of a carried pixel is laid over the surface that the guess is elsewhere."""
+    return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
 
 
 def _smaller(level: _Level) -> _Level:

@@ -121,6 +121,7 @@ class Filler(Renderer):
             most_bytes=self._plan.motion_bytes,
             lens=None if self._plan.canvas.moves else Dressing(self._plan.fit.signature).lens,
             plate=self._plan.canvas.plate_box,
+            grain=lambda: self._making.grain,
         )
 
     @cached_property
