@@ -99,6 +99,19 @@ def test_untrained_it_gives_carried_pixels_or_a_smooth_surface():
 
 
 @torch.no_grad()
+def test_where_doubtful_carried_pixels_end_there_is_no_step():
+    """A bright wall, carried half sure into the left of a hole in something dark."""
+    given = a_given(0.0, noise=False)
+    hole = given.mask
+    left = hole * (torch.arange(96) < 45)
+    guide = torch.cat([0.4 * left.expand(-1, 3, -1, -1), 0.25 * left, given.guide[:, 4:]], 1)
+    plate = torch.full_like(given.plate, 0.1)
+    made = a_model(untrained=True).predict(given._replace(plate=plate, guide=guide)).log2()
+    row = made[0, 1, 32, 30:60]
+    assert float(row.diff()[8:].abs().max()) < 0.3, "stops from a pixel to the next"
+
+
+@torch.no_grad()
 def test_thin_holes_are_left_to_the_smooth_surface():
     given = a_given(0.0)
     wire = torch.zeros_like(given.mask)
