@@ -167,7 +167,7 @@ def _with_movers(
 def _ring(hole_HW: np.ndarray, known_HW: np.ndarray, reach_px: int) -> np.ndarray:
     """Places (M,2) round a hole, evenly some of them."""
     far = cv2.distanceTransform((~hole_HW).astype(np.uint8), cv2.DIST_L2, 3)
-    y, x = np.nonzero((far > 0) & (far <= max(4, reach_px)) & (known_HW > 0))
+    y, x = np.nonzero((far > 0) & (far <= max(4, reach_px)) & known_HW)
     step = max(1, len(x) // _RING_PLACES)
     return np.stack([x, y], 1)[::step].astype(np.float32)
 

@@ -54,7 +54,7 @@ class Plate(NamedTuple):
     Attributes:
         codes_HWC: On the curve of `looks.bent`.
         stops_HW: Log2 of luminance.
-        known_HW: 1 where there is a pixel, and no hole's rim.
+        known_HW: True where there is a pixel, and no hole's rim.
     """
 
     codes_HWC: np.ndarray
@@ -109,7 +109,7 @@ def seen_plate(
     gone = (hole_1HW[0] > 0).cpu().numpy()
     stops, codes = looks.stops(coordinates.luma(light)), looks.bent(light)
     if not gone.any():
-        return Plate(codes, stops, np.ones(gone.shape, np.float32))
+        return Plate(codes, stops, ~gone)
     side = 2 * _HALO_PX + 1
     wide = cv2.dilate(gone.astype(np.uint8), np.ones((side, side), np.uint8))
     # A cubic filter reads two pixels beyond what it is asked for: no black may be there.
@@ -119,7 +119,7 @@ def seen_plate(
     share = np.maximum(cv2.blur(known, _TAPS), 1e-3)
     rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
     codes[part] = np.where(gone[part][..., None], rim, codes[part])
-    return Plate(codes, stops, (wide == 0).astype(np.float32))
+    return Plate(codes, stops, wide == 0)
 
 
 def whole_plate(plate_CHW: Tensor, hole_1HW: Tensor | None) -> Plate:

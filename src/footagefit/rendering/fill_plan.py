@@ -33,6 +33,7 @@ from footagefit.rendering.shot import Shot, check_mask
 CONFIDENCE = "confidence"
 LAYERS = (CONFIDENCE, MASK)
 VERSION = 1
+_CARRIED = 20  # frames that one may be filled from, and those that the next needs beside them
 
 
 def plan_of(ask: Ask) -> Plan:
@@ -277,8 +278,9 @@ class FillPlan(Plan):
 
     @property
     def motion_bytes(self) -> int:
-        """For frames that are carried from, ready to be read between their pixels: most of it."""
-        return self.bounds.kept_bytes * 2 // 3
+        """For frames that are carried from, ready to be read between their pixels."""
+        enough = _CARRIED * 3 * self.frame_bytes // 2 * (1 + len(self.takes))
+        return min(self.bounds.kept_bytes * 3 // 4, enough)
 
     @property
     def _held_bytes(self) -> int:
