@@ -28,7 +28,7 @@ import torch
 from fill_contract import contract, speed
 from fill_holes import Wire, strips, tubes
 from fill_scores import grain, lpips_or_none, near, sharpness, steady
-from fill_shots import HUNG, STAGED, Shot, kept, real, staged
+from fill_shots import HUNG, PANS, STAGED, Shot, Staging, kept, real, staged
 from fill_ways import Hole, Made, baselines, ours
 from rows import Row, arguments, show, words
 
@@ -72,19 +72,23 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary) if options.quick else Path(options.work)
-        shots = [staged(s, work / "shots", size=options.size, frames=options.frames)
-                 for s in options.staged]  # fmt: skip
+
+        def filmed(stagings: Sequence[Staging]) -> list[Shot]:
+            return [staged(s, work / "shots", size=options.size, frames=options.frames)
+                    for s in stagings]  # fmt: skip
+
+        shots = filmed(options.staged)
         clips = [real(Path(p), long_px=options.long_px, frames=options.real_frames)
                  for p in options.clips]  # fmt: skip
         for part, way in _PARTS.items():
             if part in options.only:
-                scores = _all(part, [*shots, *clips], options, work)
+                more = filmed(options.pans) if part == "borders" else []
+                scores = _all(part, [*shots, *clips, *more], options, work)
                 for score in scores:
                     _print(score)
                 add(part.capitalize(), way(scores))
         if "found" in options.only:
-            hung = [staged(s, work / "shots", size=options.size, frames=options.frames)
-                    for s in options.hung]  # fmt: skip
+            hung = filmed(options.hung)
             seeds = 1 if options.quick else options.seeds
             add("Found", fill_found.rows(shots, clips, hung, seeds=seeds, work=work / "found"))
         if "contract" in options.only:
@@ -114,6 +118,7 @@ def _options():
     options.seeds = int(said.get("seeds", 4))
     options.staged = STAGED[:1] if quick else STAGED
     options.hung = () if quick else HUNG
+    options.pans = () if quick else PANS
     options.fits = {n: fit_of(Path(said.get(n, f"base/{n}"))) for n in ("cleanup", "extend")}
     unknown = set(options.only) - set(PARTS)
     if unknown:

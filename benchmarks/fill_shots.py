@@ -55,6 +55,10 @@ STAGED = (
     Staging("push-in", "exterior", "medium", "dolly", 2.0),
     Staging("locked", "interior", "wide", "static", 2.0),
 )
+PANS = (
+    Staging("pan two", "interior", "medium", "pan", 2.0),
+    Staging("pan four", "interior", "wide", "pan", 2.0),
+)
 HUNG = (
     Staging("wire, pan", "interior", "wide", "pan", 1.0, "wire"),
     Staging("wire, locked", "exterior", "medium", "static", 1.0, "wire"),

@@ -61,6 +61,7 @@ class Bare:
     def __init__(self, dressing) -> None:
         self._dressed, self._plain = dressing, copy.copy(dressing)
         self._plain.grain = None
+        self.grain = dressing.grain
         self.bare: Tensor | None = None
 
     def __call__(self, *pictures: Tensor, **named) -> Tensor:

@@ -50,6 +50,7 @@ from footagefit.training.real_pairs import among, real_pairs
 from footagefit.training.run import Plan, Sides, execute, finish
 from footagefit.training.settings import Settings
 from footagefit.training.shows import dailies_of, fill_cache
+from footagefit.training.stage import with_replay
 
 HELD_OUT = ("look_lut", "soft_shadow", "printer_lights")
 SEEN = [name for name in FAMILIES if name not in HELD_OUT]
@@ -219,7 +220,9 @@ def _fit(
         plan = Plan(_recipe(options), settings, init_from=start)
         if not (work / "run.json").is_file():
             plan.write(work)
-        finish(work, made, execute(work, _sides(dailies)))
+        task = plan.recipe.build_task()
+        sides = with_replay(_sides(dailies), work.parent / "cache", task=task, plan=plan)
+        finish(work, made, execute(work, sides))
     return load_fit(made)
 
 

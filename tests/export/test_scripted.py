@@ -25,7 +25,7 @@ KNOWN_TO_OLD_TORCH = {
     "__derive_index", "__range_length", "abs", "add", "add_", "amax", "append", "arange",
     "avg_pool2d", "cat", "chunk", "clamp", "clamp_max", "clamp_min", "contiguous", "conv2d",
     "detach", "device", "div", "dtype", "eq", "exp", "exp2", "expand", "expand_as", "flatten",
-    "floordiv", "ge", "grid_sampler", "group_norm", "gt", "le", "len", "linear", "log2",
+    "flip", "floordiv", "ge", "grid_sampler", "group_norm", "gt", "le", "len", "linear", "log2",
     "matmul", "max", "maximum", "mean", "minimum", "mm", "mul", "mv", "nan_to_num", "ne", "neg",
     "ones_like", "permute", "pow", "relu", "repeat", "reshape", "roll", "round", "select",
     "sigmoid", "silu", "silu_", "size", "slice", "softmax", "sqrt", "square", "stack", "sub",

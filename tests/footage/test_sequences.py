@@ -205,6 +205,21 @@ def test_stored_values_come_back_exactly(tmp_path, write_picture, noise, compres
     assert np.array_equal(native.planes[0], pixels)
 
 
+@pytest.mark.parametrize("space", ["ACEScg", "g24_rec709"])
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_stored_values_stay_what_they_are_when_a_frame_is_made_of_them(
+    tmp_path, write_picture, noise, kind, space
+):
+    path = tmp_path / "a.0001.exr"
+    pixels = noise(seed=2).astype(kind)
+    write_picture(path, pixels)
+    with open_clip(path, space=space) as clip:
+        native = clip.native(1)
+        made = [clip.of_stored(native, 1).rgb_TCHW.clone() for _ in range(2)]
+        assert np.array_equal(native.planes[0], pixels)
+        assert all(torch.equal(frame, clip.read([1]).rgb_TCHW) for frame in made)
+
+
 def test_nan_and_inf_are_counted_and_stay(tmp_path, write_picture, noise):
     pixels = noise()
     pixels[2, 3] = np.nan

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from footagefit.errors import WrongValue
-from footagefit.models.boxes import boxes_of, feather, reach_of
+from footagefit.models.boxes import boxes_of, feather, hull, reach_of
 from footagefit.models.fill import GUIDE, FillModel
 from footagefit.models.infill import smooth
 from footagefit.models.nets.fill_net import SEEN, FillNet
@@ -99,6 +99,19 @@ def test_untrained_it_gives_carried_pixels_or_a_smooth_surface():
 
 
 @torch.no_grad()
+def test_where_doubtful_carried_pixels_end_there_is_no_step():
+    """A bright wall, carried half sure into the left of a hole in something dark."""
+    given = a_given(0.0, noise=False)
+    hole = given.mask
+    left = hole * (torch.arange(96) < 45)
+    guide = torch.cat([0.4 * left.expand(-1, 3, -1, -1), 0.25 * left, given.guide[:, 4:]], 1)
+    plate = torch.full_like(given.plate, 0.1)
+    made = a_model(untrained=True).predict(given._replace(plate=plate, guide=guide)).log2()
+    row = made[0, 1, 32, 30:60]
+    assert float(row.diff()[8:].abs().max()) < 0.3, "stops from a pixel to the next"
+
+
+@torch.no_grad()
 def test_thin_holes_are_left_to_the_smooth_surface():
     given = a_given(0.0)
     wire = torch.zeros_like(given.mask)
@@ -163,6 +176,26 @@ def test_boxes_hold_what_is_wanted_and_blend_to_one():
     assert bool((covered[need > 0] > 0.5).all())
     assert float(covered[..., 150:200, :].max()) == 0.0
     assert boxes_of(torch.zeros_like(need), most_px=192, margin_px=32) == []
+
+
+def test_a_rectangle_holds_all_that_is_wanted_as_far_as_there_is_picture():
+    wanted = torch.zeros(2, 1, 9, 12, dtype=torch.bool)
+    wanted[0, 0, 2, 10] = wanted[1, 0, 5, 7] = True
+    part = hull(wanted)
+    assert (part.top, part.left, part.bottom, part.right) == (2, 7, 6, 11)
+    part = hull(wanted, margin_px=3)
+    assert (part.top, part.left, part.bottom, part.right) == (0, 4, 9, 12)
+
+
+def test_how_deep_a_hole_is_does_not_depend_on_what_is_far_from_it():
+    """Judged in the rectangle that holds it, and there a border is one of the frame alone."""
+    hole = torch.zeros(1, 1, 120, 160)
+    hole[..., 40:60, 50:90] = 1.0
+    assert reach_of(hole, reach_px=10) == 0
+    assert reach_of(hole, reach_px=9) == 1
+    hole[..., :60, 50:90] = 1.0  # to the border: beyond it nothing is known
+    assert reach_of(hole, reach_px=19) == 1
+    assert reach_of(hole, reach_px=20) == 0
 
 
 def test_a_smooth_surface_keeps_what_is_known():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from footagefit.motion import aligning, flow, gains, looks, merging, sources, spreading, warps
+from footagefit.motion.carried import RESAMPLED, Resampled
 from footagefit.motion.crossing import Side, crossed
 from footagefit.motion.filling import View, nearest_first
 from footagefit.motion.glass import Glass
@@ -14,9 +15,11 @@ from footagefit.motion.sources import Candidate
 from footagefit.records import Box
 from footagefit.signature import coordinates, distortion
 from footagefit.signature.distortion import Distortion
+from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Lens
 from footagefit.signature.vignette import Vignette
 from motion_made import Scene, grid, shifted, view
+from signature_made import grain
 
 
 def test_spreading_keeps_what_is_known_and_runs_smoothly_between():
@@ -117,6 +120,24 @@ def test_nothing_is_said_of_what_moves_over_many_frames():
     assert crossed(known, sides[0], sides[1], track) is None
     with pytest.raises(AssertionError, match="looked at"):
         crossed(known, sides[0]._replace(far=1.0), sides[1]._replace(far=1.0), track)
+
+
+@pytest.mark.parametrize("size_px", [0.3, 0.6, 1.2])
+@pytest.mark.parametrize("place", [(0.5, 0.5), (0.25, 0.0), (0.9, 0.4), (0.0, 0.0)])
+def test_what_reading_between_pixels_leaves_of_grain_is_told_by_place_and_coarseness(
+    size_px, place
+):
+    true = grain(size_px=size_px)
+    field = Synthesis(true, seed=1).field((240, 320), number=1)[1].numpy()
+    at = warps.pixels((230, 310)).reshape(-1, 2) + np.array(place, np.float32) + 4.0
+    left = float(warps.at_places(field, at).var() / field[4:-6, 4:-6].var())
+    told = Resampled(true).left(at)
+    assert told.min() == told.max() == pytest.approx(left, abs=0.03)
+
+
+def test_grain_that_nobody_measured_loses_a_little_between_pixels():
+    at = np.array([[3.0, 4.0], [3.01, 4.0], [3.5, 4.0]], np.float32)
+    assert Resampled().left(at).tolist() == pytest.approx([1.0, 1.0, RESAMPLED])
 
 
 def test_what_does_not_come_to_meet_counts_less_the_later_it_was():

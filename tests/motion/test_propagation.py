@@ -14,6 +14,7 @@ from footagefit.signature import coordinates
 from footagefit.signature.distortion import Distortion
 from footagefit.signature.record import Lens
 from motion_made import SIZE, Scene, Shot, decibels, disc, pan, shifted, view
+from signature_made import grain
 
 COUNT = 9
 MIDDLE = COUNT // 2
@@ -49,6 +50,29 @@ def test_a_standing_camera_sees_the_background_elsewhere():
     assert decibels(made.rgb_CHW, background, hole) > 40.0
     assert float(made.grain_1HW[hole > 0].mean()) < 0.4  # a mean of several frames
     assert float(made.confidence_1HW[hole > 0].min()) > 0.8
+
+
+def test_what_is_said_of_the_grain_of_carried_pixels_goes_by_grain_and_light():
+    frames = pan(Scene(20), COUNT, by=3.3, down=0.6)
+    darker = [0.5 * f if n == MIDDLE else f for n, f in enumerate(frames)]
+    holes, asked = [disc(56, 34, 9)] * COUNT, list[float]()
+
+    def said_of(plates, size_px: float) -> float:
+        def told():
+            asked.append(size_px)
+            return grain(size_px=size_px)
+
+        shot = Propagation(Shot(plates, holes), grain=told)
+        shot.prepare()
+        assert not asked, "before anything is carried"
+        shot.at(1002 + MIDDLE)
+        made = shot.at(1001 + MIDDLE)
+        assert asked.pop() == size_px and not asked, "once"
+        return float(made.grain_1HW[made.confidence_1HW > 0.5].mean())
+
+    said = {size: said_of(frames, size) for size in (0.1, 2.0)}
+    assert 0.7 < said[0.1] / said[2.0] < 0.85
+    assert said_of(darker, 2.0) == pytest.approx(0.5 * said[2.0], rel=0.1)
 
 
 def test_another_exposure_is_matched():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from fill_helpers import (
     seen,
 )
 from footagefit.errors import FootagefitError, FootagefitWarning
+from footagefit.footage.picture import PictureFile
 from footagefit.rendering import fits
 from footagefit.rendering.ask import Ask
 from footagefit.rendering.canvas import Extend
@@ -72,6 +74,33 @@ def test_a_hole_is_filled_from_other_frames_and_the_rest_keeps_its_bits(
         assert psnr(rgb, truth) > 30.0
         sure = after[..., now.channelnames.index("confidence")]
         assert (sure[outside] == 1.0).all() and (sure[~outside] < 1.0).all()
+
+
+def test_memory_decides_how_often_frames_are_decoded_and_no_bit(
+    cleanup_fit, pan, mattes, tmp_path, monkeypatch
+):
+    plate, mask, read = pan(layers=True), mattes(block), list[str]()
+    decode = PictureFile.pixels
+
+    def counted(self, part, **named):
+        read.append(self.path.name)
+        return decode(self, part, **named)
+
+    monkeypatch.setattr(PictureFile, "pixels", counted)
+    made = {}
+    for name, gigabytes in (("roomy", 2.0), ("tight", 1e-6)):
+        read.clear()
+        out = tmp_path / name / "c.####.exr"
+        done = footagefit.render(
+            plate, fit=cleanup_fit, mask=mask, out=out, memory_gb=gigabytes
+        )  # fmt: skip
+        made[name] = [frame(done.out, n)[0] for n in done.frames], Counter(read)
+    for one, other in zip(made["roomy"][0], made["tight"][0], strict=True):
+        assert (one.view(np.uint16) == other.view(np.uint16)).all()
+    roomy, tight = (counts for _, counts in made.values())
+    assert all(count == 1 for file, count in roomy.items() if file.startswith("pan"))
+    assert max(roomy.values()) == 2  # mattes: first alone, for frames that are holes all over
+    assert max(tight.values()) > 4
 
 
 def test_an_empty_mask_gives_the_plate_to_the_bit(cleanup_fit, pan, mattes, tmp_path):

@@ -102,6 +102,16 @@ def test_frames_differ_and_a_frame_repeats():
     assert not torch.equal(one, Synthesis(grain(), seed=3).field((200, 300), number=5))
 
 
+def test_a_part_of_a_frame_gets_the_grain_it_would_get_in_the_frame():
+    light = torch.linspace(0.01, 2.0, 3 * 150 * 260).view(3, 150, 260)
+    whole = Synthesis(grain(), seed=4).apply(light, number=1003)
+    part = Synthesis(grain(), seed=4)
+    for corner in ((90, 31), (0, 0), (149, 259)):
+        cut = light[:, corner[0] :, corner[1] :]
+        made = part.apply(cut, number=1003, corner=corner)
+        assert torch.equal(made, whole[:, corner[0] :, corner[1] :])
+
+
 def test_any_light_has_a_deviation():
     light = torch.tensor([-0.0, 0.0, -3.0, 1e-9, 0.18, 7.0, 500.0, float("inf"), float("nan")])
     true = grain(strength=0.04)

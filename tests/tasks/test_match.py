@@ -181,3 +181,5 @@ def test_what_is_judged_by_eye_is_whole_and_the_right_way_round():
         Match(least=0.0)
     with pytest.raises(WrongValue, match="pairs: expected a share from 0 to"):
         Match(pairs=0.7)
+    with pytest.raises(WrongValue, match="replay: expected a share from 0 to"):
+        Match(replay=-0.1)

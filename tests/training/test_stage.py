@@ -1,12 +1,19 @@
 """Windows of the soundstage: the same again from the same seed, and framed as takes are."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from footagefit.rendering.fits import Part, Recipe
 from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving, draw_take
+from footagefit.tasks.base import PlainWindow
 from footagefit.tasks.draws import generator
 from footagefit.tasks.filling import CLEAN
+from footagefit.tasks.match import Match
 from footagefit.training import stage
+from footagefit.training.run import Plan, Sides
+from footagefit.training.settings import Settings
 from footagefit.training.stage import StageWindows, sides_of_stage
 from footagefit.training.stage_takes import TakeWindows
 
@@ -65,6 +72,31 @@ def test_judged_scenes_are_others(tmp_path):
     sides = sides_of_stage(tmp_path, scenes=40, size_px=(32, 64), seed=0)
     assert sides.train.seed != sides.held_out.seed
     assert sides.held_out.scenes == 8
+
+
+def test_a_match_from_a_base_is_reminded_of_the_stage(tmp_path):
+    class Numbered:
+        def window(self, index):
+            return PlainWindow(torch.full((1, 3, 2, 2), float(index)))
+
+    recipe = Recipe(Part("match", {}), Part("field", {}))
+    plan = Plan(recipe, Settings(max_steps=10, batch_size=4), init_from="a base")
+    sides, task = Sides(Numbered(), Numbered()), Match(replay=0.25)
+    assert stage.replay_of(task, plan)["scenes"] == 4  # 10 windows, of which few come often
+    reminded = stage.with_replay(sides, tmp_path, task=task, plan=plan)
+    shapes = [reminded.train.window(i).frames_TCHW.shape[-2:] for i in range(8)]
+    assert [shape != (2, 2) for shape in shapes] == [i % 4 == 0 for i in range(8)]
+    assert float(reminded.train.window(5).frames_TCHW.mean()) == 3.0  # none of the show's left out
+    assert reminded.held_out is sides.held_out
+    long = replace(plan, settings=Settings(max_minutes=5.0, max_steps=None))
+    assert stage.replay_of(task, long)["scenes"] == 120
+    for other, by in (
+        (task, replace(plan, init_from=None)),
+        (Match(replay=0.0), plan),
+        (task, replace(plan, recipe=Recipe(Part("match", {}), Part("diffusion", {})))),
+    ):
+        assert stage.replay_of(other, by) == {}
+        assert stage.with_replay(sides, tmp_path, task=other, plan=by) is sides
 
 
 def test_a_moving_take_is_footage_with_its_truth(tmp_path):

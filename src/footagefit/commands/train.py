@@ -113,7 +113,7 @@ def _run(plan: Plan, folder: Path, *, new: bool, measure: bool) -> Mapping[str, 
         with_keyframes,
         with_real_pairs,
     )
-    from footagefit.training.stage import with_replay
+    from footagefit.training.stage import replay_of, with_replay
 
     if plan.show is None and "stage" in plan.lineage:
         return _run_on_stage(plan, folder)
@@ -128,10 +128,12 @@ def _run(plan: Plan, folder: Path, *, new: bool, measure: bool) -> Mapping[str, 
     if plan.settings.ranks == 1:  # else each looks for its own
         sides = with_real_pairs(sides, dailies, task=task, settings=plan.settings)
     sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
-    sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
+    sides = with_replay(sides, dailies.show.work / "cache", task=task, plan=plan)
     sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
     if new:
-        plan = replace(plan, lineage=lineage_of(dailies, keyframes=plan.keyframes))
+        replay = replay_of(task, plan)
+        lineage = lineage_of(dailies, keyframes=plan.keyframes, replay=replay)
+        plan = replace(plan, lineage=lineage)
     plan.write(folder)
     if plan.settings.ranks == 1:
         numbers = execute(folder, sides, plan=plan)

@@ -19,6 +19,7 @@ from footagefit.export.baked import Baked
 from footagefit.export.held import held
 from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import relit, stops
+from footagefit.models.nets.mirrored import agreed, both_ways
 from footagefit.models.nets.settle import settled
 
 LARGEST_HALF = 65504.0
@@ -107,13 +108,10 @@ class ScriptedField(nn.Module):
         seen = self._small(mask, rows, columns)
         guide = self._small(self._lens(float(width) / float(height)), rows, columns)
         device = light.device
-        everywhere, cells = self.net(
-            plate,
-            seen,
-            guide.to(device),
-            self.reference[0].to(device),
-            self.vector[0].to(device),
-        )
+        reference, vector = self.reference[0].to(device), self.vector[0].to(device)
+        two = both_ways(plate, seen, guide.to(device), reference, vector)
+        answer = self.net(two[0], two[1], two[2], two[3], two[4])
+        everywhere, cells = agreed(answer[0], answer[1])
         view = stops(plate)
         everywhere, cells = settled(everywhere, cells, view, seen, self._depth(view))
         return cells + everywhere[:, :, None, None, None]

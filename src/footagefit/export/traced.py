@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from footagefit.export.baked import Baked
 from footagefit.models.nets.light import TOE, stops
+from footagefit.models.nets.mirrored import agreed, both_ways
 from footagefit.models.nets.settle import settled
 
 _LN2 = 0.6931471805599453
@@ -106,7 +107,8 @@ class TracedField(nn.Module):
         )
         mask = torch.ones_like(small[:, :1])
         with SpelledOut():
-            everywhere, cells = self.net(small, mask, guide, self.reference, self.vector)
+            two = both_ways(small, mask, guide, self.reference, self.vector)
+            everywhere, cells = agreed(*self.net(*two))
             view = stops(small)
             everywhere, cells = settled(everywhere, cells, view, mask, self._depth(view)[:, 0])
         return cells + everywhere[:, :, None, None, None]

@@ -303,7 +303,8 @@ class SequenceClip(Clip):
             rgb_CHW = colours.permute(2, 0, 1).to(torch.float32, memory_format=planar)
             self._count_odd(rgb_CHW.numpy(), frame, planar=True)
             return Frames(rgb_CHW[None], None, (frame,))
-        pixels = colours.float().contiguous().numpy()
+        # A copy: floats are converted where they lie, and stored values stay what they are.
+        pixels = torch.empty(colours.shape).copy_(colours).numpy()
         a = None if picks.alpha is None else stored[..., picks.alpha].float().numpy()
         return self._placed(pixels, a, native.data, frame)
 

@@ -29,6 +29,20 @@ class Box:
         return picture[:, :, self.top : self.bottom, self.left : self.right]
 
 
+def hull(wanted: Tensor, *, margin_px: int = 0) -> Box:
+    """The rectangle that holds all that is wanted, with a margin as far as there is picture.
+
+    Args:
+        wanted: (B,1,H,W) True somewhere.
+        margin_px: On every side.
+    """
+    spans = []
+    for axes, length in (((0, 1, 3), wanted.shape[2]), ((0, 1, 2), wanted.shape[3])):
+        there = wanted.to(torch.uint8).amax(axes).nonzero().flatten()
+        spans += [max(0, int(there[0]) - margin_px), min(length, int(there[-1]) + 1 + margin_px)]
+    return Box(spans[0], spans[2], spans[1], spans[3])
+
+
 def boxes_of(need: Tensor, *, most_px: int, margin_px: int) -> list[Box]:
     """Rectangles that hold all that is wanted, with a margin, none longer than `most_px`.
 
@@ -106,8 +120,10 @@ def reach_of(unknown: Tensor, *, reach_px: int) -> int:
 
 
 def _worn(hole: Tensor, by_px: int) -> Tensor:
-    """A hole less all that lies so near its edge."""
-    known = 1.0 - hole
+    """A hole less all that lies so near its edge (of the rectangle that holds it)."""
+    if not bool(hole.any()):
+        return hole
+    known = 1.0 - hull(hole > 0.0, margin_px=1).cut(hole)  # what is further says no more
     wide = F.max_pool2d(known, (2 * by_px + 1, 1), stride=1, padding=(by_px, 0))
     wide = F.max_pool2d(wide, (1, 2 * by_px + 1), stride=1, padding=(0, by_px))
     return 1.0 - wide

@@ -15,6 +15,7 @@ from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
 from footagefit.models.nets.follow import followed
 from footagefit.models.nets.light import gain_and_offset, stops
+from footagefit.models.nets.mirrored import agreed, both_ways
 from footagefit.models.nets.settle import settled
 from footagefit.models.objectives import LightError, Roughness
 from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_global
@@ -73,11 +74,19 @@ class FieldModel(Model):
         return shrunk(given, long_px=self.long_px, cell_px=CELL_PX)
 
     def look(self, given_small: Given) -> Look:
-        """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops, settled."""
+        """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops, settled.
+
+        Decided of the picture and of its mirror image together.
+        """
         small = given_small
-        everywhere, cells = self.net(
-            small.plate, small.mask, small.guide, small.reference, small.vector
+        everywhere, cells = agreed(
+            *self.net(
+                *both_ways(small.plate, small.mask, small.guide, small.reference, small.vector)
+            )
         )
+        return self._settled(everywhere, cells, small)
+
+    def _settled(self, everywhere: Tensor, cells: Tensor, small: Given) -> Look:
         view = stops(small.plate)
         everywhere, cells = settled(everywhere, cells, view, small.mask, self.guide(view))
         return {"everywhere": everywhere, "cells": cells}
@@ -104,7 +113,11 @@ class FieldModel(Model):
     def loss(self, pair: Pair, *, rng: torch.Generator) -> dict[str, Tensor]:
         """`light`: error at random pixels of the plate; `field`: the field's roughness."""
         given = pair.given
-        look = self.look(self.small(given))
+        small = self.small(given)
+        everywhere, cells = self.net(
+            small.plate, small.mask, small.guide, small.reference, small.vector
+        )
+        look = self._settled(everywhere, cells, small)
         batch, _, height, width = given.plate.shape
         # The same places in every picture of a batch: ranks that share a batch then agree.
         index = torch.randint(height * width, (1, self.points), generator=rng)

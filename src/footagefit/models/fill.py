@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from footagefit.errors import WrongValue
 from footagefit.models.base import Look, Model, resampled, small_size
-from footagefit.models.boxes import Box, boxes_of, feather, reach_of
+from footagefit.models.boxes import Box, boxes_of, feather, hull, reach_of
 from footagefit.models.infill import halved, smooth
 from footagefit.models.nets.fill_net import CELL_PX, FillNet
 from footagefit.models.nets.light import relit, stops
@@ -166,14 +166,19 @@ class FillModel(Model):
     def share(self, confidence: Tensor) -> Tensor:
         """How much of a carried pixel's light, its grain with it, is in what comes out, 0 to 1.
 
-        More than is kept: it is in the guess that the net leads away from.
+        More than is kept: it is in the guess that the net leads away from, and in the surface
+        that the guess lays it over.
         """
-        return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
+        laid = _laid(confidence)
+        return laid + (1.0 - laid) * laid * (laid + (1.0 - laid) / 9.0) ** 2
 
     def filled(self, given: Given) -> Tensor:
         """The holes of one frame (B is 1), from the size at which they are small to their own."""
         hole = (given.mask > 0.0).to(given.plate)
-        need = hole * (self._free(_known(given)) > 0.0)
+        need = torch.zeros_like(hole)
+        if bool(hole.any()):
+            part = hull(hole > 0.0, margin_px=_NEAR_PX // 2)
+            part.cut(need).copy_(part.cut(hole) * (self._free(part.cut(_known(given))) > 0.0))
         if not bool(need.any()):
             return self._guess(given, None)[0]
         levels = [_Level(given, need)]
@@ -260,10 +265,12 @@ class FillModel(Model):
         confidence = given.guide[:, 3:4].clamp(0.0, 1.0) * hole
         carried = torch.where(confidence > 0.0, given.guide[:, :3], 0.0)
         plate = torch.where(hole > 0.0, 0.0, given.plate)
-        share = self.share(confidence)
+        share = _laid(confidence)
         known = _known(given)
         coarse = torch.zeros_like(plate) if coarse is None else coarse
-        coarse = relit(coarse, smooth(stops(plate + carried) - stops(coarse), known))
+        apart = stops(plate + carried) - stops(coarse)
+        # Where carried pixels end it goes on from as much as is seen of them: or there is a step.
+        coarse = relit(coarse, smooth(apart, (1.0 - hole) + hole * share))
         made = torch.where(share >= 1.0, carried, coarse + share * (carried - coarse))
         return torch.where(hole > 0.0, made, plate), known
 
@@ -323,6 +330,11 @@ def doubted(confidence: Tensor, *, sure: float, unsure: float) -> Tensor:
     """1 where carried pixels are not to be trusted, 0 where they are kept, smooth between."""
     off = ((sure - confidence) / (sure - unsure)).clamp(0.0, 1.0)
     return off * off * (3.0 - 2.0 * off)
+
+
+def _laid(confidence: Tensor) -> Tensor:
+    """How much of a carried pixel is laid over the surface that the guess is elsewhere."""
+    return confidence * (1.0 + _DOUBT) / (confidence + _DOUBT)
 
 
 def _smaller(level: _Level) -> _Level:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from footagefit.models.boxes import hull
+
 _SWEEPS = 2  # of smoothing where nothing is known, at every size
 _LEAST = 1e-6
 
@@ -33,9 +35,13 @@ def smooth(values: Tensor, weight: Tensor) -> Tensor:
     below = smooth(fewer, trust)
     made = F.interpolate(below, size=size, mode="bilinear", align_corners=False)
     made = torch.where(weight > 0.0, made + weight * (values - made), made)
+    part = hull(weight < 1.0, margin_px=1)  # what is known stays, and a pixel more is looked at
+    inner, free = part.cut(made), 1.0 - part.cut(weight)
     for _ in range(_SWEEPS):
-        calm = F.avg_pool2d(F.pad(made, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        made = made + (1.0 - weight) * (calm - made)
+        calm = F.avg_pool2d(F.pad(inner, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        inner = inner + free * (calm - inner)
+    made = made.clone()
+    part.cut(made).copy_(inner)
     return made
 
 

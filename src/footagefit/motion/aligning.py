@@ -189,8 +189,9 @@ def reduced(source: Plate, step: float) -> np.ndarray:
     """The source's stops and what is known of them, about as small as they are looked at."""
     size = source.stops_HW.shape
     small = looks.small_size((size[0], size[1]), round(max(size) / step))
-    known = looks.shrunk(source.known_HW, small)
-    stops = looks.shrunk(source.stops_HW * source.known_HW, small) / np.maximum(known, 0.02)
+    there = source.known_HW.astype(np.float32)
+    known = looks.shrunk(there, small)
+    stops = looks.shrunk(source.stops_HW * there, small) / np.maximum(known, 0.02)
     return np.stack([stops, known], -1)
 
 

@@ -16,7 +16,7 @@ import torch
 
 from footagefit.motion import aligning, flow, gains, looks, seams, warps
 from footagefit.motion.aligning import Known, Laid, Region
-from footagefit.motion.carried import RESAMPLED, Carried, nothing
+from footagefit.motion.carried import Carried, Resampled, nothing
 from footagefit.motion.crossing import Side, crossed
 from footagefit.motion.merging import Merged, merged
 from footagefit.motion.reach import Reach
@@ -26,7 +26,6 @@ _RING_STEPS = 10  # px looked at
 _RING_PLACES = 12_000
 _PAIRS = 3
 _AT_ODDS, _AT_ODDS_SHARE = 0.85, 0.01  # where so many views differ something moves by itself
-_ON_PIXEL = 0.02  # px
 _VIEWS_BYTES, _PLACE_BYTES, _FEWEST = 512 << 20, 24, 4
 _FAR_SHARE = 0.02  # a frame further, a view is so much less sure
 _CALM, _FADES = 0.3, 6.0  # nearness under which things stir; how fast views then fade with time
@@ -64,7 +63,7 @@ class View(NamedTuple):
 
 def filled(
     number: int, plate: Plate, hole_HW: np.ndarray, *, reach: Reach, trackers: Trackers,
-    long_px: int, most: int,
+    long_px: int, most: int, resampled: Resampled,
 ) -> Carried:  # fmt: skip
     """A frame's hole from other frames.
 
@@ -76,6 +75,7 @@ def filled(
         trackers: Dense flow.
         long_px: Longest side of what is looked at.
         most: Sources at most.
+        resampled: What reading between pixels leaves of grain.
     """
     size = (hole_HW.shape[0], hole_HW.shape[1])
     part = aligning.region(hole_HW, long_px=long_px)
@@ -92,7 +92,7 @@ def filled(
         source = way.shelf.plate(chosen.number)
         laid = aligning.lay(known, source, way.to, track, still=way.still, far=chosen.far)
         prior = 1.0 / (1.0 + _FAR_SHARE * chosen.far)
-        views = _views(plate, source, laid, part, inner, ring, prior)
+        views = _views(plate, source, laid, part, inner, ring, prior, resampled)
         if views[0].weight_N.any():
             inside.append(views[0])
             around.append(views[1])
@@ -107,7 +107,8 @@ def filled(
             (_side(number, a, reach), _side(number, b, reach))
             for a, b in pairs(candidates, number, most=_PAIRS)
         ]
-        made = _middle(_with_movers(inside, sides, known, plate, inner, ring, track))
+        more = _with_movers(inside, sides, known, plate, inner, ring, track, resampled)
+        made = _middle(more)
     own = plate.codes_HWC[ring[:, 1].astype(int), ring[:, 0].astype(int)]
     close = seams.field(own - beside.codes_N3, beside.sure_N, ring, inner, part)
     gain = 1.0 if reach.shelf.gain_HWC is None else reach.shelf.gain_HWC[y, x]
@@ -140,7 +141,7 @@ def _side(number: int, chosen: Candidate, reach: Reach) -> Side:
 
 def _with_movers(
     inside: list[View], sides: list[tuple[Side, Side]], known: Known, plate: Plate,
-    inner: np.ndarray, ring: np.ndarray, track: flow.Tracker,
+    inner: np.ndarray, ring: np.ndarray, track: flow.Tracker, resampled: Resampled,
 ) -> list[View]:  # fmt: skip
     """Views of a hole, with those of what moves by itself between frames before and after."""
     more: list[View] = []
@@ -151,7 +152,8 @@ def _with_movers(
             continue
         both = []
         for side, laid in zip(pair, (found.before, found.after), strict=True):
-            both.append(_views(plate, side.plate, laid, known.part, inner, ring, 1.0)[0])
+            seen = _views(plate, side.plate, laid, known.part, inner, ring, 1.0, resampled)
+            both.append(seen[0])
         shown = np.maximum(both[0].weight_N, both[1].weight_N) > 0
         moves = known.part.read(found.moves_HW, inner) * shown
         # The nearest pair that sees a place tells of it: further ones cut its way short.
@@ -165,14 +167,14 @@ def _with_movers(
 def _ring(hole_HW: np.ndarray, known_HW: np.ndarray, reach_px: int) -> np.ndarray:
     """Places (M,2) round a hole, evenly some of them."""
     far = cv2.distanceTransform((~hole_HW).astype(np.uint8), cv2.DIST_L2, 3)
-    y, x = np.nonzero((far > 0) & (far <= max(4, reach_px)) & (known_HW > 0))
+    y, x = np.nonzero((far > 0) & (far <= max(4, reach_px)) & known_HW)
     step = max(1, len(x) // _RING_PLACES)
     return np.stack([x, y], 1)[::step].astype(np.float32)
 
 
 def _views(
     plate: Plate, source: Plate, laid: Laid, part: Region, inner: np.ndarray, ring: np.ndarray,
-    prior: float,
+    prior: float, resampled: Resampled,
 ) -> tuple[View, View]:  # fmt: skip
     """What a source shows of a hole and of its surroundings, its light matched there."""
     both = np.concatenate([inner, ring])
@@ -182,6 +184,7 @@ def _views(
     there &= warps.within(at, (source.known_HW.shape[0], source.known_HW.shape[1]))
     weight = (part.read(laid.sure_HW, both) * there * prior).astype(np.float32)
     count = len(inner)
+    grain = resampled.left(at)
     if len(ring):
         y, x = ring[:, 1].astype(int), ring[:, 0].astype(int)
         light = looks.straight(codes)
@@ -189,9 +192,10 @@ def _views(
             looks.straight(plate.codes_HWC[y, x]), light[count:], ring, weight[count:],
             half_px=max(plate.known_HW.shape) / 2,
         )  # fmt: skip
-        codes = looks.bent(light * gain.at(both))
-    between = np.abs(at - at.round()).max(-1) > _ON_PIXEL
-    grain = np.where(between, RESAMPLED, 1.0).astype(np.float32)
+        by = gain.at(both)
+        codes = looks.bent(light * by)
+        # Light made twice as bright has grain four times the power, and wants it twice.
+        grain = (grain * by.mean(-1)).astype(np.float32)
     whole = View(codes, weight, part.read(laid.worth_HW, both), grain)
     return View(*(v[:count] for v in whole)), View(*(v[count:] for v in whole))
 

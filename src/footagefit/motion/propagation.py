@@ -12,7 +12,8 @@ Shapes: C channels, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 from footagefit.errors import UnknownName
 from footagefit.motion import looks
 from footagefit.motion.between import between
-from footagefit.motion.carried import Carried, nothing
+from footagefit.motion.carried import Carried, Resampled, nothing
 from footagefit.motion.filling import Trackers, filled
 from footagefit.motion.flow import tracker
 from footagefit.motion.glass import Glass
@@ -30,6 +31,7 @@ from footagefit.motion.reach import Reach, joined
 from footagefit.motion.shot import Moves, Progress, look_at
 from footagefit.motion.sources import Footage, Plate, Shelf, seen_plate
 from footagefit.records import Box
+from footagefit.signature.grain import Grain
 from footagefit.signature.record import Lens
 
 MOST = 10
@@ -51,18 +53,26 @@ class Propagation:
         lens: What the shot was filmed through: motion is then told as a pinhole sees it, and light
             without the vignette.
         plate: Where the plate lies in frames that are a wider canvas.
+        grain: Tells the shot's grain, when that is first wanted: what is coarse stays in what is
+            carried.
     """
 
     def __init__(
         self, footage: Footage, *, takes: Sequence[Footage] = (), long_px: int = 640,
         most: int = MOST, cache: Path | None = None, flow: Path | None = None,
         most_bytes: int = 1 << 30, lens: Lens | None = None, plate: Box | None = None,
+        grain: Callable[[], Grain | None] | None = None,
     ) -> None:  # fmt: skip
         self.footage, self.long_px, self.most, self.cache = footage, long_px, most, cache
         self._path, self._others = flow, list(takes)
         self._bytes, self._lens, self._plate = most_bytes // (1 + len(takes)), lens, plate
         self._trackers = Trackers(tracker(flow), tracker(flow, fine=True))
         self._reach: Reach | None = None
+        self._grain = grain
+
+    @cached_property
+    def _resampled(self) -> Resampled:
+        return Resampled(None if self._grain is None else self._grain())
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Look at every frame, small, and find how the camera moved.
@@ -111,6 +121,7 @@ class Propagation:
         hole = (self.footage.hole(number)[0] > 0).cpu().numpy()
         if not hole.any():
             return nothing((hole.shape[0], hole.shape[1]))
+        reach.shelf.turn_to(number)
         if hole.mean() > _WHOLE:
             return self._whole(number, reach)
         return self._filled(number, reach.shelf.plate(number), hole, reach)
@@ -123,7 +134,7 @@ class Propagation:
     def _filled(self, number: int, plate: Plate, hole: np.ndarray, reach: Reach) -> Carried:
         return filled(
             number, plate, hole, reach=reach, trackers=self._trackers, long_px=self.long_px,
-            most=self.most,
+            most=self.most, resampled=self._resampled,
         )  # fmt: skip
 
     def _whole(self, number: int, reach: Reach) -> Carried:

@@ -8,7 +8,6 @@ Shapes: C channels, H rows, W columns, N places in a hole, S frames.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.footage.holding import Holding
 from footagefit.motion import looks, warps
 from footagefit.signature import coordinates
 
@@ -54,7 +54,7 @@ class Plate(NamedTuple):
     Attributes:
         codes_HWC: On the curve of `looks.bent`.
         stops_HW: Log2 of luminance.
-        known_HW: 1 where there is a pixel, and no hole's rim.
+        known_HW: True where there is a pixel, and no hole's rim.
     """
 
     codes_HWC: np.ndarray
@@ -63,7 +63,7 @@ class Plate(NamedTuple):
 
 
 class Shelf:
-    """Frames of a shot, the last few used kept.
+    """Frames of a shot, some of them kept.
 
     Args:
         footage: What they are read from.
@@ -74,20 +74,21 @@ class Shelf:
     def __init__(
         self, footage: Footage, *, most_bytes: int = 1 << 30, gain_HWC: np.ndarray | None = None
     ) -> None:
-        self.footage, self.most_bytes, self.gain_HWC = footage, most_bytes, gain_HWC
-        self._kept: OrderedDict[int, Plate] = OrderedDict()
+        self.footage, self.gain_HWC = footage, gain_HWC
+        self._kept = Holding[Plate](most_bytes, least=2)
+
+    def turn_to(self, number: int) -> None:
+        """Say which frame is filled: those nearest to it are kept."""
+        self._kept.turn_to(number)
 
     def plate(self, number: int) -> Plate:
         """A frame, read if it is not at hand."""
-        if number not in self._kept:
+        plate = self._kept.get(number)
+        if plate is None:
             light = coordinates.channels_last(self.footage.plate(number))
-            made = seen_plate(light, self.footage.hole(number), gain_HWC=self.gain_HWC)
-            each = sum(part.nbytes for part in made)
-            while self._kept and len(self._kept) >= max(2, self.most_bytes // each):
-                self._kept.popitem(last=False)
-            self._kept[number] = made
-        self._kept.move_to_end(number)
-        return self._kept[number]
+            plate = seen_plate(light, self.footage.hole(number), gain_HWC=self.gain_HWC)
+            self._kept.put(number, plate, sum(part.nbytes for part in plate))
+        return plate
 
 
 def seen_plate(
@@ -108,7 +109,7 @@ def seen_plate(
     gone = (hole_1HW[0] > 0).cpu().numpy()
     stops, codes = looks.stops(coordinates.luma(light)), looks.bent(light)
     if not gone.any():
-        return Plate(codes, stops, np.ones(gone.shape, np.float32))
+        return Plate(codes, stops, ~gone)
     side = 2 * _HALO_PX + 1
     wide = cv2.dilate(gone.astype(np.uint8), np.ones((side, side), np.uint8))
     # A cubic filter reads two pixels beyond what it is asked for: no black may be there.
@@ -118,7 +119,7 @@ def seen_plate(
     share = np.maximum(cv2.blur(known, _TAPS), 1e-3)
     rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
     codes[part] = np.where(gone[part][..., None], rim, codes[part])
-    return Plate(codes, stops, (wide == 0).astype(np.float32))
+    return Plate(codes, stops, wide == 0)
 
 
 def whole_plate(plate_CHW: Tensor, hole_1HW: Tensor | None) -> Plate:

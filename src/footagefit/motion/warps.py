@@ -80,6 +80,14 @@ def at_places(picture_HWC: np.ndarray, at_xy2: np.ndarray, *, cubic: bool = True
     return read.reshape(*lead, count) if picture_HWC.ndim == 3 else read.reshape(lead)
 
 
+def taps(part_N: np.ndarray) -> np.ndarray:
+    """Weights (N,4) of OpenCV's cubic filter for a place so far beyond a pixel, 0 to 1."""
+    a = -0.75
+    d = np.stack([1.0 + part_N, part_N, 1.0 - part_N, 2.0 - part_N], 1)
+    near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4)
+    return np.where(d <= 1.0, near, far)
+
+
 def pixels(size: tuple[int, int]) -> np.ndarray:
     """Every pixel's own place (H,W,2)."""
     y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32)

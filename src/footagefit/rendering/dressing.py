@@ -85,7 +85,7 @@ class Dressing:
             whole = whole + lacks * invented_1HW * (through - whole)
         if self.grain is not None:
             left = torch.zeros_like(mask_1HW) if grain_1HW is None else grain_1HW
-            whole = self._grained(whole, left, frame, seed)
+            whole = self._grained(whole, left, hole, frame, seed)
         mixed = plate_CHW + mask_1HW * (whole - plate_CHW)
         mixed = torch.where(mask_1HW >= 1.0, whole, mixed)
         return torch.where(hole, mixed, plate_CHW)
@@ -103,14 +103,21 @@ class Dressing:
             out = sharpness.apply(out, self.lens.sharpness)
         return out
 
-    def _grained(self, frame_CHW: Tensor, left_1HW: Tensor, number: int, seed: int) -> Tensor:
-        """Grain where it is missing."""
+    def _grained(
+        self, frame_CHW: Tensor, left_1HW: Tensor, hole_1HW: Tensor, number: int, seed: int
+    ) -> Tensor:
+        """Grain where it is missing; outside the hole's rectangle the frame is as it was."""
         if self.grain is None:
             return frame_CHW
         if seed not in self._made:
             self._made = {seed: Synthesis(self.grain, seed=seed)}
-        noise = self._made[seed].apply(frame_CHW, number=number) - frame_CHW
-        return frame_CHW + noise * (1.0 - left_1HW).clamp(0.0, 1.0).sqrt()
+        rows, columns = _rectangle(hole_1HW[0].cpu().numpy())
+        part = frame_CHW[:, rows, columns]
+        made = self._made[seed].apply(part, number=number, corner=(rows.start, columns.start))
+        lacks = (1.0 - left_1HW[:, rows, columns]).clamp(0.0, 1.0).sqrt()
+        out = frame_CHW.clone()
+        out[:, rows, columns] = part + (made - part) * lacks
+        return out
 
 
 def _too_sharp(
@@ -154,17 +161,22 @@ def matched(frame_CHW: Tensor, mask_1HW: Tensor, *, where_1HW: Tensor | None = N
     scale = max(0.35, inside.shape[1] / 1920)
     band = max(2.0, _BAND_PX * scale)
     pad = round(8 * band)
-    rows, columns = (np.nonzero(inside.any(axis))[0] for axis in (1, 0))
-    part = (
-        slice(max(0, int(rows[0]) - pad), int(rows[-1]) + pad + 1),
-        slice(max(0, int(columns[0]) - pad), int(columns[-1]) + pad + 1),
-    )
+    part = _rectangle(inside, pad_px=pad)
     field = _seam(coordinates.channels_last(frame_CHW[:, *part]), inside[part], band, scale)
     if where_1HW is not None:
         field = field * where_1HW[0, *part].cpu().numpy()[..., None]
     out = frame_CHW.clone()
     out[:, *part] *= torch.from_numpy(np.exp2(field).transpose(2, 0, 1).copy()).to(frame_CHW)
     return out
+
+
+def _rectangle(inside: np.ndarray, *, pad_px: int = 0) -> tuple[slice, slice]:
+    """Rows and columns that hold all that is True, and so many more on every side."""
+    rows, columns = (np.nonzero(inside.any(axis))[0] for axis in (1, 0))
+    return (
+        slice(max(0, int(rows[0]) - pad_px), int(rows[-1]) + pad_px + 1),
+        slice(max(0, int(columns[0]) - pad_px), int(columns[-1]) + pad_px + 1),
+    )
 
 
 def _seam(light_HWC: np.ndarray, inside: np.ndarray, band: float, scale: float) -> np.ndarray:

@@ -33,6 +33,7 @@ from footagefit.rendering.shot import Shot, check_mask
 CONFIDENCE = "confidence"
 LAYERS = (CONFIDENCE, MASK)
 VERSION = 1
+_CARRIED = 20  # frames that one may be filled from, and those that the next needs beside them
 
 
 def plan_of(ask: Ask) -> Plan:
@@ -260,7 +261,7 @@ class FillPlan(Plan):
     def footage(self) -> LaidFootage:
         """The plate on its canvas."""
         return LaidFootage(
-            self.shot(), self.canvas, self.timeline, self.shot_frames, most=self._held
+            self.shot(), self.canvas, self.timeline, self.shot_frames, most_bytes=self._held_bytes
         )
 
     def other_takes(self) -> list[LaidFootage]:
@@ -271,14 +272,22 @@ class FillPlan(Plan):
             shot = replace(self.shot(), clip=take, mask=None)
             line = Timeline(take.info.first_frame, take.info.last_frame)
             canvas = Canvas(take.info, extend)
-            found.append(LaidFootage(shot, canvas, line, take.numbers, most=self._held))
+            found.append(LaidFootage(shot, canvas, line, take.numbers,
+                                     most_bytes=self._held_bytes))  # fmt: skip
         return found
 
     @property
-    def _held(self) -> int:
-        """Frames that may be held of a clip, in half of what there is: the rest is motion's."""
-        clips = 1 + len(self.takes)  # a frame is picture, masks and stored values
-        return max(2, min(16, self.bounds.kept_bytes // (6 * self.frame_bytes * clips)))
+    def motion_bytes(self) -> int:
+        """For frames that are carried from, ready to be read between their pixels."""
+        enough = _CARRIED * 3 * self.frame_bytes // 2 * (1 + len(self.takes))
+        return min(self.bounds.kept_bytes * 3 // 4, enough)
+
+    @property
+    def _held_bytes(self) -> int:
+        """For frames of a clip as they are stored."""
+        laid = 5 * self.frame_bytes  # two frames on their canvas: picture, holes
+        clips = 1 + len(self.takes)
+        return max(0, (self.bounds.kept_bytes - self.motion_bytes) // clips - laid)
 
 
 def several(reference: Path | None) -> list[Path]:

@@ -83,6 +83,7 @@ class Filler(Renderer):
     def look(self, progress: Progress = quiet) -> None:
         """Pass one: what is missing where, and how the shot moves."""
         plan = self._plan
+        self.footage.turn_to(plan.frames[0])
         make_folder(plan.fields_path.parent)
         if plan.fill.cleanup.find is not None:
             self._find(progress)
@@ -117,9 +118,10 @@ class Filler(Renderer):
             self.footage,
             takes=self._plan.other_takes(),
             cache=self._plan.motion_folder / self._key[:16],
-            most_bytes=self._plan.bounds.kept_bytes // 2,
+            most_bytes=self._plan.motion_bytes,
             lens=None if self._plan.canvas.moves else Dressing(self._plan.fit.signature).lens,
             plate=self._plan.canvas.plate_box,
+            grain=lambda: self._making.grain,
         )
 
     @cached_property
@@ -245,6 +247,7 @@ class Filler(Renderer):
 
     def filled(self, number: int) -> Filled:
         """A frame with every pixel it lacks."""
+        self.footage.turn_to(number)
         if self._plan.alpha is not None:
             return self._replaced(number)
         if number not in self.footage.shown:

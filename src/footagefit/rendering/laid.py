@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.footage.holding import Holding
 from footagefit.motion.warps import sampled
 from footagefit.records import Native
 from footagefit.rendering.canvas import Canvas, Placing, Timeline
-from footagefit.rendering.shot import Loaded, Shot
+from footagefit.rendering.shot import Loaded, Shot, bytes_of
 
 _TIMECODE = "smpte:TimeCode"
+_AT_HAND = 2  # frames on the canvas: one and its neighbour
 
 
 class Laid(NamedTuple):
@@ -47,14 +49,17 @@ class Laid(NamedTuple):
 
 
 class LaidFootage:
-    """A shot's frames on its canvas, a few of them held; numbered as the result is.
+    """A shot's frames on its canvas, as many held as may be; numbered as the result is.
+
+    Two are held as they lie; more as they are stored, which takes a third of that, and what costs
+    time is to decode them.
 
     Args:
         shot: What is read: plate and mask.
         canvas: Where it is laid.
         timeline: Frames of the result over those of the plate.
         there: Frames that the plate has.
-        most: Frames held in memory.
+        most_bytes: Memory for frames as they are stored.
     """
 
     def __init__(
@@ -64,12 +69,12 @@ class LaidFootage:
         timeline: Timeline,
         there: Sequence[int],
         *,
-        most: int = 8,
+        most_bytes: int = 1 << 28,
     ) -> None:
         self.shot, self.canvas, self.timeline = shot, canvas, timeline
         self.shown = timeline.shown(there)
-        self._most = max(2, most)
         self._held: OrderedDict[int, Laid] = OrderedDict()
+        self._stored = Holding[Loaded](most_bytes)
         self._lock = threading.RLock()
 
     @property
@@ -94,6 +99,11 @@ class LaidFootage:
         """Take frames out of which nothing is to be used: they are holes all over."""
         self.shown = [n for n in self.shown if n not in set(gone)]
 
+    def turn_to(self, number: int) -> None:
+        """Say which frame is made next: those nearest to it are held."""
+        frame = self.timeline.at(number)
+        self._stored.turn_to(round(frame))
+
     def laid(self, number: int) -> Laid:
         """A frame on the canvas."""
         with self._lock:
@@ -103,11 +113,23 @@ class LaidFootage:
             frame = self.timeline.frame_of(number)
             if frame is None:
                 raise KeyError(f"the plate has no frame {number}")
-            laid = self._lay(self.shot.load(frame), self.canvas.placing(frame))
+            laid = self._lay(self._loaded(frame), self.canvas.placing(frame))
             self._held[number] = laid
-            while len(self._held) > self._most:
+            while len(self._held) > _AT_HAND:
                 self._held.popitem(last=False)
             return laid
+
+    def _loaded(self, frame: int) -> Loaded:
+        """A frame of the plate, read if it is not held."""
+        held = self._stored.get(frame)
+        if held is None:
+            loaded = self.shot.load(frame)
+            self._stored.put(frame, *_packed(loaded))
+            return loaded
+        if held.native is None:
+            return held
+        mask = None if held.mask_1HW is None else held.mask_1HW.float()
+        return self.shot.again(frame, held.native, mask)
 
     def blank(self, number: int) -> Native | None:
         """Header and layers of a frame for a picture that is made anew: its layers are 0."""
@@ -164,6 +186,21 @@ class LaidFootage:
             rest[0] if alpha is not None else None,
             rest[-1] if mask is not None else None,
         )
+
+
+def _packed(loaded: Loaded) -> tuple[Loaded, int]:
+    """A frame as small as it can be told again from to the bit, and its bytes."""
+    native, mask = loaded.native, loaded.mask_1HW
+    if native is None:
+        parts = (loaded.plate_CHW, loaded.alpha_1HW, mask, loaded.seen_1HW)
+        return loaded, sum(part.nbytes for part in parts if part is not None)
+    size = bytes_of(native)
+    if mask is not None:
+        half = mask.half()
+        mask = half if torch.equal(half.float(), mask) else mask
+        size += mask.nbytes
+    nothing = torch.empty(0)
+    return Loaded(loaded.number, nothing, None, mask, None, native), size
 
 
 def _sampled(stack_CHW: Tensor, at: Placing, size: tuple[int, int]) -> Tensor:

@@ -26,6 +26,7 @@ from footagefit.rendering.laid import LaidFootage
 from footagefit.rendering.noise import Noise
 from footagefit.rendering.shot_grain import measured
 from footagefit.rendering.work import Work
+from footagefit.signature.grain import Grain
 from footagefit.tasks.base import PlainWindow
 
 _REFERENCE_PX = 384
@@ -119,6 +120,11 @@ class Making:
     def _noise(self) -> Noise:
         size, seed = self.plan.canvas.size, self.plan.fill.seed
         return Noise(size, seed=seed, anchor=self.footage.shown[0], way=self.propagation.way)
+
+    @property
+    def grain(self) -> Grain | None:
+        """The grain that goes on: the show's, or the shot's own."""
+        return self._dressing.grain
 
     @cached_property
     def _dressing(self) -> Dressing:

@@ -22,7 +22,7 @@ from footagefit.footage.asked import wanted_frames
 from footagefit.footage.clip import Clip
 from footagefit.footage.pattern import ranges
 from footagefit.footage.sequence import SequenceClip
-from footagefit.records import Box, Given, Native
+from footagefit.records import Box, Frames, Given, Native
 from footagefit.rendering.controls import Animation
 from footagefit.rendering.fits import Fit
 from footagefit.rendering.regrain import Regrain
@@ -64,7 +64,7 @@ class Kept:
 
     def offer(self, number: int, native: Native) -> None:
         """Hold a frame if there is room."""
-        size = sum(p.nbytes for n in (native, *native.others) for p in n.planes)
+        size = bytes_of(native)
         with self._lock:
             if number not in self._held and self._bytes + size <= self.limit_bytes:
                 self._held[number] = native
@@ -75,8 +75,13 @@ class Kept:
         with self._lock:
             native = self._held.pop(number, None)
             if native is not None:
-                self._bytes -= sum(p.nbytes for n in (native, *native.others) for p in n.planes)
+                self._bytes -= bytes_of(native)
             return native
+
+
+def bytes_of(native: Native) -> int:
+    """Memory that stored values take."""
+    return sum(plane.nbytes for part in (native, *native.others) for plane in part.planes)
 
 
 @dataclass
@@ -123,13 +128,20 @@ class Shot:
             frames = self.clip.of_stored(native, number)
             if keep:
                 self.kept.offer(number, native)
+        return self._loaded(number, frames, native, self.matte(number))
+
+    def again(self, number: int, native: Native, mask_1HW: Tensor | None) -> Loaded:
+        """What `load` gives, to the bit, of stored values and a matte that are at hand."""
+        return self._loaded(number, self.clip.of_stored(native, number), native, mask_1HW)
+
+    def _loaded(
+        self, number: int, frames: Frames, native: Native | None, mask: Tensor | None
+    ) -> Loaded:
         plate = frames.rgb_TCHW[0]
         alpha = None if frames.alpha_T1HW is None else frames.alpha_T1HW[0]
         if alpha is not None:
             plate = straight(plate, alpha)
-        mask = self.matte(number)
-        seen = self._seen(mask, alpha, native)
-        return Loaded(number, plate, alpha, mask, seen, native)
+        return Loaded(number, plate, alpha, mask, self._seen(mask, alpha, native), native)
 
     def given(self, loaded: Loaded, *, device: torch.device) -> Given:
         """What the model is shown of a frame, at full size (B is 1)."""

@@ -114,11 +114,8 @@ def _given_back(apart_HWC: np.ndarray, at_N2: np.ndarray) -> np.ndarray:
 
 def _passed(part_N: np.ndarray, waves_F: np.ndarray) -> np.ndarray:
     """Power of each wave that OpenCV's cubic filter lets through, by place between pixels (N,F)."""
-    a = -0.75
-    d = np.stack([1.0 + part_N, part_N, 1.0 - part_N, 2.0 - part_N], 1)
-    near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * (d**3 - 5 * d**2 + 8 * d - 4)
     turns = np.exp(-2j * np.pi * np.outer(np.arange(4), waves_F))
-    return np.abs(np.where(d <= 1.0, near, far) @ turns) ** 2
+    return np.abs(warps.taps(part_N) @ turns) ** 2
 
 
 def _in_whole_blocks(meet_HW: np.ndarray) -> np.ndarray:

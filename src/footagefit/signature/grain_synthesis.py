@@ -48,15 +48,16 @@ class Synthesis:
         self._wide: list[Tensor] = []
         self._table = _table(grain)
 
-    def apply(self, frame_CHW: Tensor, *, number: int) -> Tensor:
-        """Grain on a clean frame.
+    def apply(self, frame_CHW: Tensor, *, number: int, corner: tuple[int, int] = (0, 0)) -> Tensor:
+        """Grain on a clean frame, or on a part of one as if it were put on all of it.
 
         Args:
             frame_CHW: Scene-linear ACEScg without grain.
             number: The frame's number: the same one gets the same grain.
+            corner: The part's first row and column in the frame.
         """
         out = torch.empty_like(frame_CHW, dtype=torch.float32)
-        for rows, noise in self._bands(frame_CHW, number):
+        for rows, noise in self._bands(frame_CHW, number, corner):
             part = frame_CHW[:, rows]
             torch.addcmul(part.float(), noise, self.deviation(part), out=out[:, rows])
         return out
@@ -88,24 +89,25 @@ class Synthesis:
             torch.index_select(table, 0, which.flatten(), out=plane.view(-1))
         return out
 
-    def _bands(self, frame_CHW: Tensor, number: int):
+    def _bands(self, frame_CHW: Tensor, number: int, corner: tuple[int, int] = (0, 0)):
         """Bands of rows that stay in the caches, and the grain of each."""
         height, width = int(frame_CHW.shape[-2]), int(frame_CHW.shape[-1])
-        if not self._wide or self._wide[0].shape[2] < width + self._sides[0]:
+        first, start = corner
+        if not self._wide or self._wide[0].shape[2] < start + width + self._sides[0]:
             tiles = [_tile(self.grain, side, self.seed + 7919 * side) for side in self._sides]
             share = len(tiles) ** -0.5
-            self._wide = [_repeated(tile, width).mul_(share) for tile in tiles]
+            self._wide = [_repeated(tile, start + width).mul_(share) for tile in tiles]
         drawn = hashlib.blake2b(f"{self.seed} {number}".encode(), digest_size=16).digest()
         step = 1 if self.grain.uneven is None else BLOCK_PX
         places = [int.from_bytes(drawn[i : i + 4], "little") * step for i in range(0, 16, 4)]
         top = 0
         while top < height:
             rows = min(_BAND_ROWS, height - top)
-            starts = [(top + places[2 * i]) % side for i, side in enumerate(self._sides)]
+            starts = [(first + top + places[2 * i]) % side for i, side in enumerate(self._sides)]
             rows = min(rows, *(side - s for side, s in zip(self._sides, starts, strict=True)))
             parts = []
             for i, (wide, side) in enumerate(zip(self._wide, self._sides, strict=True)):
-                left = places[2 * i + 1] % side
+                left = start + places[2 * i + 1] % side
                 parts.append(wide[:, starts[i] : starts[i] + rows, left : left + width])
             noise = parts[0] if len(parts) == 1 else torch.add(*parts)
             yield slice(top, top + rows), noise

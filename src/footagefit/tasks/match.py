@@ -69,6 +69,8 @@ class Match(Task):
             that proxies teach what plates need.
         pairs: How often an example is two real takes of a set-up that do not sit together, judged
             on what stands still in both; where the dailies have such.
+        replay: How often an example is a scene of the soundstage that bases were taught on, where
+            training begins from weights: what they know is not unlearnt.
     """
 
     def __init__(
@@ -84,13 +86,15 @@ class Match(Task):
         keep: float = 0.04,
         worlds: float = 0.6,
         pairs: float = 0.2,
+        replay: float = 0.2,
     ) -> None:
         if size is not None and (len(size) != 2 or min(size) < 16):
             raise WrongValue(f"size: expected rows and columns of 16 or more, got {list(size)}")
         if not 0.1 <= least <= 1.0:
             raise WrongValue(f"least: expected a share from 0.1 to 1, got {least:g}")
-        if not 0.0 <= pairs <= 0.5:
-            raise WrongValue(f"pairs: expected a share from 0 to 0.5, got {pairs:g}")
+        for name, share in (("pairs", pairs), ("replay", replay)):
+            if not 0.0 <= share <= 0.5:
+                raise WrongValue(f"{name}: expected a share from 0 to 0.5, got {share:g}")
         self.families = _chosen("family", families, degrade.FAMILIES)
         self.codecs = _chosen("codec", codecs, _codecs())
         self.size = None if size is None else (int(size[0]), int(size[1]))
@@ -100,6 +104,7 @@ class Match(Task):
         self.keep = keep
         self.worlds = worlds
         self.pairs = pairs
+        self.replay = replay
         self.spec = TaskSpec(
             name="match",
             guide=("lens.x", "lens.y"),

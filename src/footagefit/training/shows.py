@@ -16,6 +16,8 @@ from footagefit.training.run import Sides
 from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from footagefit.dailies.data import Dailies
     from footagefit.tasks.base import Task, TaskSpec
 
@@ -102,8 +104,16 @@ def with_real_pairs(sides: Sides, dailies: Dailies, *, task: Task, settings: Set
     return among(sides, found, share=task.pairs)
 
 
-def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, Any]:
-    """What a fit learns from: show, colour spaces, each clip with frames and content hash."""
+def lineage_of(
+    dailies: Dailies, *, keyframes: str | None = None, replay: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What a fit learns from: show, colour spaces, each clip with frames and content hash.
+
+    Args:
+        dailies: The show's.
+        keyframes: Folder of an artist's own.
+        replay: Which stage scenes were among them.
+    """
     from footagefit.dailies.entries import TRAIN, VAL
 
     reader = dailies.windows(TRAIN).reader
@@ -122,13 +132,21 @@ def lineage_of(dailies: Dailies, *, keyframes: str | None = None) -> dict[str, A
                 **_consent(shot.approved_by, references.get(medium.content)),
             }
         )
-    taught = {} if keyframes is None else {"keyframes": Path(keyframes).name}
+    taught: dict[str, Any] = {} if keyframes is None else {"keyframes": Path(keyframes).name}
+    if replay:
+        taught["replay"] = dict(replay)
     known = sorted(spaces - {""})
     sides = {
         "held_out": sorted(dailies.windows(VAL).reader.shots),
         "withdrawn": withdrawn,
     }
-    return {"show": dailies.show.name, "spaces": known, "clips": clips, **sides, **taught}
+    return {
+        "show": dailies.show.name,
+        "spaces": known,
+        "clips": clips,
+        **sides,
+        **taught,
+    }
 
 
 def _consent(by: str, reference: str | None) -> dict[str, str]:

@@ -16,7 +16,9 @@ anew. Held-out windows come from scenes of another seed.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import sys
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +31,12 @@ from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving
 from footagefit.tasks.base import PlainWindow, Task, Window
 from footagefit.tasks.draws import chance, choice, generator, uniform
 from footagefit.tasks.filling import Filling
+from footagefit.tasks.keyframes import Mixed
+from footagefit.tasks.match import Match
 from footagefit.tasks.relight import APART
 from footagefit.training.examples import Source
 from footagefit.training.lessons import Lessons
-from footagefit.training.run import Sides
+from footagefit.training.run import Plan, Sides
 from footagefit.training.stage_takes import Stills, TakeWindows
 
 _BATCH = 4
@@ -40,9 +44,13 @@ _LIGHTS = 3
 _HELD_OUT_SEED = 1_000_003
 _MIDDLE_EV = -3.2  # log2 of the mean light of an exposed frame
 _LOCKED_OFF = 0.5  # how often plate and reference are framed alike
-_REPLAYED = 240  # scenes that a show's fit is reminded with
+_REPLAYED = 240  # scenes beside a show's, of tasks that learn from sources apart
 _REPLAYED_PX = (96, 96)
+_REMINDED = 120  # scenes at most that a match is reminded with
+_FRAMED_PX = (112, 192)
+_STEPS_A_MINUTE = 350  # about, where minutes are asked for
 _LESSONS = 1100  # at most, in which motion carries pixels
+_SAID_EVERY_S = 5.0
 _SMALLEST = 0.55  # part of the frame that a framing shows at least
 
 Framing = tuple[float, float, float]  # how much of the picture, from where across, from where down
@@ -89,9 +97,15 @@ class StageWindows:
         return batch["images"][number % _BATCH].float()
 
     def render(self) -> None:
-        """Render every scene that is not in the cache."""
+        """Render every scene that is not in the cache, saying how far it is."""
+        began = said = time.monotonic()
         for number in range(0, self.scenes, _BATCH):
             self.scene(number)
+            now, done = time.monotonic(), number + _BATCH
+            if now - said >= _SAID_EVERY_S and done < self.scenes:
+                said, left = now, (now - began) / done * (self.scenes - done)
+                line = f"soundstage: {done}/{self.scenes} scenes, ETA {left:.0f} s"
+                print(line, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -164,18 +178,41 @@ def _lessons(folder: Path, task: Filling, moving: Moving, stream: int) -> Lesson
     return Lessons(takes, task, folder / name, count, moving.seed, stream)
 
 
-def with_replay(sides: Sides, folder: Path, *, task: Task, seed: int) -> Sides:
-    """A show's sides, with stage scenes beside them where the task needs truth that dailies lack.
+def with_replay(sides: Sides, folder: Path, *, task: Task, plan: Plan) -> Sides:
+    """A show's sides, with stage scenes beside them where the task says so.
 
-    What such a fit is judged on is the stage's: real frames have no other light to compare with.
+    Tasks that need truth which dailies lack learn from both by turns, and are judged on the stage:
+    real frames have no other light to compare with. A match is reminded of what the weights it
+    began from were taught on, lest what a few set-ups teach wears that away.
     """
-    if task.spec.teacher != "sources":
+    replayed = replay_of(task, plan)
+    if not replayed:
         return sides
-    stage = sides_of_stage(folder, scenes=_REPLAYED, size_px=_REPLAYED_PX, seed=seed, task=task)
-    for side in (stage.train, stage.held_out):
+    scenes, size_px, seed = (replayed[name] for name in ("scenes", "size_px", "seed"))
+    if isinstance(task, Match):
+        stage = StageWindows(folder, seed, scenes, tuple(size_px))
+        stage.render()
+        return replace(sides, train=Mixed(sides.train, stage, round(1.0 / task.replay)))
+    sources = sides_of_stage(folder, scenes=scenes, size_px=tuple(size_px), seed=seed, task=task)
+    for side in (sources.train, sources.held_out):
         if isinstance(side, SourceWindows):
             side.render()
-    return Sides(ByTurns(sides.train, stage.train), stage.held_out, {})
+    return Sides(ByTurns(sides.train, sources.train), sources.held_out, {})
+
+
+def replay_of(task: Task, plan: Plan) -> dict[str, Any]:
+    """Which stage scenes a show's fit is taught with, for its card; {} of none."""
+    scenes, size = _REPLAYED, _REPLAYED_PX
+    if task.spec.teacher != "sources":
+        field = isinstance(task, Match) and plan.recipe.model.name == "field"
+        if not field or task.replay <= 0.0 or plan.init_from is None:
+            return {}
+        steps = plan.settings.max_steps or (plan.settings.max_minutes or 1.0) * _STEPS_A_MINUTE
+        windows = task.replay * steps * plan.settings.batch_size
+        # few of them come more than four times
+        scenes = min(_REMINDED, max(1, round(windows / (4 * _BATCH))) * _BATCH)
+        size = _FRAMED_PX
+    return lineage_of_stage(scenes=scenes, size_px=size, seed=plan.settings.seed)["stage"]
 
 
 def lineage_of_stage(

@@ -33,7 +33,7 @@ def main(folder: Path) -> int:
         dailies = dailies_of(need_show(plan.show), plan.settings, spec=task.spec)
         sides = with_real_pairs(sides_of(dailies), dailies, task=task, settings=plan.settings)
         sides = with_keyframes(sides, plan.keyframes, space=dailies.show.space)
-        sides = with_replay(sides, dailies.show.work / "cache", task=task, seed=plan.settings.seed)
+        sides = with_replay(sides, dailies.show.work / "cache", task=task, plan=plan)
         sides = with_lessons(sides, folder, task=task, seed=plan.settings.seed)
         numbers = execute(folder, sides, plan=plan)
     except FootagefitError as error:
