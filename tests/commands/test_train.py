@@ -59,7 +59,9 @@ def test_a_show_becomes_a_fit_and_a_run_goes_on(show, capsys):
     assert child.card["parent"]["hash"] == fit.hash
     clip = next(c for c in child.card["lineage"]["clips"] if c["shot"] == name)
     assert (clip["approved_by"], clip["reference"]) == ("legal", "release 7")
-    assert "| legal (release 7) |" in (child.path / "CARD.md").read_text(encoding="utf-8")
+    card = (child.path / "CARD.md").read_text(encoding="utf-8")
+    assert "| legal (release 7) |" in card
+    assert "4 scenes of the procedural soundstage among them, seed 0." in card
     assert cli.main(["lineage", str(child.path)]) == 0
     assert "approved by legal (release 7)" in capsys.readouterr().out
 

@@ -196,6 +196,9 @@ def _lineage(lineage: Mapping[str, Any]) -> list[str]:
             out.append(f"{words}: {', '.join(names)}.")
     if lineage.get("keyframes"):
         out.append(f"An artist's keyframes as well: {lineage['keyframes']}.")
+    if replay := lineage.get("replay"):
+        out.append(f"{replay['scenes']} scenes of the procedural soundstage among them, seed "
+                   f"{replay['seed']}.")  # fmt: skip
     return out
 
 
