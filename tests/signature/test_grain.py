@@ -28,6 +28,18 @@ def measured(true, clean: torch.Tensor, frames: int = 3):
     return measuring.fit(Patches.joined(parts))
 
 
+@pytest.mark.filterwarnings("error")
+def test_black_has_no_grain_where_it_rises_steeply_above():
+    """Rounding must not make a variance of it that is less than nothing."""
+    rng = np.random.default_rng(4)
+    black = np.array([0.0, -0.02, 1e-12])
+    for _ in range(200):
+        levels = tuple(np.sort(rng.uniform(0.1, 1.5, 4)))
+        rising = tuple(np.sort(rng.uniform(0.001, 0.05, 4)) ** 2)
+        told = replace(grain(), levels=levels, deviation=(rising,) * 3).at(black, 0)
+        assert np.isfinite(told).all() and (told >= 0.0).all()
+
+
 @settings(max_examples=3, phases=NO_SHRINK)
 @given(strength=st.floats(0.015, 0.06), size=st.floats(0.0, 1.0), shared=st.floats(0.0, 0.9))
 def test_what_is_put_on_is_what_is_measured(strength, size, shared):

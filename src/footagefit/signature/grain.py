@@ -71,7 +71,7 @@ class Grain:
         few = slice(0, min(4, len(levels)))
         lean = np.polyfit(levels[few], variance[few], 1)[0] if len(levels) > 1 else 0.0
         lean = float(np.clip(lean, 0.0, variance[0] / levels[0]))
-        below = variance[0] - lean * (levels[0] - np.maximum(light, 0.0))
+        below = (variance[0] - lean * (levels[0] - np.maximum(light, 0.0))).clip(0.0)  # not -1e-21
         outside = np.where(light > levels[-1], above, below)
         measured = (light >= levels[0]) & (light <= levels[-1])
         return np.sqrt(np.where(measured, inside, outside))
