@@ -77,16 +77,20 @@ def main() -> None:
             return [staged(s, work / "shots", size=options.size, frames=options.frames)
                     for s in stagings]  # fmt: skip
 
+        def scored(part: str, some: Sequence[Shot]) -> list[Scored]:
+            scores = _all(part, some, options, work)
+            for score in scores:
+                _print(score)
+            return scores
+
         shots = filmed(options.staged)
         clips = [real(Path(p), long_px=options.long_px, frames=options.real_frames)
                  for p in options.clips]  # fmt: skip
         for part, way in _PARTS.items():
             if part in options.only:
-                more = filmed(options.pans) if part == "borders" else []
-                scores = _all(part, [*shots, *clips, *more], options, work)
-                for score in scores:
-                    _print(score)
-                add(part.capitalize(), way(scores))
+                add(part.capitalize(), way(scored(part, [*shots, *clips])))
+            if part == "borders" and part in options.only and options.pans:
+                add("Borders, two more pans", way(scored(part, filmed(options.pans))))
         if "found" in options.only:
             hung = filmed(options.hung)
             seeds = 1 if options.quick else options.seeds

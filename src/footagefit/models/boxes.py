@@ -28,6 +28,11 @@ class Box:
         """The part of a picture (B,C,H,W) inside, as a view."""
         return picture[:, :, self.top : self.bottom, self.left : self.right]
 
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
 
 def hull(wanted: Tensor, *, margin_px: int = 0) -> Box:
     """The rectangle that holds all that is wanted, with a margin as far as there is picture.

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from footagefit.models.boxes import hull
 from footagefit.motion import spreading
 from footagefit.signature import chromatic, coordinates, sharpness
 from footagefit.signature.grain import Grain
@@ -111,7 +112,7 @@ class Dressing:
             return frame_CHW
         if seed not in self._made:
             self._made = {seed: Synthesis(self.grain, seed=seed)}
-        rows, columns = _rectangle(hole_1HW[0].cpu().numpy())
+        rows, columns = hull(hole_1HW[None]).part
         part = frame_CHW[:, rows, columns]
         made = self._made[seed].apply(part, number=number, corner=(rows.start, columns.start))
         lacks = (1.0 - left_1HW[:, rows, columns]).clamp(0.0, 1.0).sqrt()
@@ -161,22 +162,13 @@ def matched(frame_CHW: Tensor, mask_1HW: Tensor, *, where_1HW: Tensor | None = N
     scale = max(0.35, inside.shape[1] / 1920)
     band = max(2.0, _BAND_PX * scale)
     pad = round(8 * band)
-    part = _rectangle(inside, pad_px=pad)
+    part = hull(torch.from_numpy(inside)[None, None], margin_px=pad).part
     field = _seam(coordinates.channels_last(frame_CHW[:, *part]), inside[part], band, scale)
     if where_1HW is not None:
         field = field * where_1HW[0, *part].cpu().numpy()[..., None]
     out = frame_CHW.clone()
     out[:, *part] *= torch.from_numpy(np.exp2(field).transpose(2, 0, 1).copy()).to(frame_CHW)
     return out
-
-
-def _rectangle(inside: np.ndarray, *, pad_px: int = 0) -> tuple[slice, slice]:
-    """Rows and columns that hold all that is True, and so many more on every side."""
-    rows, columns = (np.nonzero(inside.any(axis))[0] for axis in (1, 0))
-    return (
-        slice(max(0, int(rows[0]) - pad_px), int(rows[-1]) + pad_px + 1),
-        slice(max(0, int(columns[0]) - pad_px), int(columns[-1]) + pad_px + 1),
-    )
 
 
 def _seam(light_HWC: np.ndarray, inside: np.ndarray, band: float, scale: float) -> np.ndarray:
