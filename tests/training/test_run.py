@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from footagefit.errors import DiskFull, UsageError, WrongValue
 from footagefit.rendering.fits import load_fit, save_fit
 from footagefit.training import callbacks
 from footagefit.training.fine_tune import BrokenRun, FineTune
+from footagefit.training.lightning import set_threads, threads_at_first
 from footagefit.training.run import Plan, Stopped, execute, finish
 from footagefit.training.settings import Settings
 from footagefit.training.standing import lines, stood
@@ -173,8 +175,6 @@ def test_a_finished_run_gives_a_fit_that_starts_another(undisturbed, tmp_path, p
     assert same(dict(fit.model.state_dict()), best)
     assert fit.card["steps"] == 6
     assert fit.card["metrics"]["val/psnr"] > 0
-    from dataclasses import replace
-
     state = weights_of(folder)  # of the last step: six may not have gained
     learnt = {n.removeprefix("model."): w for n, w in state.items() if n.startswith("model.")}
     path = save_fit(tmp_path / "last", recipe=fit.recipe, weights=learnt, card=dict(fit.card))
@@ -195,6 +195,19 @@ def test_a_run_does_not_go_on_as_another(tmp_path, plan):
         one.check_resumes(plan(rate=1.0), tmp_path)
     with pytest.raises(UsageError, match="no run there"):
         Plan.read(tmp_path / "nowhere")
+
+
+def test_threads_leave_the_cores_that_loaders_have(plan):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        threads_at_first.cache_clear()
+        for asked, workers, left in ((None, 1, 3), (None, 1, 3), (None, 9, 1), (2, 1, 2)):
+            set_threads(replace(plan().settings, threads=asked, workers=workers))
+            assert torch.get_num_threads() == left
+    finally:
+        torch.set_num_threads(before)
+        threads_at_first.cache_clear()
 
 
 def test_settings_say_what_is_wrong():

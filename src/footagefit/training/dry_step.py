@@ -98,14 +98,13 @@ def taken_here(folder: Path) -> Taken:
 
     from footagefit.tasks.base import collated
     from footagefit.training.buckets import examples_of
-    from footagefit.training.lightning import quiet, trainer_of
+    from footagefit.training.lightning import quiet, set_threads, trainer_of
     from footagefit.training.run import Plan, module_of
     from footagefit.training.shows import dailies_of, need_show, sides_of, with_keyframes
 
     plan = Plan.read(folder)
     settings = plan.settings
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    set_threads(settings)
     task = plan.recipe.build_task()
     dailies = dailies_of(need_show(plan.show), settings, spec=task.spec)
     sides = with_keyframes(sides_of(dailies), plan.keyframes, space=dailies.show.space)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -100,6 +101,27 @@ def on_gpu(settings: Settings) -> bool:
     import torch
 
     return settings.accelerator != "cpu" and torch.cuda.is_available()
+
+
+def set_threads(settings: Settings) -> None:
+    """CPU threads of torch: as many as are asked for, else the cores that loaders leave free.
+
+    A thread that must wait for a core that a loader has makes all others wait with it.
+    """
+    import torch
+
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    elif not on_gpu(settings):
+        torch.set_num_threads(max(1, threads_at_first() - settings.workers))
+
+
+@lru_cache(maxsize=1)
+def threads_at_first() -> int:
+    """Threads that torch began with: runs of a sweep share a process."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _strategy(settings: Settings) -> Any:

@@ -33,7 +33,7 @@ from footagefit.rendering.fits import (
     read_card,
     save_fit,
 )
-from footagefit.training.lightning import precision_of, quiet, trainer_of
+from footagefit.training.lightning import precision_of, quiet, set_threads, trainer_of
 from footagefit.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -164,8 +164,6 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
     settings = plan.settings
     with warnings.catch_warnings():
         quiet()
-        import torch
-
         from footagefit.training.buckets import examples_of
         from footagefit.training.callbacks import Budget, Checkpoints, Review
         from footagefit.training.latents import kept_for
@@ -173,8 +171,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
         from footagefit.training.preflight import Preflight, preflight
         from footagefit.training.standing import best_of, shot_rows, stand
 
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
+        set_threads(settings)
         task = plan.recipe.build_task()
         module = module_of(plan, folder, task)
         if settings.variants:

@@ -38,7 +38,7 @@ class Settings:
         accelerator: cpu, gpu or auto.
         strategy: auto, ddp, or fsdp: weights, average and optimizer parted over the devices.
         workers: Loader processes.
-        threads: CPU threads of torch; None leaves them.
+        threads: CPU threads of torch; None is one for each core that loaders leave free.
         compile_model: Fuse the nets with torch.compile.
         review_every: Steps between looks at held-out frames; 0 looks at the ends only.
         save_every: Steps between checkpoints.
