@@ -153,9 +153,12 @@ class Plan:
         known = [s for s in map(str, spaces) if colour.known(s)]
         if known and not any(colour.same(self.clip.info.space, s) for s in known):
             show = self.fit.card["lineage"].get("show", "its show")
+            beside = colour.encoding(self.clip.info.space) == "scene-linear"
             _warn(
                 f"{self.clip.info.path}: the plate is {self.clip.info.space}, and the fit learnt "
-                f"{show} in {', '.join(known)}; check space="
+                f"{show} in {', '.join(known)}; "
+                + ("all is well where its dailies are proxies, else " if beside else "")
+                + "check space="
             )
 
     def _out(self) -> Path:
