@@ -23,6 +23,7 @@ from footagefit.models.base import Model
 from footagefit.records import Pair
 from footagefit.tasks.draws import generator
 from footagefit.training.memory import own, part
+from footagefit.training.orthogonal import Orthogonal, parted
 
 
 class BrokenRun(FootagefitError):
@@ -45,6 +46,7 @@ class FineTune(pl.LightningModule):
         bf16: Work the loss out in half precision; weights stay whole.
         eight_bit: Keep AdamW's own numbers in 8 bits.
         fused: Let AdamW step in one pass over all weights; not beside a scaled loss (16 bit).
+        orthogonal: Kernels step by momentum made orthogonal: for bases taught from nothing.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class FineTune(pl.LightningModule):
         bf16: bool = False,
         eight_bit: bool = False,
         fused: bool = True,
+        orthogonal: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -73,7 +76,7 @@ class FineTune(pl.LightningModule):
         self.ema = Average(model, decay=ema_decay)
         self.keep_batch = keep_batch
         self.bf16 = bf16
-        self.eight_bit, self.fused = eight_bit, fused
+        self.eight_bit, self.fused, self.orthogonal = eight_bit, fused, orthogonal
         self._parted = False
         for net in model.children() if compile_model else ():
             if any(True for _ in net.parameters()):
@@ -127,16 +130,21 @@ class FineTune(pl.LightningModule):
         self.ema.follow(self.model)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, warm-up, then a cosine to a fiftieth."""
+        """AdamW, or its orthogonal kin; warm-up, then a cosine to a fiftieth."""
+        optimizer = self._optimizer()
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_at)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _optimizer(self) -> Any:
+        if self.orthogonal:
+            return Orthogonal(parted(self.model, weight_decay=self.weight_decay), self.rate)
         matrices = [p for p in self.model.parameters() if p.ndim >= 2 and p.requires_grad]
         others = [p for p in self.model.parameters() if p.ndim < 2 and p.requires_grad]
         groups = [
             {"params": matrices, "weight_decay": self.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        optimizer = self._adam()(groups, lr=self.rate, betas=(0.9, 0.98))
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_at)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return self._adam()(groups, lr=self.rate, betas=(0.9, 0.98))
 
     def _adam(self) -> Any:
         if not self.eight_bit:

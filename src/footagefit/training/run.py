@@ -305,6 +305,7 @@ def module_of(plan: Plan, folder: Path, task: Task) -> FineTune:
         bf16=precision == "bf16",
         eight_bit=settings.eight_bit,
         fused=precision != "16",
+        orthogonal=settings.orthogonal,
     )
 
 

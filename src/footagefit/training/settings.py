@@ -29,6 +29,7 @@ class Settings:
         warmup_steps: Steps to get there.
         weight_decay: Of AdamW.
         eight_bit: Keep AdamW's own numbers in 8 bits; needs bitsandbytes; not with fsdp.
+        orthogonal: Kernels step by momentum made orthogonal: for bases taught from nothing.
         clip: Longest gradient, by norm.
         ema_decay: Of the averaged weights that are judged and shipped.
         precision: 32, bf16, 16, or auto: bf16 where the device has it.
@@ -63,6 +64,7 @@ class Settings:
     warmup_steps: int = 50
     weight_decay: float = 1e-4
     eight_bit: bool = False
+    orthogonal: bool = False
     clip: float = 1.0
     ema_decay: float = 0.998
     precision: Precision = "auto"
@@ -100,6 +102,14 @@ class Settings:
             raise UsageError(
                 "trainer.eight_bit steps whole weights, and trainer.strategy=fsdp parts them",
                 hint="Say one of them: parted, AdamW's own numbers are shared out already",
+            )
+        if self.orthogonal and (
+            self.strategy == "fsdp" or self.eight_bit or self.precision == "16"
+        ):
+            raise UsageError(
+                "trainer.orthogonal steps whole kernels: not with trainer.strategy=fsdp, "
+                "trainer.eight_bit or trainer.precision=16",
+                hint="Say trainer.orthogonal=false, or leave those",
             )
         if self.variants < 0 or (self.variants == 0 and (self.cache_only or self.trust_cache)):
             raise UsageError(

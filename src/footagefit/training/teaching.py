@@ -15,6 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from footagefit.training.orthogonal import Orthogonal, parted
+
 _LATELY = 100  # steps whose mean loss is told
 
 
@@ -61,12 +63,14 @@ class Course:
         loss: Of a step; a function of the step alone.
         decay: Of the average of weights, at most.
         save_every: Steps.
+        orthogonal: Kernels step by momentum made orthogonal.
     """
 
     name: str
     loss: Callable[[int], Tensor]
     decay: float
     save_every: int
+    orthogonal: bool = False
 
 
 def taught(net: nn.Module, lesson: Lesson, course: Course) -> float:
@@ -76,7 +80,9 @@ def taught(net: nn.Module, lesson: Lesson, course: Course) -> float:
         Processor minutes, those of earlier sittings among them.
     """
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lesson.rate, weight_decay=0.01)
+    groups = parted(net, weight_decay=0.01) if course.orthogonal else net.parameters()
+    kind = Orthogonal if course.orthogonal else torch.optim.AdamW
+    optimizer = kind(groups, lr=lesson.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lesson.rate, total_steps=lesson.steps, pct_start=0.1, final_div_factor=50.0
     )
