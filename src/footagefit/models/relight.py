@@ -24,7 +24,14 @@ from torch.nn import functional as F
 from footagefit.errors import WrongValue
 from footagefit.models.base import Look, Model, resampled, shrunk
 from footagefit.models.nets.light import TOE, stops
-from footagefit.models.nets.light_code import Lamp, asked, lamp_of, mirrored, movement
+from footagefit.models.nets.light_code import (
+    Lamp,
+    asked,
+    lamp_of,
+    lamp_of_way,
+    mirrored,
+    movement,
+)
 from footagefit.models.nets.relight_net import CELL_PX, RelightNet
 from footagefit.models.objectives import LightError
 from footagefit.records import Given, Pair
@@ -131,7 +138,7 @@ class RelightModel(Model):
         Doubt takes no part in the result here, so that it learns the error and hides none.
         """
         small = self.small(pair.given)
-        own = _as_read(pair.truth["own"]) if "own" in pair.truth else self.own_light(small)
+        own = lamp_of_way(pair.truth["own"]) if "own" in pair.truth else self.own_light(small)
         old, new, add = asked(small.vector, own)
         made = self.net(small.plate, small.mask, old, new)
         change, lift = _changed(small, made, (old, new, add), torch.ones_like(made["doubt"]))
@@ -146,7 +153,7 @@ class RelightModel(Model):
             off = F.smooth_l1_loss(made["share"], truth, reduction="none", beta=0.1) * weight
             terms["share"] = 1.5 * off.sum() / (3.0 * weight.sum()).clamp_min(1.0)
         if "normals" in pair.truth:
-            terms |= _perceived(made, pair.truth, size)
+            terms |= perceived(made, pair.truth, size)
         if "real" in pair.truth:
             terms["mirror"] = self._mirror(small, made, (old, new), pair.truth["real"])
         return terms
@@ -201,12 +208,6 @@ def _changed(
     return torch.where(adds, key * given, change), torch.where(adds, lift, moved * lift)
 
 
-def _as_read(own: Tensor) -> Lamp:
-    """The plate's own light from a task's numbers: levels are sums, and need no teaching."""
-    none = own.new_zeros(len(own), 3)
-    return Lamp(own[:, :3], own[:, 3:4], own[:, 4:5], none, none)
-
-
 def _along(depth: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
     """A change as a straight line in the plate's stops about each place (both B,3,h,w).
 
@@ -246,20 +247,24 @@ def _doubt(doubt: Tensor, made: Tensor, target: Tensor, weight: Tensor) -> Tenso
     return 0.02 * each.sum() / weight.sum().clamp_min(1.0)
 
 
-def _perceived(
+def perceived(
     made: dict[str, Tensor], truth: dict[str, Tensor], size: tuple[int, int]
 ) -> dict[str, Tensor]:
     """Errors of normals and height where the truth is known (depth is 0 where not)."""
     depth, true = (resampled(truth[n], size) for n in ("depth", "normals"))
     there = F.avg_pool2d((depth > 0).float(), 2)
     count = there.sum().clamp_min(1.0)
-    true_half = F.normalize(F.avg_pool2d(true, 2), dim=1, eps=1e-4)
-    normals = (1.0 - (made["normals"] * true_half).sum(1, keepdim=True)) * there
+    normals = (1.0 - (made["normals"] * seen_normals(true)).sum(1, keepdim=True)) * there
     height, sure = _true_height(depth, true)
     rise = made["height"] - height
     middle = (rise * sure).sum((2, 3), keepdim=True) / sure.sum((2, 3), keepdim=True).clamp_min(1.0)
     rise = ((rise - middle).abs() * sure).sum() / sure.sum().clamp_min(1.0)
     return {"normals": 1.5 * normals.sum() / count, "height": 0.2 * rise}
+
+
+def seen_normals(true: Tensor) -> Tensor:
+    """Normals as they are to be perceived: at half the size."""
+    return F.normalize(F.avg_pool2d(true, 2), dim=1, eps=1e-4)
 
 
 def _true_height(depth: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:

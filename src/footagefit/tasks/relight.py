@@ -119,14 +119,14 @@ class Relight(Task):
         light = torch.stack([plate, target, key]) * 2.0 ** lit.exposure_of(plate, rng)
         if chance(rng, 0.3):  # black and white
             light = torch.stack([lit.grey(each) for each in light])
-        mask = _mask_of(scene["depth"], rng)
+        mask = mask_of(scene["depth"], rng)
         if chance(rng, 0.2):  # an element, keyed
             light, scene["depth"] = light * mask, scene["depth"] * mask
         share = (light[2] + _FAINT) / (light[0] + 2 * _FAINT)
         both = self._seen(light[:2], rng)
         truth = {n: scene[n][None] for n in ("normals", "depth")}
         truth |= {"share": share[None].clamp(0.0, 1.0), "real": torch.zeros(1, 1)}
-        truth["own"] = _read(scene["ways"][0], scene["softness"][0], rng)[None]
+        truth["own"] = read_light(scene["ways"][0], scene["softness"][0], rng)[None]
         return self._paired(both[0], both[1], asked, truth, mask)
 
     def _keys(self, scene: lit.Scene, rng: torch.Generator) -> tuple[int, int, int]:
@@ -221,7 +221,7 @@ def _with_keys(scene: lit.Scene, keys: Sequence[int]) -> dict[str, Tensor]:
     return made | {n: scene[n][list(keys)] for n in ("keys", "ways", "softness")}
 
 
-def _mask_of(depth: Tensor, rng: torch.Generator) -> Tensor:
+def mask_of(depth: Tensor, rng: torch.Generator) -> Tensor:
     """All of the frame, what is there, or what is near (1,H,W): as people draw masks."""
     kind = choice(rng, 6)
     there = (depth > 0).float()
@@ -244,7 +244,7 @@ def _stated(way: Tensor, rng: torch.Generator) -> dict[str, float]:
     return _direction("light.plate", noted)
 
 
-def _read(way: Tensor, softness: Tensor, rng: torch.Generator) -> Tensor:
+def read_light(way: Tensor, softness: Tensor, rng: torch.Generator) -> Tensor:
     """The plate's own light as an estimator would read it (5,): way, log of how sure, softness.
 
     An estimator that knows its error is off by one over the root of its concentration.
@@ -255,4 +255,4 @@ def _read(way: Tensor, softness: Tensor, rng: torch.Generator) -> Tensor:
     return torch.cat([read, torch.tensor([sure]), soft])
 
 
-__all__ = ["APART", "SHOW_WHITE_K", "Relight"]
+__all__ = ["APART", "SHOW_WHITE_K", "Relight", "mask_of", "read_light"]

@@ -24,12 +24,14 @@ from footagefit.signature.light_net import SIZE_PX, LightNet
 from footagefit.signature.light_vector import LUMA
 from footagefit.soundstage.apart import CREW, Apart
 from footagefit.tasks.draws import chance, choice, generator, normal, uniform
-from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, grey, picture
+from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, gain, grey
 from footagefit.training.teaching import Course, Lesson, taught
 
 HELD_OUT_SEED = 1_000_003
 _SAVE_EVERY = 250
-_EACH = 2  # lightings of a scene in a batch
+_EACH = 4  # lightings of a scene in a batch
+_KEYED = 0.3  # how often a subject stands before black
+_BARE = 0.2  # how often a key is nearly alone
 
 
 LESSON = Lesson(
@@ -49,25 +51,53 @@ def teach(lesson: Lesson) -> Path:
     def loss(step: int) -> Tensor:
         return torch.stack(list(terms(net, examples(scenes, step, lesson)).values())).sum()
 
-    minutes = taught(net, lesson, Course("light", loss, decay=0.998, save_every=_SAVE_EVERY))
+    minutes = taught(
+        net, lesson, Course("light", loss, decay=0.998, save_every=_SAVE_EVERY, orthogonal=True)
+    )
     return _written(net.eval(), lesson, folder, minutes)
 
 
-def examples(scenes: Apart, step: int, lesson: Lesson) -> dict[str, Tensor]:
-    """A batch of pictures and the light on them; a function of the step alone."""
+def examples(scenes: Apart, step: int, lesson: Lesson, *, hard: bool = True) -> dict[str, Tensor]:
+    """A batch of pictures and the light on them; a function of the step alone.
+
+    Args:
+        scenes: To draw from.
+        step: Of the lesson.
+        lesson: Its batch and seed.
+        hard: With subjects keyed on black, and keys nearly alone, among them.
+    """
     rng = generator(lesson.seed, step, 5)
     made = []
     for _ in range(lesson.batch // _EACH):
         scene = scenes.scene(choice(rng, lesson.scenes))
+        count = len(scene["ways"])
+        drawn = [choice(rng, count) for _ in range(_EACH + 1)]
+        names = ("keys", "ways", "softness")
+        scene = {n: scene[n] for n in ("fill", "around", "normals", "depth")} | {
+            n: scene[n][drawn] for n in names
+        }
         scene = framed(scene, rng, (SIZE_PX, SIZE_PX), squeeze=True)
-        made += [_example(scene, rng) for _ in range(_EACH)]
+        made += [_example(scene, rng, key, hard=hard) for key in range(_EACH)]
     return {name: torch.stack([each[name] for each in made]) for name in made[0]}
 
 
-def _example(scene: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-    key = choice(rng, scene["keys"].shape[0])
+def _example(
+    scene: dict[str, Tensor], rng: torch.Generator, key: int, *, hard: bool
+) -> dict[str, Tensor]:
     lamps = drawn_lamps(rng, key)
-    light = picture(scene, lamps, drawn_rest(scene, rng, but=(key,)))
+    rest = scene["fill"] * gain(lamps.fill_stops)
+    rest = rest + drawn_rest(scene, rng, but=tuple(range(_EACH)))
+    if hard and chance(rng, _BARE):
+        dim = uniform(rng, 1.0, 6.0)
+        rest, lamps = rest * 2.0**-dim, replace(lamps, fill_stops=lamps.fill_stops - dim)
+    light = scene["keys"][key] * gain(lamps.key_stops) + rest
+    there = (scene["depth"] > 0).float()
+    mask = _subject(there, scene["depth"], rng)
+    if hard and chance(rng, _KEYED):
+        mask = _element(mask, there, scene["depth"], rng)
+        light = light * mask
+        if chance(rng, 0.3):
+            mask = torch.ones_like(mask)
     stops = exposure_of(light, rng)
     light, lamps = light * 2.0**stops, lamps.exposed(stops)
     colours = torch.cat([lamps.key_stops, lamps.fill_stops])
@@ -75,16 +105,25 @@ def _example(scene: dict[str, Tensor], rng: torch.Generator) -> dict[str, Tensor
         light = grey(light)
         levels = (torch.exp2(colours.view(2, 3)) @ light.new_tensor(LUMA)).log2()
         colours = levels[:, None].expand(2, 3).reshape(6)
-    there = (scene["depth"] > 0).float()
     return {
         "plate": _through(light, rng),
-        "mask": _subject(there, scene["depth"], rng),
+        "mask": mask,
         "way": scene["ways"][key],
         "softness": scene["softness"][key].log2().reshape(1),
         "colours": colours,
         "normals": scene["normals"],
         "there": there,
     }
+
+
+def _element(mask: Tensor, there: Tensor, depth: Tensor, rng: torch.Generator) -> Tensor:
+    """What stands before black: a subject, never all of the frame and never next to nothing."""
+    if float(mask.mean()) > 0.999:
+        mask = there
+        if float(there.mean()) > 0.05:
+            near = depth[depth > 0].median() * uniform(rng, 0.8, 1.1)
+            mask = there * (depth <= near).float()
+    return mask if float(mask.mean()) >= 0.03 else torch.ones_like(mask)
 
 
 def _through(light: Tensor, rng: torch.Generator) -> Tensor:
@@ -143,7 +182,7 @@ def judged(net: LightNet, scenes: Apart, lesson: Lesson, *, steps: int = 8) -> d
     rows = []
     with torch.no_grad():
         for step in range(steps):
-            batch = examples(scenes, 1_000_000 + step, lesson)
+            batch = examples(scenes, 1_000_000 + step, lesson, hard=False)
             out, _ = net(batch["plate"], batch["mask"])
             cosine = (out[:, :3] * batch["way"]).sum(1).clamp(-1, 1)
             rows.append(torch.stack([
@@ -165,8 +204,9 @@ def judged(net: LightNet, scenes: Apart, lesson: Lesson, *, steps: int = 8) -> d
 def _written(net: LightNet, lesson: Lesson, folder: Path, minutes: float) -> Path:
     from safetensors.torch import save_file
 
-    held_out = Apart(folder, lesson.seed + HELD_OUT_SEED, 200)
-    crew = Apart(folder, lesson.seed + HELD_OUT_SEED, 60, family=CREW)
+    seed, most = lesson.seed + HELD_OUT_SEED, lesson.scenes
+    held_out = Apart(folder, seed, min(most, 200))
+    crew = Apart(folder, seed, min(most, 60), family=CREW)
     numbers = {}
     for name, scenes in (("wild", held_out), ("crew", crew)):
         scenes.render()

@@ -41,6 +41,12 @@ def lamp_of(numbers: Tensor) -> Lamp:
     return Lamp(n[:, :3], n[:, 3:4], n[:, 4:5], n[:, 5:8], n[:, 8:11])
 
 
+def lamp_of_way(numbers: Tensor) -> Lamp:
+    """From direction, log of how sure, and softness (B,5); levels are sums: none are taught."""
+    none = numbers.new_zeros(len(numbers), 3)
+    return Lamp(numbers[:, :3], numbers[:, 3:4], numbers[:, 4:5], none, none)
+
+
 def asked(vector: Tensor, own: Lamp, like: Lamp | None = None) -> tuple[Lamp, Lamp, Tensor]:
     """The plate's light, the light after, and whether that is added (B,1).
 
