@@ -80,9 +80,10 @@ def taught(net: nn.Module, lesson: Lesson, course: Course) -> float:
         Processor minutes, those of earlier sittings among them.
     """
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    groups = parted(net, weight_decay=0.01) if course.orthogonal else net.parameters()
-    kind = Orthogonal if course.orthogonal else torch.optim.AdamW
-    optimizer = kind(groups, lr=lesson.rate, weight_decay=0.01)
+    if course.orthogonal:
+        optimizer = Orthogonal(parted(net, weight_decay=0.01), lesson.rate)
+    else:
+        optimizer = torch.optim.AdamW(net.parameters(), lr=lesson.rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lesson.rate, total_steps=lesson.steps, pct_start=0.1, final_div_factor=50.0
     )
