@@ -46,6 +46,7 @@ WEIGHTS = Path(estimator.__file__).resolve().parents[1] / "models" / "weights"
 BASE = WEIGHTS / "relight_relight"
 SEED = 1_000_003
 LONG_PX = 256  # of real pictures
+_LEAST_SHOWN = 0.02  # of the frame that something must fill to be judged
 _BINS = ((0.0, 15.0), (15.0, 40.0), (40.0, 181.0))
 
 
@@ -58,6 +59,8 @@ def stage_cases(
     for number in range(count):
         rng = generator(99, number)
         scene = scenes.scene(number % scenes.scenes)
+        if float((scene["depth"] > 0).float().mean()) < _LEAST_SHOWN:
+            continue
         front = [k for k in range(len(scene["ways"])) if float(scene["ways"][k, 2]) > 0.0]
         first = front[choice(rng, len(front))]
         second = front[choice(rng, len(front))]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from footagefit.errors import WrongValue
-from footagefit.models.base import Look, Model, resampled, shrunk
+from footagefit.models.base import Look, Model, resampled, shrunk, small_size
 from footagefit.models.nets.light import TOE, stops
 from footagefit.models.nets.light_code import (
     Lamp,
@@ -53,7 +53,8 @@ class RelightModel(Model):
         guide_channels: None are used; a task that gives some is refused.
         vector_size: Entries of the light code with present flags.
         width: Channels of the net's first stage.
-        long_px: Long side of the small picture, in cells of 16.
+        long_px: Long side of the small picture that looks are decided from, in cells of 16.
+        lesson_px: The same of the pictures it is taught with.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class RelightModel(Model):
         vector_size: int = 2 * len(VECTOR),
         width: int = 32,
         long_px: int = 96,
+        lesson_px: int = 48,
     ) -> None:
         super().__init__()
-        if long_px % CELL_PX:
-            raise WrongValue(f"long_px: expected a multiple of {CELL_PX}, got {long_px}")
+        for name, side in (("long_px", long_px), ("lesson_px", lesson_px)):
+            if side % CELL_PX:
+                raise WrongValue(f"{name}: expected a multiple of {CELL_PX}, got {side}")
         if guide_channels or vector_size != 2 * len(VECTOR):
             raise WrongValue(f"the relight model takes {2 * len(VECTOR)} controls and no guide")
         self.net = RelightNet(width=width)
@@ -78,15 +81,14 @@ class RelightModel(Model):
         if shipped is not None:
             self.light.load_state_dict(shipped.state_dict())
         self.light.requires_grad_(False)
-        self.long_px = long_px
+        self.long_px, self.lesson_px = long_px, lesson_px
 
     def small(self, given: Given) -> Given:
         """Every picture at `long_px`; one way for frames and their proxies."""
-        plain = given._replace(guide=given.guide[:, :0])
-        return shrunk(plain, long_px=self.long_px, cell_px=CELL_PX)
+        return _shrunk(given, self.long_px)
 
     def look(self, given_small: Given) -> Look:
-        """What to do, from the small plate and its mirror image.
+        """What to do, from the small plate at two sizes and their mirror images.
 
         Returns:
             All (B,C,h,w) or half of that: `slope` and `level` (C is 3), which change the plate by
@@ -95,11 +97,7 @@ class RelightModel(Model):
         """
         small = given_small
         old, new, add = self._lights(small)
-        made = self.net(small.plate, small.mask, old, new)
-        other = self.net(small.plate.flip(3), small.mask.flip(3), mirrored(old), mirrored(new))
-        other = {name: tensor.flip(3) for name, tensor in other.items()}
-        other["normals"] = other["normals"] * _across(other["normals"])
-        made = {name: 0.5 * (tensor + other[name]) for name, tensor in made.items()}
+        made = self._decided(small.plate, small.mask, old, new)
         trust = 1.0 / (1.0 + (made["doubt"] / _DOUBTED_EV).square())
         change, lift = _changed(small, made, (old, new, add), trust)
         slope, level = _along(_depth(small.plate), change)
@@ -137,7 +135,7 @@ class RelightModel(Model):
 
         Doubt takes no part in the result here, so that it learns the error and hides none.
         """
-        small = self.small(pair.given)
+        small = _shrunk(pair.given, self.lesson_px)
         own = lamp_of_way(pair.truth["own"]) if "own" in pair.truth else self.own_light(small)
         old, new, add = asked(small.vector, own)
         made = self.net(small.plate, small.mask, old, new)
@@ -161,6 +159,24 @@ class RelightModel(Model):
     def own_light(self, given_small: Given) -> Lamp:
         """The plate's own light, as the estimator reads it."""
         return lamp_of(self._estimated(given_small.plate, given_small.mask))
+
+    def _decided(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
+        """What the net makes, at the plate's size: the mean of two sizes and their mirror images.
+
+        Small pictures are what it was taught with, and show it the whole; larger ones the detail.
+        """
+        large = self._both(plate, mask, old, new)
+        size = small_size(*_size(plate), long_px=_smaller_px(plate), cell_px=CELL_PX)
+        less = self._both(resampled(plate, size), resampled(mask, size), old, new)
+        return {n: 0.5 * (made + resampled(less[n], _size(made))) for n, made in large.items()}
+
+    def _both(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
+        """The mean of a plate and its mirror image."""
+        made = self.net(plate, mask, old, new)
+        other = self.net(plate.flip(3), mask.flip(3), mirrored(old), mirrored(new))
+        other = {name: tensor.flip(3) for name, tensor in other.items()}
+        other["normals"] = other["normals"] * _across(other["normals"])
+        return {name: 0.5 * (tensor + other[name]) for name, tensor in made.items()}
 
     def _lights(self, small: Given) -> tuple[Lamp, Lamp, Tensor]:
         like = None
@@ -189,6 +205,15 @@ class RelightModel(Model):
         other = self.net(small.plate.flip(3), small.mask.flip(3), *turned)
         off = [(made[n] - other[n].flip(3)).abs().mean((1, 2, 3)) for n in ("share", "key")]
         return ((off[0] + off[1]) * real.view(-1)).mean()
+
+
+def _shrunk(given: Given, long_px: int) -> Given:
+    return shrunk(given._replace(guide=given.guide[:, :0]), long_px=long_px, cell_px=CELL_PX)
+
+
+def _smaller_px(plate: Tensor) -> int:
+    """Two thirds of a picture's long side, in whole cells."""
+    return max(CELL_PX, round(max(_size(plate)) / 1.5 / CELL_PX) * CELL_PX)
 
 
 def _changed(

@@ -1,6 +1,6 @@
 """Teach the light estimator on the soundstage: how its shipped weights are made.
 
-    python -m footagefit.training.estimator out=<folder> scenes=2600 steps=1700
+    python -m footagefit.training.estimator out=<folder> scenes=10016 steps=5826
 
 Goes on where it stopped; writes `light.safetensors` (half precision) and `light.json`, its card.
 What belongs here: its examples and its numbers. What does not: the net
@@ -35,7 +35,7 @@ _BARE = 0.2  # how often a key is nearly alone
 
 
 LESSON = Lesson(
-    out="base_work/light", scenes=2600, steps=1700, batch=32, width=24, rate=2e-3
+    out="base_work/light", scenes=10_016, steps=5826, batch=32, width=24, rate=2e-3
 )  # the one that the shipped weights were taught by
 
 
