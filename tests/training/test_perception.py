@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from footagefit.models.relight import RelightModel
 from footagefit.rendering.fits import load_fit
 from footagefit.soundstage.apart import Apart
-from footagefit.training import estimator, perception
+from footagefit.training import estimator
 from footagefit.training.perception import Seeing, examples, judged, teach, terms
 from footagefit.training.teaching import Lesson
 
@@ -35,7 +36,7 @@ def blank(fit) -> Seeing:
 
 
 def test_examples_are_a_function_of_the_step(lesson, fit):
-    scenes = Apart(perception.Path(lesson.out), 0, 4)
+    scenes = Apart(Path(lesson.out) / "cache", 0, 4)
     one, again, other = (examples(scenes, step, lesson) for step in (3, 3, 4))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not torch.equal(one["plate"], other["plate"])
@@ -44,7 +45,7 @@ def test_examples_are_a_function_of_the_step(lesson, fit):
 
 
 def test_shape_is_seen_better_than_before_the_lesson(lesson, fit):
-    scenes = Apart(perception.Path(lesson.out), 0, 4)
+    scenes = Apart(Path(lesson.out) / "cache", 0, 4)
     model = load_fit(fit).model
     assert isinstance(model, RelightModel)
     taught = Seeing(model, width=8)
@@ -66,7 +67,7 @@ def test_a_lesson_that_is_over_is_not_given_again(lesson, fit, capsys):
 
 
 def test_every_helper_teaches(lesson, fit):
-    scenes = Apart(perception.Path(lesson.out), 0, 4)
+    scenes = Apart(Path(lesson.out) / "cache", 0, 4)
     batch, seeing = examples(scenes, 0, lesson), blank(fit)
     for name, term in terms(seeing, batch).items():
         seeing.zero_grad()
@@ -75,7 +76,7 @@ def test_every_helper_teaches(lesson, fit):
 
 
 def test_lights_are_taught_before_black_and_alone_too(lesson, fit):
-    scenes = Apart(perception.Path(lesson.out), 0, 4)
+    scenes = Apart(Path(lesson.out) / "cache", 0, 4)
     of_light = replace(estimator.LESSON, out=lesson.out, scenes=4, batch=64)
     black = []
     for hard in (True, False):

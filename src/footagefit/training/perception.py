@@ -1,7 +1,7 @@
 """Teach a relight model to see shape before it is asked for light: where its base begins.
 
-    python -m footagefit.training.perception out=<folder> scenes=10000 steps=3000
-    footagefit train experiment=base/relight init_from=<folder>/seen
+    python -m footagefit.training.perception out=<folder> scenes=10016 steps=2000
+    footagefit train experiment=base/relight init_from=<folder>/seen work=<folder>
 
 Seeing is the slow part of relighting, and the cheap one: one picture, half of the net. Goes on
 where it stopped; writes a fit whose normals and heights are taught and whose changes are not.
@@ -30,14 +30,14 @@ from footagefit.tasks.relight import mask_of, read_light
 from footagefit.training.estimator import HELD_OUT_SEED
 from footagefit.training.teaching import Course, Lesson, taught
 
-SIZE_PX = 48  # of the pictures, and the long side that the model decides at
+SIZE_PX = 48  # of the pictures, as of those that changes of light are taught with
 _SAVE_EVERY = 250
 _EACH = 2  # lightings of a scene in a batch
 _FAINT = 1e-3
 _KEYED = 0.25  # how often a subject stands before black
 _FILED = 0.3  # how often a picture has been through files
 
-LESSON = Lesson(out="base_work/relight", scenes=10_000, steps=3000, batch=32, width=32, rate=2e-3)
+LESSON = Lesson(out="base_work/relight", scenes=10_016, steps=2000, batch=32, width=32, rate=2e-3)
 
 
 class Seeing(nn.Module):
@@ -65,10 +65,10 @@ def teach(lesson: Lesson) -> Path:
     """Train, or go on training; returns the fit's folder."""
     folder = Path(lesson.out)
     folder.mkdir(parents=True, exist_ok=True)
-    scenes = Apart(folder, lesson.seed, lesson.scenes)
+    scenes = Apart(folder / "cache", lesson.seed, lesson.scenes)
     scenes.render()
     torch.manual_seed(lesson.seed)
-    recipe = Recipe(Part("relight"), Part("relight", {"width": lesson.width, "long_px": SIZE_PX}))
+    recipe = Recipe(Part("relight"), Part("relight", {"width": lesson.width}))
     model = recipe.build_model(recipe.build_task().spec)
     if not isinstance(model, RelightModel):
         raise TypeError(type(model).__name__)
@@ -82,7 +82,7 @@ def teach(lesson: Lesson) -> Path:
     numbers = {}
     for name, family in (("wild", None), ("crew", CREW)):
         count = min(lesson.scenes, 60 if family else 200)
-        held_out = Apart(folder, lesson.seed + HELD_OUT_SEED, count, family=family)
+        held_out = Apart(folder / "cache", lesson.seed + HELD_OUT_SEED, count, family=family)
         held_out.render()
         numbers[name] = round(judged(seeing, held_out, lesson), 2)
     print(f"normals off by {numbers} degrees on scenes never seen", flush=True)
