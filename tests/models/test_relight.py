@@ -161,3 +161,29 @@ def test_it_learns():
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.6 * losses[0]
+
+
+def test_a_look_is_decided_at_two_sizes_and_taught_at_one():
+    made = {}
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for long_px in (48, 96):
+            torch.manual_seed(4)
+            made[long_px] = RelightModel(width=8, long_px=long_px)
+            torch.nn.init.normal_(made[long_px].net.decided.weight, std=0.2)
+    given = a_given(vector(**towards(80, 0)), size=(96, 96))
+    pair = Pair(given, given.plate, {}, torch.ones(1, 1, 96, 96))
+    losses = [m.loss(pair, rng=generator(0))["light"] for m in made.values()]
+    assert torch.equal(*losses)
+
+    one = made[96]
+    small = one.small(given)
+    old, new, _ = asked(small.vector, one.own_light(small))
+    with torch.no_grad():
+        share = one._decided(small.plate, small.mask, old, new)["share"]
+        large = one._both(small.plate, small.mask, old, new)["share"]
+        tiny = made[48].small(given)
+        assert one.look(small)["level"].shape[-2:] == (96, 96)
+        assert made[48].look(tiny)["level"].shape[-2:] == (48, 48)
+    assert share.shape == large.shape == (1, 3, 96, 96)
+    assert float((share - large).abs().mean()) > 1e-4
