@@ -105,6 +105,25 @@ def test_the_take_in_the_middle_is_no_outlier_in_white():
     assert hero.name != takes[0].name and "middle" in because
 
 
+@pytest.mark.parametrize(
+    ("exposure", "light", "turned", "kind"),
+    [
+        (-2.3, 0.05, 58.0, "key direction"),  # the key went, and with it the light
+        (-2.3, 0.05, 17.0, "exposure"),
+        (0.0, 0.5, 33.0, "key direction"),
+        (0.01, 0.01, 58.0, ""),  # the estimator alone is no witness
+    ],
+)
+def test_a_key_that_moved_is_told_from_an_exposure(exposure, light, turned, kind):
+    from footagefit.catalogue.judging import of_light
+
+    figures = {
+        "exposure": exposure, "white point": 0.0, "tint": 0.0, "contrast": 0.0, "light": light,
+        "key direction": turned, "focus": 0.0, "clipping": 0.0,
+    }  # fmt: skip
+    assert [d.kind for d in of_light(figures, 0.5, other_lens=False)] == ([kind] if kind else [])
+
+
 def test_rules_are_checked():
     assert weights("focus:7,white_point:0")["focus"] == 7.0
     assert weights("white_point:0")["white point"] == 0.0

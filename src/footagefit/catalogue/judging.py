@@ -49,6 +49,7 @@ UNITS: Mapping[str, str] = {
     "grain": "stops of grain",
     "lens": "mm",
 }
+_TURNED_DEG = 30.0  # more than the estimator turns between takes under one key
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
 _BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
 # What the take in the middle is told by, and what counts alike: stops, mired, shares.
@@ -236,7 +237,7 @@ class Judging:
         garments = [t.box for t in seen_things if t.kind == "wardrobe"]
         figures["light"] = round(fit.light_beside(garments), 4)
         found = [*files, *lens, *self._grain(seen.shot)]
-        found += _of_light(figures, fit.share, other_lens=bool(lens))
+        found += of_light(figures, fit.share, other_lens=bool(lens))
         if not any(d.kind in ("focus", "clipping", "key direction") for d in found):
             found += _boxed(seen_things, self._moments.middle.shape)
         pictures = (self._moments.middle, over.frames_KHWC[0])
@@ -319,7 +320,7 @@ def _file_faults(shot: Shot) -> list[str]:
     return [_FILES[flag] for flag in shot.flags if flag in _FILES]
 
 
-def _of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) -> list[Difference]:
+def of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) -> list[Difference]:
     """What light, exposure and focus differ in: the cause, and not what follows from it.
 
     Args:
@@ -342,10 +343,13 @@ def _of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) -
         return past("focus")
     if other_lens:
         return [*past("exposure", least=unsure), *past("white point", least=unsure)]
-    over = figures["light"] / LIMITS["light"] / unsure
-    if over > 1:
+    uneven, size = figures["light"] / LIMITS["light"] / unsure, figures["key direction"]
+    turned = size / _TURNED_DEG if abs(figures["exposure"]) > LIMITS["exposure"] * unsure else 0.0
+    if max(uneven, turned) > 1:
         note = f"light differs by {figures['light']:.2f} stops over the frame"
-        size = figures["key direction"]
+        if turned > uneven:
+            note = f"exposed {figures['exposure']:+.2f} stops, as the key came from elsewhere"
+        over = max(uneven, turned)
         return [Difference("key direction", size, UNITS["key direction"], over, note)]
     clips = figures["clipping"]
     note = f"and clips {100 * clips:.0f} % more of the picture" if clips > 0.02 else ""
