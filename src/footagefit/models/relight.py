@@ -27,6 +27,7 @@ from footagefit.models.nets.light import TOE, stops
 from footagefit.models.nets.light_code import (
     Lamp,
     asked,
+    both,
     lamp_of,
     lamp_of_way,
     mirrored,
@@ -172,9 +173,12 @@ class RelightModel(Model):
 
     def _both(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
         """The mean of a plate and its mirror image."""
-        made = self.net(plate, mask, old, new)
-        other = self.net(plate.flip(3), mask.flip(3), mirrored(old), mirrored(new))
-        other = {name: tensor.flip(3) for name, tensor in other.items()}
+        two = self.net(
+            torch.cat([plate, plate.flip(3)]), torch.cat([mask, mask.flip(3)]),
+            both(old, mirrored(old)), both(new, mirrored(new)),
+        )  # fmt: skip
+        made = {name: tensor.chunk(2)[0] for name, tensor in two.items()}
+        other = {name: tensor.chunk(2)[1].flip(3) for name, tensor in two.items()}
         other["normals"] = other["normals"] * _across(other["normals"])
         return {name: 0.5 * (tensor + other[name]) for name, tensor in made.items()}
 

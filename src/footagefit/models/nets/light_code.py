@@ -78,6 +78,11 @@ def mirrored(lamp: Lamp) -> Lamp:
     return lamp._replace(way=lamp.way * lamp.way.new_tensor([-1.0, 1.0, 1.0]))
 
 
+def both(one: Lamp, other: Lamp) -> Lamp:
+    """Two batches of lights as one."""
+    return Lamp(*(torch.cat(pair) for pair in zip(one, other, strict=True)))
+
+
 def level(stops: Tensor) -> Tensor:
     """Stops of luminance (B,1) of colours in stops (B,3)."""
     return torch.log2((torch.exp2(stops) * stops.new_tensor(LUMA)).sum(1, keepdim=True))
