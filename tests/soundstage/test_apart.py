@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from footagefit.errors import UnknownName
+from footagefit.soundstage import apart
 from footagefit.soundstage.apart import KEYS, Apart, draw_apart
 
 
@@ -20,6 +21,15 @@ def test_a_scene_is_the_same_from_memory_and_from_the_cache(scenes):
     assert kept.keys() == drawn.keys()
     for name, tensor in kept.items():
         assert torch.allclose(tensor, drawn[name][2].clamp(-6e4, 6e4), rtol=2e-3, atol=2e-3), name
+
+
+def test_long_renderings_say_how_far_they_are(monkeypatch, capsys):
+    monkeypatch.setattr(apart, "_SAID_EVERY_S", 0.0)
+    assert list(apart.told([3, 5, 8], each=4)) == [3, 5, 8]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        "soundstage: 4/12 scenes", "soundstage: 8/12 scenes",
+    ]  # fmt: skip
 
 
 def test_keys_stand_in_front_but_for_the_last_ones(scenes):

@@ -15,6 +15,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +41,7 @@ KEYS = 8
 SCENES = 4  # rendered and stored together
 CREW = "crew"  # the family that nothing is taught on: the sets that the demo's crew dresses
 _STREAM = 37
+_SAID_EVERY_S = 5.0
 _CHART_PX = 96  # fineness of faces: enough for small pictures
 
 
@@ -72,10 +76,10 @@ class Apart:
             return {n: opened.get_slice(n)[at : at + 1][0].float() for n in names}
 
     def render(self) -> None:
-        """Render every scene that is not in the cache."""
-        for batch in range(math.ceil(self.scenes / SCENES)):
-            if not self._path(batch).exists():
-                self._write(batch)
+        """Render every scene that is not in the cache, saying how far it is."""
+        missing = [b for b in range(math.ceil(self.scenes / SCENES)) if not self._path(b).exists()]
+        for batch in told(missing, each=SCENES):
+            self._write(batch)
 
     def _path(self, batch: int) -> Path:
         rows, columns = self.size_px
@@ -98,6 +102,19 @@ class Apart:
         part = path.with_suffix(f".{os.getpid()}.part")
         save_file({n: t.clamp(-6e4, 6e4).half().contiguous() for n, t in made.items()}, part)
         os.replace(part, path)
+
+
+def told(batches: Sequence[int], *, each: int) -> Iterator[int]:
+    """Batches of so many scenes, saying how far they are."""
+    began = said = time.monotonic()
+    total = each * len(batches)
+    for count, batch in enumerate(batches, start=1):
+        yield batch
+        now, done = time.monotonic(), each * count
+        if now - said >= _SAID_EVERY_S and done < total:
+            said, left = now, (now - began) / done * (total - done)
+            line = f"soundstage: {done}/{total} scenes, ETA {left:.0f} s"
+            print(line, file=sys.stderr, flush=True)
 
 
 def draw_apart(
@@ -197,4 +214,4 @@ def _map(maps: list[tuple[tuple[float, ...], Tensor]]) -> Source:
     return made
 
 
-__all__ = ["CREW", "KEYS", "SCENES", "Apart", "draw_apart", "key_way"]
+__all__ = ["CREW", "KEYS", "SCENES", "Apart", "draw_apart", "key_way", "told"]

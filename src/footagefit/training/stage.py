@@ -16,8 +16,6 @@ anew. Held-out windows come from scenes of another seed.
 from __future__ import annotations
 
 import hashlib
-import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from footagefit.soundstage.apart import Apart
+from footagefit.soundstage.apart import Apart, told
 from footagefit.soundstage.moving import FRAMES, TAKE_PX, Moving
 from footagefit.tasks.base import PlainWindow, Task, Window
 from footagefit.tasks.draws import chance, choice, generator, uniform
@@ -50,7 +48,6 @@ _REMINDED = 120  # scenes at most that a match is reminded with
 _FRAMED_PX = (112, 192)
 _STEPS_A_MINUTE = 350  # about, where minutes are asked for
 _LESSONS = 1100  # at most, in which motion carries pixels
-_SAID_EVERY_S = 5.0
 _SMALLEST = 0.55  # part of the frame that a framing shows at least
 
 Framing = tuple[float, float, float]  # how much of the picture, from where across, from where down
@@ -98,14 +95,8 @@ class StageWindows:
 
     def render(self) -> None:
         """Render every scene that is not in the cache, saying how far it is."""
-        began = said = time.monotonic()
-        for number in range(0, self.scenes, _BATCH):
-            self.scene(number)
-            now, done = time.monotonic(), number + _BATCH
-            if now - said >= _SAID_EVERY_S and done < self.scenes:
-                said, left = now, (now - began) / done * (self.scenes - done)
-                line = f"soundstage: {done}/{self.scenes} scenes, ETA {left:.0f} s"
-                print(line, file=sys.stderr, flush=True)
+        for batch in told(range(-(-self.scenes // _BATCH)), each=_BATCH):
+            self.scene(batch * _BATCH)
 
 
 @dataclass(frozen=True)
