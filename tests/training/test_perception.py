@@ -12,14 +12,13 @@ from footagefit.models.relight import RelightModel
 from footagefit.rendering.fits import load_fit
 from footagefit.soundstage.apart import Apart
 from footagefit.training import estimator
-from footagefit.training.perception import Seeing, examples, judged, teach, terms
-from footagefit.training.teaching import Lesson
+from footagefit.training.perception import Seeing, SeeingLesson, examples, judged, teach, terms
 
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lesson")
-    return Lesson(str(folder), scenes=4, steps=30, batch=8, width=8, rate=4e-3)
+    return SeeingLesson(str(folder), scenes=4, steps=30, batch=8, width=8, rate=4e-3)
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +82,12 @@ def test_lights_are_taught_before_black_and_alone_too(lesson, fit):
         plate = estimator.examples(scenes, 0, of_light, hard=hard)["plate"]
         black.append(float((plate.amax(1) < 2.0**-9).float().mean()))
     assert black[0] > black[1] + 0.05
+
+
+def test_a_lesson_goes_on_from_a_fit(lesson, fit, tmp_path):
+    (tmp_path / "cache").symlink_to(Path(lesson.out) / "cache")
+    further = teach(replace(lesson, out=str(tmp_path), steps=1, rate=1e-6, begin=str(fit)))
+    before, after = load_fit(fit), load_fit(further)
+    assert after.card["parent"] == {"fit": fit.name, "hash": before.hash}
+    same = zip(before.model.net.parameters(), after.model.net.parameters(), strict=True)  # pyright: ignore
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in same)

@@ -14,6 +14,7 @@ Shapes: B batch, C channels, H rows, W columns.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from footagefit.models.nets.light_code import lamp_of_way
 from footagefit.models.relight import RelightModel, perceived, seen_normals
-from footagefit.rendering.fits import Part, Recipe, save_fit
+from footagefit.rendering.fits import Part, Recipe, load_fit, save_fit
 from footagefit.soundstage.apart import CREW, Apart
 from footagefit.tasks import codecs, lit
 from footagefit.tasks.draws import chance, choice, generator, uniform
@@ -37,7 +38,21 @@ _FAINT = 1e-3
 _KEYED = 0.25  # how often a subject stands before black
 _FILED = 0.3  # how often a picture has been through files
 
-LESSON = Lesson(out="base_work/relight", scenes=10_016, steps=2000, batch=32, width=32, rate=2e-3)
+
+@dataclass(frozen=True)
+class SeeingLesson(Lesson):
+    """A lesson that may go on from what was learnt before.
+
+    Attributes:
+        begin: A relight fit whose weights it begins from; nothing when empty.
+    """
+
+    begin: str = ""
+
+
+LESSON = SeeingLesson(
+    out="base_work/relight", scenes=10_016, steps=2000, batch=32, width=32, rate=2e-3
+)
 
 
 class Seeing(nn.Module):
@@ -61,17 +76,20 @@ class Seeing(nn.Module):
         return {"normals": normals, "height": height, "helped": self.helped(F.silu(x))}
 
 
-def teach(lesson: Lesson) -> Path:
+def teach(lesson: SeeingLesson) -> Path:
     """Train, or go on training; returns the fit's folder."""
     folder = Path(lesson.out)
     folder.mkdir(parents=True, exist_ok=True)
     scenes = Apart(folder / "cache", lesson.seed, lesson.scenes)
     scenes.render()
     torch.manual_seed(lesson.seed)
+    before = load_fit(lesson.begin) if lesson.begin else None
     recipe = Recipe(Part("relight"), Part("relight", {"width": lesson.width}))
     model = recipe.build_model(recipe.build_task().spec)
     if not isinstance(model, RelightModel):
         raise TypeError(type(model).__name__)
+    if before is not None:
+        model.load_state_dict(before.model.state_dict())
     seeing = Seeing(model, width=lesson.width)
 
     def loss(step: int) -> Tensor:
@@ -86,8 +104,14 @@ def teach(lesson: Lesson) -> Path:
         held_out.render()
         numbers[name] = round(judged(seeing, held_out, lesson), 2)
     print(f"normals off by {numbers} degrees on scenes never seen", flush=True)
-    card = {"run": "relight_seen", "lineage": {"stage": lesson.plain}, "steps": lesson.steps,
-            "minutes": round(minutes, 1), "measured": {"normals, degrees": numbers}}  # fmt: skip
+    card = {
+        "run": "relight_seen",
+        "parent": before and {"fit": before.path.name, "hash": before.hash},
+        "lineage": {"stage": lesson.plain},
+        "steps": lesson.steps,
+        "minutes": round(minutes, 1),
+        "measured": {"normals, degrees": numbers},
+    }
     return save_fit(
         folder / "seen", recipe=recipe, weights=model.state_dict(), card=card, replace=True
     )

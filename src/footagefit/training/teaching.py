@@ -44,14 +44,14 @@ class Lesson:
 
     def said(self, arguments: Sequence[str]) -> Lesson:
         """The same with what was said as `name=value`."""
-        kinds = {"out": str, "rate": float}
+        kinds = {"out": str, "begin": str, "rate": float}
         pairs = [a.partition("=") for a in arguments]
         return replace(self, **{name: kinds.get(name, int)(value) for name, _, value in pairs})
 
     @property
     def plain(self) -> dict[str, object]:
-        """For a card: all but the folder."""
-        return {name: value for name, value in asdict(self).items() if name != "out"}
+        """For a card: all but folders."""
+        return {name: value for name, value in asdict(self).items() if name not in ("out", "begin")}
 
 
 @dataclass(frozen=True)
