@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ class Lesson:
     rate: float
     seed: int = 0
 
-    def said(self, arguments: Sequence[str]) -> Lesson:
+    def said(self, arguments: Sequence[str]) -> Self:
         """The same with what was said as `name=value`."""
         kinds = {"out": str, "begin": str, "rate": float}
         pairs = [a.partition("=") for a in arguments]
