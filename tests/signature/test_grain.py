@@ -72,6 +72,39 @@ def test_grain_that_a_codec_thinned_out_is_measured_as_uneven(amount, beside):
     assert abs(found.correlation()[0, 1] - true.correlation()[0, 1]) < 0.08
 
 
+def uneven_grain(amount: float = 0.5) -> measuring.Grain:
+    spread = tuple(tuple(float(v) for v in row) for row in amount**2 * np.ones((BANDS, BANDS)))
+    return replace(grain(strength=0.03, size_px=0.5), uneven=Uneven(spread))
+
+
+def test_what_a_codec_holds_from_frame_to_frame_is_not_grain():
+    true, clean = uneven_grain(), steps((512, 768))
+    made, held = Synthesis(true, seed=3), Synthesis(true, seed=8)
+    parts = []
+    for i in range(4):
+        stays = held.apply(clean, number=10 * i)
+        now, after = (array(made.apply(stays, number=10 * i + k)) for k in (0, 1))
+        parts.append(patches(now, after))
+    found = measuring.fit(Patches.joined(parts))
+    assert found is not None and found.uneven is not None
+    ratio = np.array(found.deviation[1]) / true.at(np.array(found.levels), 1)
+    assert float(np.exp(np.log(ratio).mean())) == pytest.approx(1, abs=0.15)
+    assert found.temporal is not None and found.temporal > 0.25
+
+
+def test_texture_stays_as_strong_as_it_was_under_uneven_grain_made_anew():
+    true, base = uneven_grain(), steps((512, 768))
+    texture = 0.06 * torch.randn(1, 512, 768, generator=torch.Generator().manual_seed(1))
+    plate = Synthesis(true, seed=3).apply(base * (1 + texture), number=1)
+    again = Synthesis(true, seed=4).apply(Removal(true).remove(plate), number=2)
+
+    def strength(frame):
+        rest = ((frame - base)[1] / base[1]).view(32, 16, 48, 16)
+        return float(rest.square().mean((1, 3)).log().mean())
+
+    assert strength(again) == pytest.approx(strength(plate), abs=0.22)
+
+
 def test_uneven_grain_keeps_its_strength_and_its_blocks():
     spread = ((0.5,) * BANDS,) * BANDS
     made = Synthesis(replace(grain(strength=0.01, size_px=0.0), uneven=Uneven(spread)), seed=2)

@@ -139,7 +139,8 @@ def _still_power(seen: Patches) -> np.ndarray:
 def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
     """Grain whose blocks differ: the middle of those that are flat when seen soft, and its spread.
 
-    The record holds means of power, as for even grain; what lies between is `uneven`.
+    The record holds means of power, as for even grain; what lies between is `uneven`. What comes
+    back a frame on is the picture's, or held by the codec: only what is new in a frame is grain.
     """
     found = grain_uneven.fit(soft)
     lift = grain_uneven.mean_over_middle(found)
@@ -157,8 +158,13 @@ def _fit_uneven(seen: Patches, soft: Soft) -> Grain | None:
     scaled = soft.terms_NCuv / np.sqrt(np.maximum(variance, 1e-16))[..., None, None]
     power = np.median(scaled**2, axis=0) / _CHI_MEDIAN * lift
     power = np.stack([_smooth(_run_on(np.maximum(p, 1e-5))) for p in power])
+    power /= power.mean((1, 2), keepdims=True)
+    if seen.after_NCuv is not None and seen.single_N.any():
+        mine = seen.single_N
+        power = power * grain_uneven.new_share(seen.terms_NCuv[mine, 1], seen.after_NCuv[mine, 1])
+    new = power.mean((1, 2), keepdims=True)
     shared = _shared_within(scaled[..., BODY])
-    return _made(seen, curve, count, power / power.mean((1, 2), keepdims=True), shared, found)
+    return _made(seen, curve * new[:, 0], count, power / new, shared, found)
 
 
 def _curve(seen: Patches, spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,8 @@ Here: shrinking of wavelet detail by what the measured grain puts into it. Not h
 making grain.
 
 An undecimated spline wavelet (Starck and Murtagh 2006) and a local Wiener rule (Mihcak 1999): no
-blocks, no ringing, the same everywhere. Plate less the clean frame is the plate's own grain: put
+blocks, no ringing, the same everywhere. Of uneven grain nobody knows how much a place holds: there
+power is shrunk by the mean, not past it, so that grain put on again makes up what went. Plate less the clean frame is the plate's own grain: put
 back, it makes the plate again to the bit of a float.
 """
 
@@ -32,6 +33,7 @@ class Removal:
 
     def __init__(self, grain: Grain) -> None:
         self._made = Synthesis(grain)
+        self._power = 1.0 if grain.uneven is None else 0.5
         self._shares = [[_share(grain, c, scale) for c in range(3)] for scale in range(_SCALES)]
 
     def remove(self, frame_CHW: Tensor) -> Tensor:
@@ -46,7 +48,7 @@ class Removal:
             noise = deviation * share * _FIRM[scale]
             power = _near(detail * detail, 2 ** min(scale, 2))
             keep = (1 - noise / power.clamp_min(1e-20)).clamp_min(0.0)
-            out = out + detail * keep
+            out = out + detail * keep.pow(self._power)
             level = softer
         return out + level
 

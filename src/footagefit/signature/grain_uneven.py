@@ -6,7 +6,8 @@ made grain as uneven. Not here: even grain (`grain.py`), laying it on frames (`g
 Film's and sensors' own grain is even: its power in a block of pixels is the light's and chance's.
 A codec empties blocks that cost too much and keeps others. Where that has happened the calmest
 blocks are the emptied ones, and say nothing of the rest: blocks are then chosen by how flat they
-are seen soft, which a codec leaves alone, and the middle of them counts.
+are seen soft, which a codec leaves alone, and the middle of them counts; of that, what is new from
+frame to frame.
 
 Shapes: N blocks, B bands, C channels, u and v cosine terms.
 """
@@ -25,6 +26,7 @@ _SURE = 0.35  # deviation of the log power of blocks, low side, from which grain
 _EVEN = 0.35  # that of differences of frames below which it is even, whatever textures say
 _LEAST = 40  # blocks of a level
 _MOST_LOG = 1.3  # deviation of log amplitude
+_LEAST_NEW = 0.02
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,24 @@ def _of_terms() -> np.ndarray:
     """The band of each cosine term (16,16)."""
     share = np.arange(BLOCK_PX) / BLOCK_PX
     return bands(share[:, None], share[None])
+
+
+def new_share(now_Nuv: np.ndarray, after_Nuv: np.ndarray) -> np.ndarray:
+    """By term (16,16), the share of its power that is not there a frame on, as patches have it.
+
+    Texture stands, and so do blocks that a codec skips: low terms mostly stay, high ones change.
+
+    Args:
+        now_Nuv: Terms of calm patches.
+        after_Nuv: Of the same patches in the next frame.
+    """
+    band, made = _of_terms(), np.ones((BLOCK_PX, BLOCK_PX))
+    for b in range(BANDS):
+        mine = (band == b) & BODY
+        now, after = now_Nuv[:, mine], after_Nuv[:, mine]
+        size = np.sqrt((now**2).sum(1) * (after**2).sum(1) + 1e-20)
+        made[band == b] = 1.0 - np.median((now * after).sum(1) / size)
+    return made.clip(_LEAST_NEW, 1.0)
 
 
 def is_uneven(seen: Soft, still_N: np.ndarray) -> bool:
