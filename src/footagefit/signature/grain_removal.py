@@ -4,9 +4,9 @@ Here: shrinking of wavelet detail by what the measured grain puts into it. Not h
 making grain.
 
 An undecimated spline wavelet (Starck and Murtagh 2006) and a local Wiener rule (Mihcak 1999): no
-blocks, no ringing, the same everywhere. Of uneven grain nobody knows how much a place holds: there
-power is shrunk by the mean, not past it, so that grain put on again makes up what went. Plate less the clean frame is the plate's own grain: put
-back, it makes the plate again to the bit of a float.
+blocks, no ringing, the same everywhere. How much uneven grain a place holds nobody knows: there
+power is lessened by the mean, no more, so that grain put on again makes up what went. Plate less
+the clean frame is the plate's own grain: put back, it makes the plate again to the bit of a float.
 """
 
 from __future__ import annotations
