@@ -1,5 +1,6 @@
 """The relight model: nothing asked is nothing done, light keeps its sums, and it learns."""
 
+import copy
 import math
 import warnings
 
@@ -187,3 +188,26 @@ def test_a_look_is_decided_at_two_sizes_and_taught_at_one():
         assert made[48].look(tiny)["level"].shape[-2:] == (48, 48)
     assert share.shape == large.shape == (1, 3, 96, 96)
     assert float((share - large).abs().mean()) > 1e-4
+
+
+def test_a_light_that_turns_does_not_ask_what_the_plate_shows_again(model, monkeypatch):
+    model = copy.deepcopy(model)
+    seen = []
+    perceive = model.net.perceive
+    monkeypatch.setattr(model.net, "perceive", lambda *a: seen.append(1) or perceive(*a))
+    with torch.no_grad():
+        looks = [model.look(model.small(a_given(vector(**towards(a, 10)))))["level"]
+                 for a in (20, 80, 20)]  # fmt: skip
+    assert len(seen) == 2  # once at each size
+    assert torch.equal(looks[0], looks[2]) and not torch.equal(looks[0], looks[1])
+
+
+def test_weights_that_learnt_see_anew(model):
+    model = copy.deepcopy(model)
+    given = model.small(a_given(vector(**towards(60, 10))))
+    with torch.no_grad():
+        before = model.look(given)["normals"]
+        model.net.perception.stem.weight.mul_(0.5)
+        after = model.look(given)["normals"]
+        fresh = copy.deepcopy(model).look(given)["normals"]
+    assert torch.equal(after, fresh) and not torch.equal(before, after)

@@ -35,6 +35,7 @@ from footagefit.models.nets.light_code import (
 )
 from footagefit.models.nets.relight_net import CELL_PX, RelightNet
 from footagefit.models.objectives import LightError
+from footagefit.models.remembered import Remembered
 from footagefit.records import Given, Pair
 from footagefit.signature import light as estimator
 from footagefit.signature.light_net import LightNet
@@ -82,6 +83,8 @@ class RelightModel(Model):
         if shipped is not None:
             self.light.load_state_dict(shipped.state_dict())
         self.light.requires_grad_(False)
+        # A control that turns leaves what is seen as it is. Weights are asked with: they learn.
+        self._perceived, self._read = Remembered(2), Remembered(2)
         self.long_px, self.lesson_px = long_px, lesson_px
 
     def small(self, given: Given) -> Given:
@@ -173,10 +176,13 @@ class RelightModel(Model):
 
     def _both(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
         """The mean of a plate and its mirror image."""
-        two = self.net(
+        old, new = both(old, mirrored(old)), both(new, mirrored(new))
+        features, normals, height, about = self._perceived(
+            lambda view, alpha, *_: self.net.perceive(view, alpha, old),
             torch.cat([plate, plate.flip(3)]), torch.cat([mask, mask.flip(3)]),
-            both(old, mirrored(old)), both(new, mirrored(new)),
+            old.way, old.sure, self.net.perception.stem.weight, self.net.seen.weight,
         )  # fmt: skip
+        two = self.net.decide((features, normals, height, about), old, new)
         made = {name: tensor.chunk(2)[0] for name, tensor in two.items()}
         other = {name: tensor.chunk(2)[1].flip(3) for name, tensor in two.items()}
         other["normals"] = other["normals"] * _across(other["normals"])
@@ -197,7 +203,10 @@ class RelightModel(Model):
             net = self.light if float(self.get_buffer("taught")) > 0 else None
             if net is None:
                 return estimator.plain(plate, mask)
-            return estimator.raw(plate, mask, net=net)
+            weight = next(net.parameters())
+            return self._read(
+                lambda view, alpha, _: (estimator.raw(view, alpha, net=net),), plate, mask, weight
+            )[0]
 
     def _mirror(
         self, small: Given, made: dict[str, Tensor], lights: tuple[Lamp, Lamp], real: Tensor

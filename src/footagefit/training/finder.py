@@ -42,7 +42,7 @@ _ODDS = {"wire": 0.42, "boom": 0.2, "dust": 0.16}  # else a clean frame
 
 
 LESSON = Lesson(
-    out="base_work/finder", scenes=240, steps=2000, batch=8, width=16, rate=3e-3
+    out="base_work/finder", scenes=480, steps=4600, batch=8, width=16, rate=2e-3
 )  # the one that the shipped weights were taught by
 
 
@@ -184,7 +184,8 @@ def teach(lesson: Lesson) -> Path:
         batch = pool.batch(step)
         return loss_of(net(batch["seen"].to(memory_format=torch.channels_last)), batch)
 
-    minutes = taught(net, lesson, Course("finder", loss, decay=0.995, save_every=_SAVE_EVERY))
+    course = Course("finder", loss, decay=0.995, save_every=_SAVE_EVERY, orthogonal=True)
+    minutes = taught(net, lesson, course)
     return _written(net.eval(), lesson, folder, minutes)
 
 

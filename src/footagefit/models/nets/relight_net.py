@@ -29,6 +29,9 @@ _OLD, _NEW = 4, 10  # numbers that say where the plate's key is, and where it sh
 _DETAIL = 16
 
 
+Seen = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
 class RelightNet(nn.Module):
     """Perceive, shade and correct.
 
@@ -49,9 +52,7 @@ class RelightNet(nn.Module):
         nn.init.zeros_(self.decided.weight)
         nn.init.zeros_(self.decided.bias)  # pyright: ignore[reportArgumentType]
 
-    def perceive(
-        self, plate: Tensor, mask: Tensor, old: Lamp
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def perceive(self, plate: Tensor, mask: Tensor, old: Lamp) -> Seen:
         """Features (B,C,h,w), normals (B,3,h,w), height (B,1,h,w), stops about the mean."""
         view = stops(plate)
         about = (view - _mean(view, mask)).clamp(-6.0, 6.0)
@@ -64,7 +65,11 @@ class RelightNet(nn.Module):
         return x, normals, 0.2 * raw[:, 3:4], about
 
     def forward(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
-        """What the plate's light is made of, and what the key would give.
+        """What the plate's light is made of, and what the key would give: see `decide`."""
+        return self.decide(self.perceive(plate, mask, old), old, new)
+
+    def decide(self, seen: Seen, old: Lamp, new: Lamp) -> dict[str, Tensor]:
+        """The second half, on what `perceive` saw.
 
         Returns:
             At H, W: `share` (B,3) of the plate's light that is the key's, `key` (B,3) the moved
@@ -72,13 +77,13 @@ class RelightNet(nn.Module):
             `doubt` (B,1) the error to expect, in stops. At h, w: `normals`, `height` and `shadow`
             (B,1) of the moved key.
         """
-        features, normals, height, about = self.perceive(plate, mask, old)
+        features, normals, height, about = seen
         shaded, physics, shadow = shade(normals, height, old, new)
         turn = (old.way * new.way).sum(1, keepdim=True)
         soft = [0.12 * old.soft, 0.12 * new.soft]
         code = self.new_code(torch.cat([new.way, old.way, turn, 0.3 * old.sure, *soft], 1))
         x = self.correction(torch.cat([features, shaded], 1), code)
-        size = (int(plate.shape[2]), int(plate.shape[3]))
+        size = (int(about.shape[2]), int(about.shape[3]))
         wide = F.interpolate(torch.cat([F.silu(x), physics], 1), size=size, mode="bilinear")
         x = self.detail(torch.cat([wide[:, :-1], 0.4 * about], 1))
         share, key, lift, doubt = self.decided(F.silu(x)).split([3, 3, 3, 1], 1)
