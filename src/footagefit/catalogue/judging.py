@@ -33,7 +33,7 @@ LIMITS: Mapping[str, float] = {
     "contrast": 0.09,
     "light": 0.2,
     "key direction": 20.0,
-    "focus": 0.25,
+    "focus": 0.2,
     "clipping": 0.12,
     "grain": 0.5,
     "lens": 1.0,
