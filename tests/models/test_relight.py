@@ -10,7 +10,7 @@ import torch
 from footagefit.models.base import scaled
 from footagefit.models.nets.light_code import asked, lamp_of, movement
 from footagefit.models.nets.relight_net import marched
-from footagefit.models.relight import RelightModel
+from footagefit.models.relight import RelightModel, _along, _change_at
 from footagefit.records import Given, Pair
 from footagefit.signature.light_vector import VECTOR
 from footagefit.tasks.draws import generator
@@ -211,3 +211,21 @@ def test_weights_that_learnt_see_anew(model):
         after = model.look(given)["normals"]
         fresh = copy.deepcopy(model).look(given)["normals"]
     assert torch.equal(after, fresh) and not torch.equal(before, after)
+
+
+def test_a_change_ends_where_colours_end():
+    stops = torch.zeros(1, 3, 24, 48)
+    stops[..., :24] = torch.tensor([1.0, 0.3, -1.3]).view(1, 3, 1, 1)  # as bright as the rest
+    plate = torch.exp2(stops) * 0.18
+    step = (stops[:, :1] > 0.5).float().expand(-1, 3, -1, -1)
+    decided = torch.nn.functional.avg_pool2d(step, 5, stride=1, padding=2, count_include_pad=False)
+    slope, level = _along(plate, decided)
+    large = torch.nn.functional.interpolate(plate, scale_factor=4.0)
+    made = _change_at({"slope": slope, "level": level}, large)
+    wanted = torch.nn.functional.interpolate(step, scale_factor=4.0)
+    spread = torch.nn.functional.interpolate(decided, scale_factor=4.0, mode="bilinear")
+    near = (..., slice(16, -16), slice(92, 100))  # within a small picture's pixel of the edge
+    off, before = (float((x - wanted)[near].abs().mean()) for x in (made, spread))
+    assert off < 0.6 * before
+    jump = (made[..., 48, 96] - made[..., 48, 95]).abs().mean()
+    assert float(jump) > 0.5 and float(made[..., 48, 96:].diff().abs().max()) < 0.06
