@@ -191,6 +191,13 @@ def test_a_shot_is_rendered_from_the_page(lit, tmp_path):
     lit.click("#render")
     until(lit, "document.getElementById('line').textContent")
     assert "the clip has frames 1001-1006" in lit.inner_text("#line")
+    before = lit.locator("#result").get_attribute("src")
+    lit.evaluate("footagefit.desk.everything()")
+    until(lit, f"document.getElementById('result').getAttribute('src') !== '{before}'")
+    assert "the clip has frames 1001-1006" in lit.inner_text("#line")  # a picture wipes it not
+    lit.fill("#frames", "1002")
+    lit.click("#render")
+    until(lit, "!document.getElementById('line').textContent")
 
 
 def test_what_is_wrong_is_one_line_and_goes_away(lit):

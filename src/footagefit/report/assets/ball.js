@@ -36,18 +36,19 @@
 
   const now = () => JSON.stringify({ frame, tracks });
 
-  const say = (line) => { $("line").textContent = line || ""; };
+  const say = (line) => { $("line").textContent = line; };
 
+  /* What goes wrong is told till somebody does the next thing: a picture that comes wipes it not. */
   async function trying(job) {
     try {
-      const made = await job();
-      say("");
-      return made;
+      return await job();
     } catch (error) {
       say(error instanceof TypeError ? "footagefit has ended: start it again" : error.message);
       return undefined;
     }
   }
+
+  for (const act of ["pointerdown", "keydown"]) addEventListener(act, () => say(""), true);
 
   /* Runs a job now, or once more when the one under way has ended. */
   function newest(job) {
