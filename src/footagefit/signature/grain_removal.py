@@ -33,7 +33,8 @@ class Removal:
 
     def __init__(self, grain: Grain) -> None:
         self._made = Synthesis(grain)
-        self._power = 1.0 if grain.uneven is None else 0.5
+        even = grain.uneven is None
+        self._firm, self._power = (_FIRM, 1.0) if even else ((1.0,) * _SCALES, 0.5)
         self._shares = [[_share(grain, c, scale) for c in range(3)] for scale in range(_SCALES)]
 
     def remove(self, frame_CHW: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class Removal:
             softer = _spread(level, 2**scale)
             detail = level - softer
             share = torch.tensor(self._shares[scale]).view(3, 1, 1)
-            noise = deviation * share * _FIRM[scale]
+            noise = deviation * share * self._firm[scale]
             power = _near(detail * detail, 2 ** min(scale, 2))
             keep = (1 - noise / power.clamp_min(1e-20)).clamp_min(0.0)
             out = out + detail * keep.pow(self._power)
