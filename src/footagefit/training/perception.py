@@ -80,10 +80,10 @@ def teach(lesson: SeeingLesson) -> Path:
     """Train, or go on training; returns the fit's folder."""
     folder = Path(lesson.out)
     folder.mkdir(parents=True, exist_ok=True)
+    before = load_fit(lesson.begin) if lesson.begin else None  # first: it may not be there
     scenes = Apart(folder / "cache", lesson.seed, lesson.scenes)
     scenes.render()
     torch.manual_seed(lesson.seed)
-    before = load_fit(lesson.begin) if lesson.begin else None
     recipe = Recipe(Part("relight"), Part("relight", {"width": lesson.width}))
     model = recipe.build_model(recipe.build_task().spec)
     if not isinstance(model, RelightModel):
