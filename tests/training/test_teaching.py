@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from footagefit.training import estimator, finder, teaching
+from footagefit.errors import UnknownName, WrongValue
+from footagefit.training import estimator, finder, perception, teaching
 from footagefit.training.teaching import Course, Lesson, taught
 
 
@@ -33,8 +34,16 @@ def test_what_is_said_is_taken_and_the_rest_stays():
     assert (said.steps, said.rate, said.out) == (7, 0.5, "here")
     assert said.scenes == finder.LESSON.scenes and "out" not in said.plain
     assert estimator.LESSON.plain["width"] == 24
-    with pytest.raises(TypeError, match="step"):
+    with pytest.raises(UnknownName, match="steps"):
         finder.LESSON.said(["step=7"])
+    with pytest.raises(WrongValue, match="steps: expected int, got 'many'"):
+        finder.LESSON.said(["steps=many"])
+
+
+def test_what_is_wrong_with_the_line_is_one_line(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["perception", "begin=/nowhere", "out=/tmp"])
+    with pytest.raises(SystemExit, match=r"^footagefit: /nowhere: no fit there[^\n]*$"):
+        teaching.asked(perception.teach, perception.LESSON)
 
 
 def test_a_lesson_that_was_stopped_ends_as_if_it_had_not_been(monkeypatch, tmp_path):

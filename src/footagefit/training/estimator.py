@@ -12,7 +12,6 @@ Shapes: B batch, C channels, H rows, W columns.
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from footagefit.signature.light_vector import LUMA
 from footagefit.soundstage.apart import CREW, Apart
 from footagefit.tasks.draws import chance, choice, generator, normal, uniform
 from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, gain, grey
-from footagefit.training.teaching import Course, Lesson, taught
+from footagefit.training.teaching import Course, Lesson, asked, taught
 
 HELD_OUT_SEED = 1_000_003
 _SAVE_EVERY = 250
@@ -223,4 +222,4 @@ def _written(net: LightNet, lesson: Lesson, folder: Path, minutes: float) -> Pat
 
 
 if __name__ == "__main__":
-    teach(LESSON.said(sys.argv[1:]))
+    asked(teach, LESSON)

@@ -13,7 +13,6 @@ Shapes: B batch, T frames, C channels, H rows, W columns.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from footagefit.soundstage.training import Cache
 from footagefit.tasks.draws import chance, choice, generator, normal
 from footagefit.training.finder_footage import footage, recorded
 from footagefit.training.finder_things import Thing, boom, dust, wires
-from footagefit.training.teaching import Course, Lesson, taught
+from footagefit.training.teaching import Course, Lesson, asked, taught
 
 HELD_OUT_SEED = 1_000_003
 SIZE_PX = (192, 256)
@@ -248,4 +247,4 @@ def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Pa
 
 
 if __name__ == "__main__":
-    teach(LESSON.said(sys.argv[1:]))
+    asked(teach, LESSON)

@@ -13,7 +13,6 @@ Shapes: B batch, C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from footagefit.tasks import codecs, lit
 from footagefit.tasks.draws import chance, choice, generator, uniform
 from footagefit.tasks.relight import mask_of, read_light
 from footagefit.training.estimator import HELD_OUT_SEED
-from footagefit.training.teaching import Course, Lesson, taught
+from footagefit.training.teaching import Course, Lesson, asked, taught
 
 SIZE_PX = 48  # of the pictures, as of those that changes of light are taught with
 _SAVE_EVERY = 250
@@ -198,4 +197,4 @@ def judged(seeing: Seeing, scenes: Apart, lesson: Lesson, *, steps: int = 6) -> 
 
 
 if __name__ == "__main__":
-    teach(LESSON.said(sys.argv[1:]))
+    asked(teach, LESSON)

@@ -7,15 +7,17 @@ does not: examples, losses and cards (`estimator.py`, `finder.py`), runs of task
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from footagefit.errors import FootagefitError, UnknownName, WrongValue
 from footagefit.training.orthogonal import Orthogonal, parted
 
 _LATELY = 100  # steps whose mean loss is told
@@ -45,9 +47,17 @@ class Lesson:
 
     def said(self, arguments: Sequence[str]) -> Self:
         """The same with what was said as `name=value`."""
-        kinds = {"out": str, "begin": str, "rate": float}
-        pairs = [a.partition("=") for a in arguments]
-        return replace(self, **{name: kinds.get(name, int)(value) for name, _, value in pairs})
+        has, said = asdict(self), {}
+        for argument in arguments:
+            name, _, value = argument.partition("=")
+            if name not in has:
+                raise UnknownName("setting", name, list(has))
+            try:
+                said[name] = type(has[name])(value)
+            except ValueError as error:
+                kind = type(has[name]).__name__
+                raise WrongValue(f"{name}: expected {kind}, got {value!r}") from error
+        return replace(self, **said)
 
     @property
     def plain(self) -> dict[str, object]:
@@ -72,6 +82,14 @@ class Course:
     decay: float
     save_every: int
     orthogonal: bool = False
+
+
+def asked(teach: Callable[[Any], object], lesson: Lesson) -> None:
+    """Teach the lesson that the command line asks for; what is wrong with that is one line."""
+    try:
+        teach(lesson.said(sys.argv[1:]))
+    except FootagefitError as error:
+        raise SystemExit(f"footagefit: {error}") from None
 
 
 def taught(net: nn.Module, lesson: Lesson, course: Course) -> float:
