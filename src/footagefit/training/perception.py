@@ -182,7 +182,7 @@ def terms(seeing: Seeing, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def judged(seeing: Seeing, scenes: Apart, lesson: Lesson, *, steps: int = 6) -> float:
+def judged(seeing: Seeing, scenes: Apart, lesson: Lesson, *, steps: int = 30) -> float:
     """Mean error of normals, in degrees, where something is."""
     total, count = 0.0, 0.0
     with torch.no_grad():
