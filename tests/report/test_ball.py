@@ -63,7 +63,7 @@ def lit(opened, night, shot, tmp_path) -> Any:
 
 def until(page: Any, said: str) -> None:
     """Waits until an expression holds; asked from outside, since the page itself may not `eval`."""
-    for _ in range(1800):  # a busy machine renders slowly
+    for _ in range(400):
         if page.evaluate(f"() => Boolean({said})"):
             return
         page.wait_for_timeout(50)

@@ -40,8 +40,8 @@ def test_what_is_said_is_taken_and_the_rest_stays():
         finder.LESSON.said(["steps=many"])
 
 
-def test_what_is_wrong_with_the_line_is_one_line(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["perception", "begin=/nowhere", "out=/tmp"])
+def test_what_is_wrong_with_the_line_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["perception", "begin=/nowhere", f"out={tmp_path}"])
     with pytest.raises(SystemExit, match=r"^footagefit: /nowhere: no fit there[^\n]*$"):
         teaching.asked(perception.teach, perception.LESSON)
 

@@ -33,7 +33,7 @@ from footagefit.models.nets.light_code import (
     mirrored,
     movement,
 )
-from footagefit.models.nets.relight_net import CELL_PX, RelightNet
+from footagefit.models.nets.relight_net import CELL_PX, RelightNet, Seen
 from footagefit.models.objectives import LightError
 from footagefit.models.remembered import Remembered
 from footagefit.records import Given, Pair
@@ -85,7 +85,7 @@ class RelightModel(Model):
             self.light.load_state_dict(shipped.state_dict())
         self.light.requires_grad_(False)
         # A control that turns leaves what is seen as it is. Weights are asked with: they learn.
-        self._perceived, self._read = Remembered(2), Remembered(2)
+        self._perceived, self._read = Remembered[Seen](2), Remembered[Tensor](2)
         self.long_px, self.lesson_px = long_px, lesson_px
 
     def small(self, given: Given) -> Given:
@@ -178,12 +178,12 @@ class RelightModel(Model):
     def _both(self, plate: Tensor, mask: Tensor, old: Lamp, new: Lamp) -> dict[str, Tensor]:
         """The mean of a plate and its mirror image."""
         old, new = both(old, mirrored(old)), both(new, mirrored(new))
-        features, normals, height, about = self._perceived(
+        seen = self._perceived(
             lambda view, alpha, *_: self.net.perceive(view, alpha, old),
             torch.cat([plate, plate.flip(3)]), torch.cat([mask, mask.flip(3)]),
             old.way, old.sure, self.net.perception.stem.weight, self.net.seen.weight,
         )  # fmt: skip
-        two = self.net.decide((features, normals, height, about), old, new)
+        two = self.net.decide(seen, old, new)
         made = {name: tensor.chunk(2)[0] for name, tensor in two.items()}
         other = {name: tensor.chunk(2)[1].flip(3) for name, tensor in two.items()}
         other["normals"] = other["normals"] * _across(other["normals"])
@@ -206,8 +206,8 @@ class RelightModel(Model):
                 return estimator.plain(plate, mask)
             weight = next(net.parameters())
             return self._read(
-                lambda view, alpha, _: (estimator.raw(view, alpha, net=net),), plate, mask, weight
-            )[0]
+                lambda view, alpha, _: estimator.raw(view, alpha, net=net), plate, mask, weight
+            )
 
     def _mirror(
         self, small: Given, made: dict[str, Tensor], lights: tuple[Lamp, Lamp], real: Tensor

@@ -6,14 +6,15 @@ What belongs here: the memory. What does not: what is asked (`relight.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-Answer = tuple[Tensor, ...]
+Answer = TypeVar("Answer")
 
 
-class Remembered:
+class Remembered(Generic[Answer]):
     """The last answers of a costly function of tensors; none while gradients are wanted.
 
     Args:
@@ -22,7 +23,7 @@ class Remembered:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._kept: tuple[tuple[Answer, Answer], ...] = ()
+        self._kept: tuple[tuple[tuple[Tensor, ...], Answer], ...] = ()
 
     def __call__(self, make: Callable[..., Answer], *asked: Tensor) -> Answer:
         """What `make` makes of `asked`; to be read, not written to."""

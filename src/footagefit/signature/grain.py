@@ -40,7 +40,8 @@ class Grain:
 
     Attributes:
         levels: Light levels of a channel at which it was measured, ascending.
-        deviation: Standard deviation at each level, by channel (3 x K).
+        deviation: Standard deviation at each level, by channel (3 x K); of uneven grain, of what is
+            new in each frame.
         spectrum: Power by cosine term (3 x 16 x 16), mean 1: rows go with y.
         channels: Correlation between channels (3 x 3).
         temporal: Correlation of a patch with the same patch a frame on: 0 for true grain.

@@ -62,7 +62,7 @@ class Lesson:
     @property
     def plain(self) -> dict[str, object]:
         """For a card: all but folders."""
-        return {name: value for name, value in asdict(self).items() if name not in ("out", "begin")}
+        return {n: value for n, value in asdict(self).items() if not isinstance(value, str)}
 
 
 @dataclass(frozen=True)
