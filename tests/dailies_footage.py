@@ -93,8 +93,9 @@ def write_movie(
     gop: int = 12,
     crf: int = 12,
     preset: str = "ultrafast",
+    tagged: bool = True,
 ) -> Path:
-    """An 8-bit H.264 proxy with right tags."""
+    """An 8-bit H.264 proxy with right tags, or without those of its colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate)
@@ -104,7 +105,8 @@ def write_movie(
         stream.gop_size = gop
         context = stream.codec_context
         context.color_range, context.colorspace = 1, 1
-        context.color_primaries, context.color_trc = 1, 1
+        if tagged:
+            context.color_primaries, context.color_trc = 1, 1
         if timecode:
             stream.metadata["timecode"] = timecode
         for picture in frames:

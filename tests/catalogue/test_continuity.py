@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from dailies_footage import shot, write_movie
 from footagefit.catalogue.ranking import weights
 from footagefit.errors import UnknownName, WrongValue
 from small_fit import small_fit
@@ -154,3 +155,17 @@ def test_fix_renders_and_says_what_is_left(footagefit, made_show, show_yaml, tmp
     assert made[0]["after"]["exposure"] == pytest.approx(made[0]["before"]["exposure"], abs=0.02)
     assert len(list((out_folder / "12" / "12_T3_A").glob("*.exr"))) == 16
     assert (out_folder / "fixed.otio").is_file()
+
+
+@pytest.mark.filterwarnings("default::footagefit.errors.FootagefitWarning")
+def test_a_take_that_cannot_be_read_says_why(footagefit, tmp_path):
+    for take in (1, 2):
+        frames = shot(5, 8, take=take)
+        write_movie(tmp_path / "A001" / f"12_T{take}_A.mov", frames, tagged=False)
+    path = tmp_path / "show.yaml"
+    path.write_text("name: test\nroots: [A001]\nwork: work\n")
+    footagefit("scan", f"show={path}", "workers=0")
+    code, out, err = footagefit("continuity", f"show={path}", "as=json")
+    assert code == 0, err
+    notes = [take["note"] for take in takes_of(json.loads(out)).values()]
+    assert notes and all("colour space is not certain" in note for note in notes)

@@ -208,23 +208,24 @@ class Judging:
         self, reader: Reader, hero: Shot, *, known: Mapping[str, Measures], white_k: float
     ) -> None:
         self._reader, self._hero, self._known, self._white_k = reader, hero, known, white_k
-        self._moments = _read(reader, hero)
+        self._moments, self._why = _read(reader, hero)
         base = None if self._moments is None else laid(self._moments.middle, self._moments)
         self._base = base
 
     def of(self, shot: Shot) -> Judged:
         """One take."""
         files = [Difference(k, 1.0, "", 5.0) for k in dict.fromkeys(_file_faults(shot))]
-        seen = _read(self._reader, shot)
-        if seen is None or self._moments is None or self._base is None:
-            note = "no frame of it can be read" if seen is None else "its hero cannot be read"
+        seen, why = _read(self._reader, shot)
+        if seen is None:
+            note = f"no frame of it can be read: {why}"
             return Judged(shot, self._hero.name, tuple(files), note=note)
         return self.of_moments(seen, files)
 
     def of_moments(self, seen: Moments, files: Sequence[Difference] = ()) -> Judged:
         """A take's moments, wherever they come from: a rendered take is judged by these too."""
         if self._moments is None or self._base is None:
-            return Judged(seen.shot, self._hero.name, tuple(files), note="its hero cannot be read")
+            note = f"its hero cannot be read: {self._why}"
+            return Judged(seen.shot, self._hero.name, tuple(files), note=note)
         over = laid(self._moments.middle, seen)
         fit = None if over is None else fitted(self._base, over)
         lens = self._lens(seen.shot)
@@ -309,11 +310,12 @@ def turned_deg(one_KHWC: np.ndarray, other_KHWC: np.ndarray) -> float:
     return math.degrees(math.acos(float(np.clip(ways[0] @ ways[1], -1.0, 1.0))))
 
 
-def _read(reader: Reader, shot: Shot) -> Moments | None:
+def _read(reader: Reader, shot: Shot) -> tuple[Moments | None, str]:
+    """A take's moments; or None, and why."""
     try:
-        return moments(reader, shot)
-    except FootagefitError:
-        return None
+        return moments(reader, shot), "none of its moments has a picture"
+    except FootagefitError as error:
+        return None, ". ".join(part for part in (error.what, error.hint) if part)
 
 
 def _file_faults(shot: Shot) -> list[str]:
