@@ -29,7 +29,7 @@ def moments(change=None, *, shift=(0, 0), seed=3, noise=0.01, paint=None) -> Mom
 
 
 def between(one: Moments, other: Moments):
-    base, over = laid(one.middle, one), laid(one.middle, other)
+    base, over = (laid(one.middle, m.frames_KHWC) for m in (one, other))
     assert base is not None and over is not None
     fit = comparing.fitted(base, over)
     assert fit is not None
@@ -69,8 +69,8 @@ def test_light_from_elsewhere_is_what_no_line_explains():
 
 def test_other_places_are_not_compared():
     one, other = moments(seed=3), moments(seed=4)
-    over = laid(one.middle, other)
-    base = laid(one.middle, one)
+    over = laid(one.middle, other.frames_KHWC)
+    base = laid(one.middle, one.frames_KHWC)
     assert base is not None
     assert over is None or comparing.fitted(base, over) is None
 

@@ -209,8 +209,8 @@ class Judging:
     ) -> None:
         self._reader, self._hero, self._known, self._white_k = reader, hero, known, white_k
         self._moments, self._why = _read(reader, hero)
-        base = None if self._moments is None else laid(self._moments.middle, self._moments)
-        self._base = base
+        hero_is = self._moments
+        self._base = None if hero_is is None else laid(hero_is.middle, hero_is.frames_KHWC)
 
     def of(self, shot: Shot) -> Judged:
         """One take."""
@@ -226,7 +226,7 @@ class Judging:
         if self._moments is None or self._base is None:
             note = f"its hero cannot be read: {self._why}"
             return Judged(seen.shot, self._hero.name, tuple(files), note=note)
-        over = laid(self._moments.middle, seen)
+        over = laid(self._moments.middle, seen.frames_KHWC)
         fit = None if over is None else fitted(self._base, over)
         lens = self._lens(seen.shot)
         if over is None or fit is None:

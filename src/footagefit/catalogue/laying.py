@@ -81,19 +81,19 @@ def moments(reader: Reader, shot: Shot, *, at: tuple[float, ...] = MOMENTS) -> M
     return Moments(shot, tuple(numbers[i] for i in there), pixels)
 
 
-def laid(anchor_HWC: np.ndarray, take: Moments) -> Laid | None:
+def laid(anchor_HWC: np.ndarray, frames_KHWC: np.ndarray) -> Laid | None:
     """A take's moments over an anchor picture; None where they do not show the same place."""
-    if anchor_HWC.shape != take.middle.shape:
+    if anchor_HWC.shape != frames_KHWC.shape[1:]:
         return None
     over, inside, near = [], [], None
-    middle = len(take.frames_KHWC) // 2
-    order = [middle, *(k for k in range(len(take.frames_KHWC)) if k != middle)]
+    middle = len(frames_KHWC) // 2
+    order = [middle, *(k for k in range(len(frames_KHWC)) if k != middle)]
     for k in order:
-        warp = _found(anchor_HWC, take.frames_KHWC[k], near)
+        warp = _found(anchor_HWC, frames_KHWC[k], near)
         if warp is None:
             continue
         near = warp if near is None else near
-        picture, reach = warped(take.frames_KHWC[k], warp)
+        picture, reach = warped(frames_KHWC[k], warp)
         over.append(picture)
         inside.append(reach > 0.5)
     if near is None:

@@ -17,26 +17,19 @@ from typing import Literal
 
 import numpy as np
 
-from footagefit.catalogue.comparing import GREY, Box, Fitted
+from footagefit.catalogue.comparing import Box, Fitted
 from footagefit.catalogue.hung import dilated, wire
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.moved import Move, about, moves
-from footagefit.signature import coordinates
+from footagefit.catalogue.outside import EXACT_EV, NEAR_SHARE, beside
 
 Kind = Literal["wire", "boom", "prop", "wardrobe"]
-_NEAR_SHARE = 1 / 40  # of the long side: how far what sways may sway
-_DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the same
-_FAR = np.float32(99.0)
-_LUMA_TOL, _CHROMA_TOL = 0.35, 0.25  # stops that neighbours may lie outside
-_EXACT_EV = 0.07  # stops beyond, at which what stands counts as changed
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _WARDROBE_WEIGHT = 0.01  # share of the picture times stops of colour
 _LEAST_COLOUR = 0.4  # stops by which a garment's two colours differ together: the rest is light
 _ALIKE = (0.5, 0.2, 0.2)  # stops by which a colour may differ and be the same
 _ABSENT = 0.15  # of a garment's size: what another take shows of its new colour, at most
-_UNBALANCED = 0.3  # of the white's shift: colours that a camera clipped do not come back
 _BODY_THICK = 0.04  # of the long side
-_EXACT_SHARE = 1 / 160  # of the long side: how far what stands may seem to have moved
 _BOOM_THICK, _BOOM_SHARE = 0.025, 0.003  # of the long side; of the picture
 _BOOM_DARKER, _BOOM_CALM = 1.0, 0.15  # stops; of the ring about it that may differ too
 _EDGE_SHARE, _BOOM_HIGH = 0.03, 0.4  # of the height: how near the edge, and how far down
@@ -76,71 +69,20 @@ class _Region:
 
 def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     """What differs, largest first."""
-    mine = _stops(take.frames_KHWC)
-    theirs = np.stack([fit.onto_take(f) for f in reference.frames_KHWC])
-    one, other = _opponent(theirs), _opponent(mine)
-    shift = float(np.abs(fit.offset_C - fit.offset_C.mean()).max())
-    colour = _CHROMA_TOL + _UNBALANCED * shift
-    added = _outside(other, one, take.inside_KHW, reference.inside_KHW, colour=colour)
-    missing = _outside(one, other, reference.inside_KHW, take.inside_KHW, colour=colour)
-    here, gone = _regions(added), _regions(missing)
-    shown, was = np.median(other, axis=0), np.median(one, axis=0)
-    inside = np.asarray(reference.inside_KHW.all(0) & take.inside_KHW.all(0))
-    new, old = (
-        _outside(a[None], b, inside[None], np.broadcast_to(inside, b.shape[:3]), colour=colour,
-                 near_share=_EXACT_SHARE)
-        for a, b in ((shown, one), (was, other))
-    )  # fmt: skip
-    changed = (new.sum(-1) > _EXACT_EV, old.sum(-1) > _EXACT_EV)
-    found = _booms(_regions(new, apart=True), changed[0] | changed[1], inside, shown - was)
+    seen = beside(reference, take, fit)
+    here, gone = _regions(seen.added_HWC), _regions(seen.missing_HWC)
+    shown, was, inside = seen.shown_HWC, seen.was_HWC, seen.inside_HW
+    changed = tuple(p.sum(-1) > EXACT_EV for p in (seen.new_HWC, seen.old_HWC))
+    found = _booms(_regions(seen.new_HWC, apart=True), changed[0] | changed[1], inside, shown - was)
     rest = [r for r in here if not any(_overlap(r.box, t.box) > 0.3 for t in found)]
-    found += _recoloured(rest, gone, shown, was) or _tinted(
-        (theirs, reference.inside_KHW), (mine, take.inside_KHW), _UNBALANCED * shift
-    )
-    beside = inside & ~_bodies(here)
-    hung = wire(one[..., 0], other[..., 0], beside, near_px=round(max(inside.shape) * _NEAR_SHARE))
+    found += _recoloured(rest, gone, shown, was) or _tinted(reference, take, fit)
+    still = inside & ~_bodies(here)
+    near_px = round(max(inside.shape) * NEAR_SHARE)
+    hung = wire(seen.was_KHWC[..., 0], seen.shown_KHWC[..., 0], still, near_px=near_px)
     if hung is not None:
         found.append(Thing("wire", hung.box, hung.box[2] * hung.box[3] / inside.size, hung.length))
     found += [_prop(m) for m in moves(shown, was, *changed)[:1]]
     return sorted(found, key=lambda t: -t.strength)
-
-
-def _stops(frames_KHWC: np.ndarray) -> np.ndarray:
-    return (coordinates.stops(frames_KHWC) - GREY).astype(np.float32)
-
-
-def _opponent(stops_KHWC: np.ndarray, *, soft_px: float = 0.8) -> np.ndarray:
-    """Luminance and two colours in stops, smoothed; darkness and glare held."""
-    import cv2
-
-    held = np.clip(stops_KHWC, _DARK, _BRIGHT)
-    r, g, b = np.moveaxis(held, -1, 0)
-    out = np.stack([0.2722 * r + 0.6741 * g + 0.0537 * b, r - g, b - g], -1)
-    return np.stack([cv2.GaussianBlur(f, (0, 0), soft_px) for f in out])
-
-
-def _outside(
-    shown_KHWC: np.ndarray,
-    other_KHWC: np.ndarray,
-    shown_at: np.ndarray,
-    other_at: np.ndarray,
-    *,
-    colour: float,
-    near_share: float = _NEAR_SHARE,
-) -> np.ndarray:
-    """How far each pixel lies outside of what the other take shows near it (H,W,C), in stops."""
-    import cv2
-
-    reach = 2 * round(max(shown_KHWC.shape[1:3]) * near_share) + 1
-    near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    seen = other_at[..., None]
-    high = cv2.dilate(np.where(seen, other_KHWC, -_FAR).max(0), near)
-    low = cv2.erode(np.where(seen, other_KHWC, _FAR).min(0), near)
-    tolerance = np.array([_LUMA_TOL, colour, colour], np.float32)
-    excess = np.maximum(shown_KHWC - high, low - shown_KHWC) - tolerance
-    excess = np.maximum(excess, 0.0) * shown_at[..., None]
-    known = np.asarray(other_at.any(0) & shown_at.any(0))
-    return excess.sum(0) / np.maximum(shown_at.sum(0), 1)[..., None] * known[..., None]
 
 
 def _regions(excess_HWC: np.ndarray, *, apart: bool = False) -> list[_Region]:
@@ -148,7 +90,7 @@ def _regions(excess_HWC: np.ndarray, *, apart: bool = False) -> list[_Region]:
     import cv2
 
     total = excess_HWC.sum(-1)
-    mask = (total > (_EXACT_EV if apart else 0.05)).astype(np.uint8)
+    mask = (total > (EXACT_EV if apart else 0.05)).astype(np.uint8)
     how, side = (cv2.MORPH_OPEN, 3) if apart else (cv2.MORPH_CLOSE, 5)
     mask = cv2.morphologyEx(mask, how, np.ones((side, side), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -164,28 +106,13 @@ def _regions(excess_HWC: np.ndarray, *, apart: bool = False) -> list[_Region]:
     return sorted(found, key=lambda r: -r.area * r.strength)
 
 
-def _tinted(
-    reference: tuple[np.ndarray, np.ndarray], take: tuple[np.ndarray, np.ndarray], uneven: float
-) -> list[Thing]:
-    """Wardrobe whose colour changed by little: by colour alone, with the grain averaged away.
-
-    Args:
-        reference: Its stops (K,H,W,C) as the take would have recorded them, and where they reach.
-        take: The take's.
-        uneven: Stops of colour that the white's own shift may leave.
-    """
-    one, other = (_opponent(p, soft_px=_SOFT_PX) for p, _ in (reference, take))
-    colour = _SOFT_TOL + uneven
-    parts = []
-    for shown, was, shown_at, was_at in (
-        (other, one, take[1], reference[1]), (one, other, reference[1], take[1])
-    ):  # fmt: skip
-        excess = _outside(shown, was, shown_at, was_at, colour=colour)
-        excess[..., 0] = 0.0
-        parts.append(_regions(excess))
-    here = [r for r in parts[0] if r.area < _GARMENT_SHARE * r.label.size]
-    shown, was = np.median(other, axis=0), np.median(one, axis=0)
-    return _recoloured(here, parts[1], shown, was, absent=_SOFT_ABSENT, by_turn=True)
+def _tinted(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
+    """Wardrobe whose colour changed by little: by colour alone, with the grain averaged away."""
+    seen = beside(reference, take, fit, soft_px=_SOFT_PX, colour_ev=_SOFT_TOL)
+    colours = np.array([0, 1, 1], np.float32)
+    here, gone = (_regions(p * colours) for p in (seen.added_HWC, seen.missing_HWC))
+    here = [r for r in here if r.area < _GARMENT_SHARE * r.label.size]
+    return _recoloured(here, gone, seen.shown_HWC, seen.was_HWC, absent=_SOFT_ABSENT, by_turn=True)
 
 
 def _recoloured(
