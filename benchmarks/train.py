@@ -4,6 +4,7 @@
     python benchmarks/train.py show=film.yaml minutes=5 # another
     python benchmarks/train.py steps=1881               # what five quiet minutes come to, where
                                                         # other work shares the machine
+    python benchmarks/train.py base=FOLDER              # from another base than the one that ships
     python benchmarks/train.py --quick --json rows.json
 
 Fits train on all but some families of change (`HELD_OUT`), on the first four fifths of the frames
@@ -83,6 +84,7 @@ def _options() -> Namespace:
     options = arguments(__doc__ or "")
     options.show = said.get("show")
     options.work = said.get("work", "benchmarks/work")
+    options.base = said.get("base", str(BASE))
     options.minutes = float(said.get("minutes", 5.0))
     options.steps = int(said["steps"]) if "steps" in said else None
     options.count = 4 if options.quick else 96
@@ -144,7 +146,7 @@ def _settings(options: Namespace, minutes: float, *, rate: float = 1e-3) -> Sett
 
 def _recipe(options: Namespace) -> Recipe:
     small = {"width": 8, "long_px": 64, "points": 512}
-    model = small if options.quick else dict(load_fit(BASE).recipe.model.settings)
+    model = small if options.quick else dict(load_fit(options.base).recipe.model.settings)
     task = {"families": SEEN, "size": options.size}
     return Recipe(Part("match", task), Part("field", model))
 
@@ -197,12 +199,12 @@ def _methods(options: Namespace, dailies: Dailies, work: Path) -> dict[str, Meth
     net = _unet(options, _sides(dailies), work / "unet.pt")
     methods["U-Net"] = lambda p: apply_tiled(net, p.given.plate)
     if not options.quick:
-        base = load_fit(BASE).model
+        base = load_fit(options.base).model
         methods["base"] = lambda p: base.predict(p.given)
-        for name, minutes, start in (("1 min", 1.0, str(BASE)), ("from nothing", None, None)):
+        for name, minutes, start in (("1 min", 1.0, options.base), ("from nothing", None, None)):
             fit = _fit(options, dailies, work / name.replace(" ", "_"), minutes, start)
             methods[name] = lambda p, model=fit.model: model.predict(p.given)
-    start = None if options.quick else str(BASE)
+    start = None if options.quick else options.base
     fit = _fit(options, dailies, work / "fit", None, start)
     print(f"fit: {fit.card['steps']} steps in {fit.card['minutes']} minutes")
     methods["fit"] = lambda p: fit.model.predict(p.given)
