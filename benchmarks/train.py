@@ -4,7 +4,7 @@
     python benchmarks/train.py show=film.yaml minutes=5 # another
     python benchmarks/train.py steps=1881               # what five quiet minutes come to, where
                                                         # other work shares the machine
-    python benchmarks/train.py base=FOLDER              # from another base than the one that ships
+    python benchmarks/train.py base=FOLDER work=OTHER   # from another base than the one that ships
     python benchmarks/train.py --quick --json rows.json
 
 Fits train on all but some families of change (`HELD_OUT`), on the first four fifths of the frames
