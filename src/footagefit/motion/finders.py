@@ -29,6 +29,7 @@ from footagefit.motion import finder_net as nets
 from footagefit.motion.evidence import UNLIKE, evidence, stops_of
 from footagefit.motion.hanging import hangs, signs_of
 from footagefit.motion.wires import candidates, painted
+from footagefit.small_nets import loaded
 
 KINDS = (*nets.KINDS, "flash", "drop")
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "finder.safetensors"
@@ -277,9 +278,4 @@ def shipped() -> nets.FinderNet:
 
 def load(path: Path) -> nets.FinderNet:
     """A net with weights from a file, frozen."""
-    from safetensors.torch import load_file
-
-    weights = {n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items()}
-    net = nets.FinderNet(width=weights["stem.weight"].shape[0])
-    net.load_state_dict(weights)
-    return net.eval().requires_grad_(False)
+    return loaded(path, lambda width: nets.FinderNet(width=width))

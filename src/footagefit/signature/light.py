@@ -30,6 +30,7 @@ from footagefit.footage.white import light_rgb
 from footagefit.records import Light
 from footagefit.signature.light_net import SIZE_PX, LightNet
 from footagefit.signature.light_vector import LUMA
+from footagefit.small_nets import loaded
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "light.safetensors"
 _PLAIN_SURE = 0.0  # log concentration that the fallback claims: barely better than a guess
@@ -97,12 +98,7 @@ def shipped() -> LightNet | None:
 
 def load(path: Path) -> LightNet:
     """A net with weights from a file, frozen."""
-    from safetensors.torch import load_file
-
-    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
-    net = LightNet(width=weights["stem.weight"].shape[0])
-    net.load_state_dict(weights)
-    return net.eval().requires_grad_(False)
+    return loaded(path, lambda width: LightNet(width=width))
 
 
 def plain(plate: Tensor, mask: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ Shapes: B batch, C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from footagefit.signature.light_vector import LUMA
 from footagefit.soundstage.apart import CREW, Apart
 from footagefit.tasks.draws import chance, choice, generator, normal, uniform
 from footagefit.tasks.lit import drawn_lamps, drawn_rest, exposure_of, framed, gain, grey
-from footagefit.training.teaching import Course, Lesson, asked, taught
+from footagefit.training.teaching import Course, Lesson, asked, taught, written
 
 HELD_OUT_SEED = 1_000_003
 _SAVE_EVERY = 250
@@ -201,8 +200,6 @@ def judged(net: LightNet, scenes: Apart, lesson: Lesson, *, steps: int = 8) -> d
 
 
 def _written(net: LightNet, lesson: Lesson, folder: Path, minutes: float) -> Path:
-    from safetensors.torch import save_file
-
     seed, most = lesson.seed + HELD_OUT_SEED, lesson.scenes
     held_out = Apart(folder, seed, min(most, 200))
     crew = Apart(folder, seed, min(most, 60), family=CREW)
@@ -211,14 +208,10 @@ def _written(net: LightNet, lesson: Lesson, folder: Path, minutes: float) -> Pat
         scenes.render()
         apart = replace(lesson, scenes=scenes.scenes)
         numbers[name] = {k: round(v, 3) for k, v in judged(net, scenes, apart).items()}
-    path = folder / "light.safetensors"
-    save_file({n: t.half().contiguous() for n, t in net.state_dict().items()}, path)
     card = {"what": "the light estimator", "taught_on": "the soundstage's wild scenes alone",
             "lesson": lesson.plain, "minutes": round(minutes, 1), "held_out": numbers,
             "crew": "dressed sets, a family that nothing was taught on"}  # fmt: skip
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(card, indent=1))
-    return path
+    return written(net, folder / "light.safetensors", card)
 
 
 if __name__ == "__main__":

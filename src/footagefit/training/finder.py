@@ -12,7 +12,6 @@ Shapes: B batch, T frames, C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ from footagefit.soundstage.training import Cache
 from footagefit.tasks.draws import chance, choice, generator, normal
 from footagefit.training.finder_footage import footage, recorded
 from footagefit.training.finder_things import Thing, boom, dust, wires
-from footagefit.training.teaching import Course, Lesson, asked, taught
+from footagefit.training.teaching import Course, Lesson, asked, taught, written
 
 HELD_OUT_SEED = 1_000_003
 SIZE_PX = (192, 256)
@@ -228,11 +227,6 @@ def overlap(found_HW: np.ndarray, truth_HW: np.ndarray, *, near_px: int) -> floa
 
 
 def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Path:
-    from safetensors.torch import save_file
-
-    path = folder / "finder.safetensors"
-    plain = {n: t.half() if t.is_floating_point() else t for n, t in net.state_dict().items()}
-    save_file({n: t.contiguous() for n, t in plain.items()}, path)
     scenes = Scenes(folder, seed=lesson.seed + HELD_OUT_SEED, count=40)
     card = {
         "what": "the finder of wires, booms and dust",
@@ -241,9 +235,7 @@ def _written(net: FinderNet, lesson: Lesson, folder: Path, minutes: float) -> Pa
         "held_out": numbers_of(net, scenes, lesson),
         "overlap": "of masks as found, pixels within 2 px taken as the same",
     }  # fmt: skip
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(card, indent=1))
-    return path
+    return written(net, folder / "finder.safetensors", card)
 
 
 if __name__ == "__main__":

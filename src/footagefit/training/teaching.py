@@ -6,10 +6,11 @@ does not: examples, losses and cards (`estimator.py`, `finder.py`), runs of task
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from footagefit.errors import FootagefitError, UnknownName, WrongValue
+from footagefit.small_nets import saved
 from footagefit.training.orthogonal import Orthogonal, parted
 
 _LATELY = 100  # steps whose mean loss is told
@@ -132,6 +134,15 @@ def taught(net: nn.Module, lesson: Lesson, course: Course) -> float:
             print(f"{said}, {spent:.1f} processor minutes", flush=True)
     net.load_state_dict(average)
     return minutes + (time.process_time() - begun) / 60
+
+
+def written(net: nn.Module, path: Path, card: Mapping[str, object]) -> Path:
+    """Keep what was taught, and its card beside it, which is told too."""
+    saved(net, path)
+    text = json.dumps(card, indent=1)
+    path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return path
 
 
 def _follow(average: dict[str, Tensor], net: nn.Module, decay: float) -> None:
