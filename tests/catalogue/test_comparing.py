@@ -255,18 +255,3 @@ def test_light_is_judged_beside_what_somebody_wears():
     _, _, fit = between(moments(), moments(dressed))
     assert fit.light_ev > 0.2 and fit.light_beside([(50, 30, 110, 105)]) < 0.1
     assert fit.light_beside([(0, 0, WIDTH, HEIGHT)]) == fit.light_ev
-
-
-def test_an_arm_is_no_prop():
-    """What drags its surroundings along, or leaves part of itself, did not move by itself."""
-
-    def with_arm(at):
-        def paint(frame):
-            frame[:] = 0.85 * 0.2 + 0.15 * frame
-            frame[60:75, at : at + 60] = (0.1, 0.16, 0.3)
-            return frame
-
-        return paint
-
-    base, over, fit = between(moments(paint=with_arm(70)), moments(paint=with_arm(90)))
-    assert "prop" not in [t.kind for t in things.things(base, over, fit)]

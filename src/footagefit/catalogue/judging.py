@@ -239,8 +239,7 @@ class Judging:
         figures["light"] = round(fit.light_beside(garments), 4)
         found = [*files, *lens, *self._grain(seen.shot)]
         found += of_light(figures, fit.share, other_lens=bool(lens))
-        if not any(d.kind in ("focus", "clipping", "key direction") for d in found):
-            found += _boxed(seen_things, self._moments.middle.shape)
+        found += _boxed(_unexplained(seen_things, found), self._moments.middle.shape)
         pictures = (self._moments.middle, over.frames_KHWC[0])
         return Judged(seen.shot, self._hero.name, _sorted(found), fit.share, figures, "", pictures)
 
@@ -361,6 +360,14 @@ def of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) ->
         *past("contrast", least=unsure),
     ]
     return found or past("tint", least=unsure)
+
+
+def _unexplained(seen: Sequence[Thing], found: Sequence[Difference]) -> list[Thing]:
+    """Things that nothing else explains: soft, burnt or lit otherwise, all looks otherwise."""
+    told = {d.kind for d in found}
+    if told & {"focus", "clipping", "key direction"}:
+        return []
+    return [t for t in seen if t.kind != "wardrobe" or "contrast" not in told]
 
 
 def _boxed(found: Sequence[Thing], shape: tuple[int, ...]) -> list[Difference]:
