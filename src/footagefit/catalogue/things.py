@@ -20,9 +20,9 @@ from footagefit.catalogue.hung import dilated, wire
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.outside import NEAR_SHARE, beside
 
-# How sure the net must be, as a logit: of 115 staged pairs not learnt from, in which something else
-# or nothing is wrong, two pass as props and none as the others. Wires are left to rules: the net saw
-# few, and misses those a pixel thin.
+# How sure the net must be, as a logit: of 115 staged pairs not learnt from, in which something
+# else or nothing is wrong, two pass as props and none as the others. Wires are left to rules: the
+# net saw few, and misses those a pixel thin.
 SURE: Mapping[str, float] = {"prop": 1.5, "boom": 1.5, "wardrobe": 1.5}
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _BODY_THICK = 0.04  # of the long side
