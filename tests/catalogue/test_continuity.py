@@ -112,7 +112,9 @@ def test_the_take_in_the_middle_is_no_outlier_in_white():
         (-2.3, 0.05, 58.0, "key direction"),  # the key went, and with it the light
         (-2.3, 0.05, 17.0, "exposure"),
         (0.0, 0.5, 33.0, "key direction"),
+        (-0.16, 0.04, 50.0, "key direction"),  # dimmed by less than a limit
         (0.01, 0.01, 58.0, ""),  # the estimator alone is no witness
+        (2.1, 0.03, 38.0, "exposure"),  # of what is so bright it reads another key
     ],
 )
 def test_a_key_that_moved_is_told_from_an_exposure(exposure, light, turned, kind):
@@ -123,6 +125,23 @@ def test_a_key_that_moved_is_told_from_an_exposure(exposure, light, turned, kind
         "key direction": turned, "focus": 0.0, "clipping": 0.0,
     }  # fmt: skip
     assert [d.kind for d in of_light(figures, 0.5, other_lens=False)] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("exposure", ["boom", "prop", "wardrobe"]),
+        ("contrast", ["boom"]),  # where it differs, so do colours
+        ("focus", []),
+        ("key direction", []),
+    ],
+)
+def test_one_cause_is_told_once(told, left):
+    from footagefit.catalogue.judging import Difference, _unexplained
+    from footagefit.catalogue.things import Thing
+
+    seen = [Thing(kind, (0, 0, 9, 9), 0.1, 3.0) for kind in ("boom", "prop", "wardrobe")]
+    assert [t.kind for t in _unexplained(seen, [Difference(told, 1.0, "", 2.0)])] == left
 
 
 def test_rules_are_checked():

@@ -31,7 +31,7 @@ LIMITS: Mapping[str, float] = {
     "white point": 10.0,
     "tint": 0.006,
     "contrast": 0.09,
-    "light": 0.2,
+    "light": 0.14,
     "key direction": 20.0,
     "focus": 0.2,
     "clipping": 0.12,
@@ -49,7 +49,10 @@ UNITS: Mapping[str, str] = {
     "grain": "stops of grain",
     "lens": "mm",
 }
-_TURNED_DEG = 30.0  # more than the estimator turns between takes under one key
+# More than the estimator turns between takes under one key: where the exposure is past its limit
+# too, and where it or the light changed by a share of theirs: the estimator alone is no witness. Of
+# a take that is far brighter it reads another key.
+_TURNED_DEG, _TURNED_ALONE_DEG, _TRACE = 30.0, 45.0, 0.25
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
 _BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
 # What the take in the middle is told by, and what counts alike: stops, mired, shares.
@@ -231,7 +234,9 @@ class Judging:
         lens = self._lens(seen.shot)
         if over is None or fit is None:
             note = "too little of it stands where the hero shows it"
-            found = _sorted([*files, *lens, *self._burnt(seen)])
+            burnt = self._burnt(seen)
+            key = [] if lens or burnt else self._key(seen)
+            found = _sorted([*files, *lens, *burnt, *key])
             return Judged(seen.shot, self._hero.name, found, note=note)
         figures = self._figures(seen, fit)
         seen_things = [] if lens else things(self._base, over, fit)
@@ -268,6 +273,13 @@ class Judging:
         over = more / LIMITS["clipping"]
         size = round(100 * more, 1)
         return [Difference("clipping", size, UNITS["clipping"], over)] if over > 1 else []
+
+    def _key(self, seen: Moments) -> list[Difference]:
+        """A key that turned, where there is nothing else to compare a take by."""
+        turned = round(self._turned(seen), 1)
+        over = turned / _TURNED_ALONE_DEG
+        name = "key direction"
+        return [Difference(name, turned, UNITS[name], over)] if over > 1 else []
 
     def _turned(self, seen: Moments) -> float:
         """Degrees between the key as the estimator sees it in both."""
@@ -345,11 +357,15 @@ def of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) ->
     if other_lens:
         return [*past("exposure", least=unsure), *past("white point", least=unsure)]
     uneven, size = figures["light"] / LIMITS["light"] / unsure, figures["key direction"]
-    turned = size / _TURNED_DEG if abs(figures["exposure"]) > LIMITS["exposure"] * unsure else 0.0
+    dimmed = abs(figures["exposure"]) > LIMITS["exposure"] * unsure
+    turned = size / (_TURNED_DEG if dimmed else _TURNED_ALONE_DEG)
+    trace = max(abs(figures["exposure"]) / LIMITS["exposure"], figures["light"] / LIMITS["light"])
+    if figures["exposure"] > _BURNT_EV or trace < _TRACE:
+        turned = 0.0
     if max(uneven, turned) > 1:
         note = f"light differs by {figures['light']:.2f} stops over the frame"
         if turned > uneven:
-            note = f"exposed {figures['exposure']:+.2f} stops, as the key came from elsewhere"
+            note = f"exposed {figures['exposure']:+.2f} stops, and the key comes from elsewhere"
         over = max(uneven, turned)
         return [Difference("key direction", size, UNITS["key direction"], over, note)]
     clips = figures["clipping"]
@@ -367,7 +383,7 @@ def _unexplained(seen: Sequence[Thing], found: Sequence[Difference]) -> list[Thi
     told = {d.kind for d in found}
     if told & {"focus", "clipping", "key direction"}:
         return []
-    return [t for t in seen if t.kind != "wardrobe" or "contrast" not in told]
+    return [t for t in seen if t.kind not in ("wardrobe", "prop") or "contrast" not in told]
 
 
 def _boxed(found: Sequence[Thing], shape: tuple[int, ...]) -> list[Difference]:

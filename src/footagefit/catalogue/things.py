@@ -74,7 +74,8 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     still = seen.inside_HW & ~_bodies(_regions(seen.added_HWC), seen.inside_HW.shape)
     near_px = round(max(still.shape) * NEAR_SHARE)
     hung = wire(seen.was_KHWC[..., 0], seen.shown_KHWC[..., 0], still, near_px=near_px)
-    if hung is not None:
+    booms = [t.box for t in found if t.kind == "boom"]
+    if hung is not None and not any(_overlap(hung.box, box) for box in booms):
         found.append(Thing("wire", hung.box, hung.box[2] * hung.box[3] / still.size, hung.length))
     return sorted(found, key=lambda t: -t.strength)
 
@@ -136,3 +137,12 @@ def _thickness(region: _Region) -> float:
 
     depth = cv2.distanceTransform(region.label.astype(np.uint8), cv2.DIST_L2, 3)
     return 2.0 * float(depth.max()) / max(region.label.shape)
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    """Whether two boxes lie over each other: a boom's own edge is a line too."""
+    apart = (
+        one[axis] >= other[axis] + other[axis + 2] or other[axis] >= one[axis] + one[axis + 2]
+        for axis in (0, 1)
+    )
+    return not any(apart)
