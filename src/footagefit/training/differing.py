@@ -1,7 +1,6 @@
 """Teach the net that tells what differs between takes: how its shipped weights are made.
 
     python -m footagefit.training.differing out=<folder> scenes=72 steps=2400
-    python -m footagefit.training.differing out=<folder> steps=900 rate=0.001 begin=<weights>
 
 Films what it needs first (ten minutes and more on two cores for each ten shows), goes on where it
 stopped; writes `differing.safetensors` (half precision) and `differing.json`, its card.
@@ -16,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.catalogue.differing import load
 from footagefit.catalogue.differing_net import CELL_PX, KINDS, DifferingNet, present
 from footagefit.training.differing_takes import SIZE_PX, Examples, kept
 from footagefit.training.teaching import Course, Lesson, asked, taught, written
@@ -35,21 +32,9 @@ _FALSE = 0.01  # of clean pairs that a limit may take for faulty, for the card
 _ZOOM = (0.8, 1.25)
 _RARE_WEIGHT, _CELLS_WEIGHT = 4.0, 10.0
 
-
-@dataclass(frozen=True)
-class DifferingLesson(Lesson):
-    """How the net is taught.
-
-    Attributes:
-        begin: Weights it begins from; nothing when empty.
-    """
-
-    begin: str = ""
-
-
-LESSON = DifferingLesson(
+LESSON = Lesson(
     out="base_work/differing", scenes=72, steps=2400, batch=8, width=16, rate=2e-3
-)  # the one that the shipped weights were taught by, and then the second line above
+)  # the one that the shipped weights were taught by
 
 
 class Takes:
@@ -128,14 +113,12 @@ def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
     return _CELLS_WEIGHT * cells + F.binary_cross_entropy_with_logits(present(logits), there)
 
 
-def teach(lesson: DifferingLesson) -> Path:
+def teach(lesson: Lesson) -> Path:
     """Train, or go on training; returns the file of weights."""
-    torch.manual_seed(lesson.seed)
-    net = DifferingNet(width=lesson.width)
-    if lesson.begin:
-        net = load(Path(lesson.begin)).train().requires_grad_(True)
     folder = Path(lesson.out)
     folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(lesson.seed)
+    net = DifferingNet(width=lesson.width)
     takes = filmed(folder, range(lesson.scenes))
 
     def loss(step: int) -> Tensor:
