@@ -12,6 +12,8 @@ from typing import TypeVar
 
 from torch import nn
 
+from footagefit.errors import MissingPart
+
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -21,9 +23,14 @@ def loaded(path: Path, make: Callable[[int], Net]) -> Net:
     Args:
         path: The file.
         make: Makes the net by the channels of its stem.
+
+    Raises:
+        MissingPart: The file is not there.
     """
     from safetensors.torch import load_file
 
+    if not path.is_file():
+        raise MissingPart("these weights are not there", path=path)
     weights = {n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items()}
     net = make(weights["stem.weight"].shape[0])
     net.load_state_dict(weights)

@@ -2,7 +2,6 @@
 
 Here: a set-up's first take beside another one, filmed clean and with a prop moved, a costume of
 another colour, a boom or a wire; where that is in the picture is what clean and faulty differ in.
-Wires are drawn on clean takes too, which cost no filming, and some are given another contrast.
 Not here: the net and its lesson (`differing.py`).
 
 Shapes: K moments, H rows, W columns, C channels, N examples.
@@ -21,7 +20,7 @@ from torch import Tensor
 from footagefit.catalogue.comparing import GREY, fitted
 from footagefit.catalogue.differing import MOST, evidence
 from footagefit.catalogue.differing_net import KINDS
-from footagefit.catalogue.laying import Laid, laid
+from footagefit.catalogue.laying import laid
 from footagefit.catalogue.outside import beside, opponent
 from footagefit.dailies.pairs import warped
 from footagefit.signature import coordinates
@@ -30,7 +29,6 @@ from footagefit.soundstage.plan import Take
 from footagefit.soundstage.script import write_script
 from footagefit.soundstage.sensor import expose
 from footagefit.soundstage.specs import Obstacle, SensorSpec, SetUp
-from footagefit.training.finder_things import wires
 
 SIZE_PX = (180, 320)
 CLEAN = "clean"
@@ -38,7 +36,6 @@ Example = tuple[np.ndarray, np.ndarray, int]  # evidence in 8 bits, truth, kind
 _STEP = MOST / 127  # of evidence as it is kept
 _MOMENTS = (1, 6, 10)
 _SEEN_EV = 0.3  # stops that a thing must change
-_WIRED, _COVERED, _DRAWN_EV = 2, 0.35, 0.1
 _LEAST_SHARE = 0.0004  # of the picture: what covers less nobody can see
 _FIRST_SEEDS = (700_000, 701_000)  # of scripts that nothing else is made of
 _GAMMA = 2.4
@@ -94,19 +91,17 @@ def kept(folder: Path, number: int) -> Examples:
 
 def examples(seed: int) -> Iterator[Example]:
     """The pairs that one script gives."""
-    rng, drawn = random.Random(7 * seed + 1), np.random.default_rng([seed, 61])
+    rng = random.Random(7 * seed + 1)
     by_setup: dict[str, list[Take]] = {}
     for take in write_script("demo", seed).takes:
         if take.camera == "A":
             by_setup.setdefault(take.scene + take.setup, []).append(take)
     for takes in by_setup.values():
         if rng.random() >= 0.5:
-            yield from _of_setup(takes, rng, drawn)
+            yield from _of_setup(takes, rng)
 
 
-def _of_setup(
-    takes: Sequence[Take], rng: random.Random, drawn: np.random.Generator
-) -> Iterator[Example]:
+def _of_setup(takes: Sequence[Take], rng: random.Random) -> Iterator[Example]:
     """One take of a set-up beside its first: clean, and with each fault."""
     first = next(t for t in takes if t.number == 1)
     other = rng.choice([t for t in takes if t.number > 1])
@@ -118,9 +113,7 @@ def _of_setup(
     hero = _recorded(_filmed(first.asked), first.sensor, first.seed, quality)
     clean = _filmed(asked)
     take = _recorded(clean, _set_otherwise(first.sensor, rng), other.seed, quality)
-    held = _held(hero, take)
-    yield from _example(held, np.zeros(SIZE_PX, bool), CLEAN)
-    yield from _drawn_on(held, drawn)
+    yield from _pair(hero, take, None, None, CLEAN)
     for kind in _kinds(first.asked, rng):
         images = _filmed(_faulty(asked, kind, rng))
         sensor = _set_otherwise(first.sensor, rng)
@@ -191,53 +184,18 @@ def _pair(
     kind: str,
 ) -> Iterator[Example]:  # fmt: skip
     """One example, or none where the takes cannot be held beside each other."""
-    held = _held(hero, take)
-    if held is None:
+    base, over = laid(hero.middle, hero.frames_KHWC), laid(hero.middle, take.frames_KHWC)
+    fit = None if base is None or over is None else fitted(base, over)
+    if base is None or over is None or fit is None:
         return
     truth = np.zeros(SIZE_PX, bool)
     if on_hero is not None:
         truth |= on_hero[len(on_hero) // 2] > 0.5
     if on_take is not None:
         layered = [np.repeat(plane[..., None], 3, -1) for plane in on_take]
-        truth |= np.mean([warped(p, held[1].warp)[0][..., 0] for p in layered], 0) > 0.5
-    yield from _example(held, truth, kind)
-
-
-def _held(hero: _Recorded, take: _Recorded) -> tuple[Laid, Laid] | None:
-    """Both laid over the hero's middle moment."""
-    base, over = laid(hero.middle, hero.frames_KHWC), laid(hero.middle, take.frames_KHWC)
-    return None if base is None or over is None else (base, over)
-
-
-def _drawn_on(held: tuple[Laid, Laid] | None, rng: np.random.Generator) -> Iterator[Example]:
-    """A clean take with wires drawn on it, twice, and of another contrast."""
-    if held is None:
-        return
-    base, over = held
-    plain = over.frames_KHWC.astype(np.float32)
-    for _ in range(_WIRED):
-        frames, truth = plain, np.zeros(SIZE_PX, bool)
-        for thing in wires(rng, SIZE_PX, float(np.median(plain)) + 0.01):
-            at = [min(k, len(thing.cover_THW) - 1) for k in range(len(plain))]
-            share = thing.cover_THW[at][..., None].astype(np.float32)
-            frames = frames * (1 - share) + thing.light_THWC[at].astype(np.float32) * share
-            truth |= thing.cover_THW[len(thing.cover_THW) // 2] > _COVERED
-        truth &= np.abs(np.log2((frames + 0.01) / (plain + 0.01))).max(-1).mean(0) > _DRAWN_EV
-        yield from _example((base, replace(over, frames_KHWC=frames)), truth, "wire")
-    slope = float(np.exp(rng.uniform(-0.36, 0.36)))
-    graded = 0.18 * (np.maximum(plain, 0) / 0.18) ** slope
-    frames = np.minimum(graded, 1.0).astype(np.float32)
-    nothing = np.zeros(SIZE_PX, bool)
-    yield from _example((base, replace(over, frames_KHWC=frames)), nothing, CLEAN)
-
-
-def _example(held: tuple[Laid, Laid] | None, truth: np.ndarray, kind: str) -> Iterator[Example]:
-    """What the net is shown of two takes whose light can be fitted."""
-    fit = None if held is None else fitted(*held)
-    if held is None or fit is None:
-        return
+        truth |= np.mean([warped(p, over.warp)[0][..., 0] for p in layered], 0) > 0.5
     code = KINDS.index(kind) if kind in KINDS else -1
     if code >= 0 and truth.mean() < _LEAST_SHARE:
         code = -2
-    steps = np.clip(evidence(beside(*held, fit)) / _STEP, -127, 127).round()
+    steps = np.clip(evidence(beside(base, over, fit)) / _STEP, -127, 127).round()
     yield steps.astype(np.int8), truth, code
