@@ -20,9 +20,9 @@ from footagefit.catalogue.hung import dilated, wire
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.outside import NEAR_SHARE, beside
 
-# How sure the net must be, as a logit: of 115 staged pairs not learnt from, in which something
-# else or nothing is wrong, none passes; of 109 of these kinds 104 do. Wires are left to rules: the
-# net sees none that they miss.
+# How sure the net must be, as a logit: of staged pairs not learnt from, none passes in which
+# something else or nothing is wrong, and 104 of 109 do. Wires are left to rules: the net sees none
+# that they miss.
 SURE: Mapping[str, float] = {"prop": 3.0, "boom": 1.5, "wardrobe": 2.0}
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _BODY_THICK = 0.04  # of the long side
