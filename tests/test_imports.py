@@ -20,10 +20,12 @@ LINES = [
     {"motion"},
     {"signature"},
     {"footage", "report"},
-    {"records", "errors", "config", "torchvision_ops", "verbs"},
+    {"records", "errors", "config", "torchvision_ops", "small_nets", "verbs"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(reversed(LINES)) for room in rooms}
-FREE_AMONG_THEMSELVES = {"records", "errors", "config", "torchvision_ops", "commands", "cli"}
+FREE_AMONG_THEMSELVES = {
+    "records", "errors", "config", "torchvision_ops", "small_nets", "commands", "cli",
+}  # fmt: skip
 
 
 def imports(path: Path) -> list[str]:
