@@ -163,7 +163,7 @@ def _at_least(name: str, value: float, target: float) -> Row:
 
 def fix_rows(shows: Sequence[Path]) -> list[Row]:
     """Residual mismatch over what it was, by unit, where it was past its limit."""
-    from footagefit.catalogue.judging import LIMITS
+    from footagefit.catalogue.differences import LIMITS
 
     left: dict[str, list[float]] = {}
     for yaml in shows:

@@ -17,12 +17,15 @@ from footagefit.errors import MissingPart
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def loaded(path: Path, make: Callable[[int], Net]) -> Net:
+def loaded(
+    path: Path, make: Callable[[int], Net], *, hint: str = "Install footagefit again"
+) -> Net:
     """A net with weights from a file, frozen.
 
     Args:
         path: The file.
         make: Makes the net by the channels of its stem.
+        hint: What to do where the file is not there.
 
     Raises:
         MissingPart: The file is not there.
@@ -30,7 +33,7 @@ def loaded(path: Path, make: Callable[[int], Net]) -> Net:
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise MissingPart("these weights are not there", path=path)
+        raise MissingPart("these weights are not there", path=path, hint=hint)
     weights = {n: t.float() if t.is_floating_point() else t for n, t in load_file(path).items()}
     net = make(weights["stem.weight"].shape[0])
     net.load_state_dict(weights)

@@ -118,7 +118,7 @@ def test_the_take_in_the_middle_is_no_outlier_in_white():
     ],
 )
 def test_a_key_that_moved_is_told_from_an_exposure(exposure, light, turned, kind):
-    from footagefit.catalogue.judging import of_light
+    from footagefit.catalogue.differences import of_light
 
     figures = {
         "exposure": exposure, "white point": 0.0, "tint": 0.0, "contrast": 0.0, "light": light,
@@ -137,11 +137,11 @@ def test_a_key_that_moved_is_told_from_an_exposure(exposure, light, turned, kind
     ],
 )
 def test_one_cause_is_told_once(told, left):
-    from footagefit.catalogue.judging import Difference, _unexplained
+    from footagefit.catalogue.differences import Difference, unexplained
     from footagefit.catalogue.things import Thing
 
     seen = [Thing(kind, (0, 0, 9, 9), 0.1, 3.0) for kind in ("boom", "prop", "wardrobe")]
-    assert [t.kind for t in _unexplained(seen, [Difference(told, 1.0, "", 2.0)])] == left
+    assert [t.kind for t in unexplained(seen, [Difference(told, 1.0, "", 2.0)])] == left
 
 
 def test_rules_are_checked():

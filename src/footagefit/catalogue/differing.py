@@ -17,9 +17,8 @@ import numpy as np
 import torch
 
 from footagefit.catalogue.comparing import Box
-from footagefit.catalogue.differing_net import CELL_PX, CHANNELS, KINDS, DifferingNet, present
+from footagefit.catalogue.differing_net import CELL_PX, KINDS, DifferingNet, present
 from footagefit.catalogue.outside import Beside
-from footagefit.errors import MissingPart
 from footagefit.small_nets import loaded
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "differing.safetensors"
@@ -89,7 +88,7 @@ def differing(
 
 
 def _boxed(kind: str, sure: float, plane_hw: np.ndarray, size: tuple[int, ...]) -> Seen:
-    """A box about the cells that are likelier than not, or than half as sure as the surest."""
+    """A box about the cells that are likelier than not, or nearly as likely as the likeliest."""
     there = plane_hw > min(0.0, float(plane_hw.max()) - 1.0)
     rows, columns = (np.flatnonzero(there.any(axis)) for axis in (1, 0))
     scale = CELL_PX * max(size) / LONG_PX
@@ -125,17 +124,9 @@ def shipped() -> DifferingNet:
     Raises:
         MissingPart: They are not there.
     """
-    if not WEIGHTS.is_file():
-        raise MissingPart(
-            "the weights that tell what differs between takes are not there", path=WEIGHTS,
-            hint="Install footagefit again",
-        )  # fmt: skip
     return load(WEIGHTS)
 
 
 def load(path: Path) -> DifferingNet:
     """A net with weights from a file, frozen."""
     return loaded(path, lambda width: DifferingNet(width=width))
-
-
-__all__ = ["CHANNELS", "KINDS", "Seen", "differing", "evidence", "load", "shipped"]

@@ -1,11 +1,8 @@
 """Continuity: a take held against its set-up's hero, and what is too far off, worst first.
 
-Here: which take is the hero, what counts as a difference, and the record of it. Not here: the
-fit of one picture to another (`comparing`), things in frame (`things`), pages (`pages`).
-
-One cause is told once: a moved key also shifts exposure and contrast, a soft lens hides detail that
-would show a prop; what follows from the difference that is named is left out. `LIMITS` are from
-takes of the soundstage that nothing is wrong with: about twice the most that those differ.
+Here: which take is the hero, and the record of what others differ in. Not here: what counts as a
+difference (`differences`), the fit of one picture to another (`comparing`), things in frame
+(`things`), pages (`pages`).
 """
 
 from __future__ import annotations
@@ -17,80 +14,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from footagefit.catalogue.comparing import Fitted, clipped_share, detail_stops, fitted
+from footagefit.catalogue.differences import (
+    LIMITS,
+    TURNED_ALONE_DEG,
+    UNITS,
+    Difference,
+    boxed,
+    of_light,
+    unexplained,
+)
 from footagefit.catalogue.laying import Moments, laid, moments
 from footagefit.catalogue.measures import Measures
-from footagefit.catalogue.things import Thing, things
+from footagefit.catalogue.things import things
 from footagefit.dailies.entries import CORRUPT, DROPPED, SHORT, TRUNCATED, Shot
 from footagefit.dailies.windows import Reader
 from footagefit.errors import FootagefitError
 
-# Past which a difference is one, in its own unit. `light` is the spread over the frame of what
-# exposure and contrast do not explain.
-LIMITS: Mapping[str, float] = {
-    "exposure": 0.2,
-    "white point": 10.0,
-    "tint": 0.006,
-    "contrast": 0.09,
-    "light": 0.14,
-    "key direction": 20.0,
-    "focus": 0.2,
-    "clipping": 0.12,
-    "grain": 0.5,
-    "lens": 1.0,
-}
-UNITS: Mapping[str, str] = {
-    "exposure": "stops",
-    "white point": "mired",
-    "tint": "Duv",
-    "contrast": "gamma",
-    "key direction": "degrees",
-    "focus": "stops of detail",
-    "clipping": "% of the picture",
-    "grain": "stops of grain",
-    "lens": "mm",
-}
-# More than the estimator turns between takes under one key: where the exposure is past its limit
-# too, and where it or the light changed by a share of theirs: the estimator alone is no witness. Of
-# a take that is far brighter it reads another key.
-_TURNED_DEG, _TURNED_ALONE_DEG, _TRACE = 30.0, 45.0, 0.25
-_WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
-_BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
 # What the take in the middle is told by, and what counts alike: stops, mired, shares.
 _MIDDLE = {"exposure_ev": 0.2, "white_k": 10.0, "contrast_ev": 0.5, "clipped": 0.05, "focus": 0.05}
 _FILES = {
     CORRUPT: "corrupt", TRUNCATED: "corrupt", DROPPED: "dropped", SHORT: "short",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing in which a take does not sit beside its hero.
-
-    Attributes:
-        kind: `exposure`, `white point`, `contrast`, `key direction`, `lens`, `focus`, `clipping`,
-            `grain`; `wire`, `boom`, `prop`, `wardrobe`; `dropped`, `short`, `corrupt`.
-        size: The take less the hero, in `unit`.
-        unit: Photographic unit; `things` for what is boxed.
-        over: Size over its limit: what the list is sorted by.
-        note: What a person should know beside it.
-        box: Where on the hero's picture, as shares of its width and height: x, y, width, height.
-    """
-
-    kind: str
-    size: float
-    unit: str
-    over: float
-    note: str = ""
-    box: tuple[float, float, float, float] | None = None
-
-    @property
-    def said(self) -> str:
-        """In words: `exposure +0.51 stops`."""
-        if self.box is not None or not self.unit:
-            return self.kind
-        form = {"stops": "+.2f", "gamma": "+.2f", "Duv": "+.4f", "stops of detail": "+.1f",
-                "stops of grain": "+.1f"}  # fmt: skip
-        return f"{self.kind} {self.size:{form.get(self.unit, '+.0f')}} {self.unit}".strip()
 
 
 @dataclass(frozen=True)
@@ -244,7 +188,7 @@ class Judging:
         figures["light"] = round(fit.light_beside(garments), 4)
         found = [*files, *lens, *self._grain(seen.shot)]
         found += of_light(figures, fit.share, other_lens=bool(lens))
-        found += _boxed(_unexplained(seen_things, found), self._moments.middle.shape)
+        found += boxed(unexplained(seen_things, found), self._moments.middle.shape)
         pictures = (self._moments.middle, over.frames_KHWC[0])
         return Judged(seen.shot, self._hero.name, _sorted(found), fit.share, figures, "", pictures)
 
@@ -277,7 +221,7 @@ class Judging:
     def _key(self, seen: Moments) -> list[Difference]:
         """A key that turned, where there is nothing else to compare a take by."""
         turned = round(self._turned(seen), 1)
-        over = turned / _TURNED_ALONE_DEG
+        over = turned / TURNED_ALONE_DEG
         name = "key direction"
         return [Difference(name, turned, UNITS[name], over)] if over > 1 else []
 
@@ -331,74 +275,6 @@ def _read(reader: Reader, shot: Shot) -> tuple[Moments | None, str]:
 
 def _file_faults(shot: Shot) -> list[str]:
     return [_FILES[flag] for flag in shot.flags if flag in _FILES]
-
-
-def of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) -> list[Difference]:
-    """What light, exposure and focus differ in: the cause, and not what follows from it.
-
-    Args:
-        figures: As measured.
-        share: Of the picture that was compared: the less it is, the less sure a fit to it.
-        other_lens: The take has another lens, which shows the set otherwise.
-    """
-    unsure = max(1.0, _WHOLE_SHARE / max(share, 0.01)) ** 0.5
-
-    def past(name: str, note: str = "", *, least: float = 1.0) -> list[Difference]:
-        size = figures[name]
-        over = abs(size) / LIMITS[name] / least
-        return [Difference(name, size, UNITS[name], over, note)] if over > 1 else []
-
-    if figures["exposure"] > _BURNT_EV and figures["clipping"] > _BURNT_SHARE:
-        size, over = 100 * figures["clipping"], figures["exposure"] / LIMITS["exposure"]
-        note = f"exposed {figures['exposure']:+.2f} stops"
-        return [Difference("clipping", round(size, 1), UNITS["clipping"], over, note)]
-    if figures["focus"] < -LIMITS["focus"]:
-        return past("focus")
-    if other_lens:
-        return [*past("exposure", least=unsure), *past("white point", least=unsure)]
-    uneven, size = figures["light"] / LIMITS["light"] / unsure, figures["key direction"]
-    dimmed = abs(figures["exposure"]) > LIMITS["exposure"] * unsure
-    turned = size / (_TURNED_DEG if dimmed else _TURNED_ALONE_DEG)
-    trace = max(abs(figures["exposure"]) / LIMITS["exposure"], figures["light"] / LIMITS["light"])
-    if figures["exposure"] > _BURNT_EV or trace < _TRACE:
-        turned = 0.0
-    if max(uneven, turned) > 1:
-        note = f"light differs by {figures['light']:.2f} stops over the frame"
-        if turned > uneven:
-            note = f"exposed {figures['exposure']:+.2f} stops, and the key comes from elsewhere"
-        over = max(uneven, turned)
-        return [Difference("key direction", size, UNITS["key direction"], over, note)]
-    clips = figures["clipping"]
-    note = f"and clips {100 * clips:.0f} % more of the picture" if clips > 0.02 else ""
-    found = [
-        *past("exposure", note, least=unsure),
-        *past("white point", least=unsure),
-        *past("contrast", least=unsure),
-    ]
-    return found or past("tint", least=unsure)
-
-
-def _unexplained(seen: Sequence[Thing], found: Sequence[Difference]) -> list[Thing]:
-    """Things that nothing else explains: soft, burnt or lit otherwise, all looks otherwise."""
-    told = {d.kind for d in found}
-    if told & {"focus", "clipping", "key direction"}:
-        return []
-    return [t for t in seen if t.kind not in ("wardrobe", "prop") or "contrast" not in told]
-
-
-def _boxed(found: Sequence[Thing], shape: tuple[int, ...]) -> list[Difference]:
-    """Things as differences, boxes as shares of the picture."""
-    height, width = shape[:2]
-    return [
-        Difference(
-            t.kind,
-            round(100 * t.moved_px / width, 1),
-            "% of the width" if t.moved_px else "",
-            1.0 + t.strength,
-            box=(t.box[0] / width, t.box[1] / height, t.box[2] / width, t.box[3] / height),
-        )
-        for t in found
-    ]  # fmt: skip
 
 
 def _sorted(found: Sequence[Difference]) -> tuple[Difference, ...]:

@@ -19,7 +19,6 @@ from footagefit.catalogue.comparing import GREY, Fitted
 from footagefit.catalogue.laying import Laid
 from footagefit.signature import coordinates
 
-EXACT_EV = 0.07  # stops beyond, at which what stands counts as changed
 NEAR_SHARE = 1 / 40  # of the long side: how far what sways may sway
 _EXACT_SHARE = 1 / 160  # of the long side: how far what stands may seem to have moved
 _DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the same

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from footagefit.catalogue.judging import LIMITS, SetupJudged
+from footagefit.catalogue.differences import LIMITS
+from footagefit.catalogue.judging import SetupJudged
 from footagefit.catalogue.measures import Measures
 from footagefit.dailies.entries import Shot
 from footagefit.errors import UnknownName, WrongValue

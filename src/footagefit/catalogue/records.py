@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from footagefit.catalogue.judging import LIMITS, Judged, SetupJudged
+from footagefit.catalogue.differences import LIMITS
+from footagefit.catalogue.judging import Judged, SetupJudged
 
 FORMAT = 1
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.errors import MissingPart, UnknownName
+from footagefit.errors import UnknownName
 from footagefit.motion import drops
 from footagefit.motion import finder_net as nets
 from footagefit.motion.evidence import UNLIKE, evidence, stops_of
@@ -32,6 +32,7 @@ from footagefit.motion.wires import candidates, painted
 from footagefit.small_nets import loaded
 
 KINDS = (*nets.KINDS, "flash", "drop")
+_HINT = "Install footagefit again, or bring a mask with mask="
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "finder.safetensors"
 Read = Callable[[int], Tensor]
 
@@ -268,14 +269,9 @@ def shipped() -> nets.FinderNet:
     Raises:
         MissingPart: They are not there.
     """
-    if not WEIGHTS.is_file():
-        raise MissingPart(
-            "the finder's weights are not there", path=WEIGHTS,
-            hint="Install footagefit again, or bring a mask with mask=",
-        )  # fmt: skip
     return load(WEIGHTS)
 
 
 def load(path: Path) -> nets.FinderNet:
     """A net with weights from a file, frozen."""
-    return loaded(path, lambda width: nets.FinderNet(width=width))
+    return loaded(path, lambda width: nets.FinderNet(width=width), hint=_HINT)

@@ -1,7 +1,8 @@
-"""Teaching a small net on drawn examples: the loop that the estimator and the finder share.
+"""Teaching a small net on drawn examples: the loop that their lessons share.
 
 What belongs here: how long and how fast, the average of weights, going on where it stopped. What
-does not: examples, losses and cards (`estimator.py`, `finder.py`), runs of tasks (`run.py`).
+does not: examples, losses and cards (`estimator.py`, `finder.py`, `perception.py`,
+`differing.py`), runs of tasks (`run.py`).
 """
 
 from __future__ import annotations
