@@ -59,6 +59,37 @@ def test_contrast_about_grey(slope):
     assert fit.exposure_ev == pytest.approx(0.0, abs=0.05)
 
 
+def plain_set(change=None, *, at: int = 100) -> Moments:
+    """Somebody dark before a wall of nearly one level, who stands elsewhere in each take."""
+    rng = np.random.default_rng(at)
+    wall = 0.09 * 2.0 ** np.linspace(-0.1, 0.1, WIDTH, dtype=np.float32)
+    frames = []
+    for k in range(3):
+        frame = np.repeat(np.repeat(wall[None, :, None], HEIGHT, 0), 3, 2).astype(np.float32)
+        frame[20::24, ::3] *= 0.9  # something to lay takes over each other by
+        frame[:, 30::40] *= 0.93
+        body = np.linspace(0.015, 0.06, HEIGHT - 30, dtype=np.float32)
+        frame[30:, at + k : at + k + 45] = body[:, None, None]
+        frame = frame if change is None else change(frame)
+        grain = rng.normal(0, 0.01, frame.shape)
+        frames.append(np.maximum(frame * (1 + grain), 0).astype(np.float32))
+    return Moments(shot_of("12"), (1, 2, 3), np.stack(frames))
+
+
+@pytest.mark.parametrize("slope", [0.72, 1.4])
+def test_contrast_where_all_that_stands_is_one_level(slope):
+    _, _, fit = between(plain_set(), plain_set(lambda f: 0.18 * (f / 0.18) ** slope, at=118))
+    assert fit.slope == pytest.approx(slope, abs=0.08)
+    assert fit.exposure_ev == pytest.approx(0.0, abs=0.1)
+
+
+@pytest.mark.parametrize("ev", [-0.5, 0.6])
+def test_exposure_where_all_that_stands_is_one_level(ev):
+    _, _, fit = between(plain_set(), plain_set(lambda f: f * 2.0**ev, at=118))
+    assert fit.slope == 1.0
+    assert fit.exposure_ev == pytest.approx(ev, abs=0.05)
+
+
 def test_light_from_elsewhere_is_what_no_line_explains():
     across = np.linspace(-0.8, 0.8, WIDTH, dtype=np.float32)[None, :, None]
     _, _, same = between(moments(), moments(shift=(1, 1)))
@@ -91,6 +122,29 @@ def test_what_is_burnt_out_is_counted():
     assert comparing.clipped_share(frames * 0.5) == 0.0
     burnt = np.minimum(frames * 20, 1.0)
     assert comparing.clipped_share(burnt) > 0.2
+
+
+def test_a_bright_wall_with_grain_is_not_burnt_out_and_a_ceiling_is_that_a_codec_overshoots():
+    rng = np.random.default_rng(1)
+    wall = 1.2 * (1 + rng.normal(0, 0.015, (3, HEIGHT, WIDTH, 1))).astype(np.float32).repeat(3, -1)
+    assert comparing.clipped_share(wall) < 0.02
+    ceiling = np.ones_like(wall)
+    ceiling[:, :, ::40] = 1.1
+    ceiling[:, HEIGHT // 2 :] = 0.2
+    assert comparing.clipped_share(ceiling) > 0.3
+
+
+def test_what_a_take_burnt_out_is_darker_than_the_other_says_it_should_be():
+    def brighter(frame):
+        frame[: HEIGHT // 3] = 0.9  # a plain sky
+        return frame
+
+    hero = moments(paint=brighter)
+    base, over, fit = between(hero, moments(lambda f: np.minimum(f * 4, 1.0), paint=brighter))
+    assert fit.exposure_ev == pytest.approx(2.0, abs=0.1)
+    assert comparing.burnt_more(base, over, fit) > 0.3
+    base, over, fit = between(hero, moments(lambda f: f * 1.6, paint=brighter))
+    assert abs(comparing.burnt_more(base, over, fit)) < 0.02
 
 
 def test_a_wire_is_found_and_boxed():

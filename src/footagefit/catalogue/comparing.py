@@ -29,6 +29,14 @@ _LEAST_EFFECT = 0.75  # a slope that leaves more than that of what there is with
 # Where the still part spans fewer stops than this and lies as bright as before, a slope would have
 # to come with just the exposure that hides it.
 _NARROW, _SAME_LEVEL = 0.6, 0.08
+_LOST_EV = 0.25  # darker than it should be
+_BRIGHT, _NEAR_TOP = 0.9, 0.8  # the least that may be a ceiling; of the most there is
+_FLAT_PX, _FLAT = (5, 5), 0.004  # what varies by less of itself within so many has no grain
+# Levels that are compared, in stops about grey, how many, how well they must lie on a line; a slope
+# that is none, the least that levels may tell, how near it must be, and of the change in level what
+# may be left where contrast alone is to explain it.
+_LEVELS, _LEAST_LEVELS, _SURE_LEVELS = (-6.0, 1.9), 10, 0.994
+_NO_SLOPE, _LEAST_KNOWN, _AGREED, _ONE_CAUSE = 0.05, 0.18, 0.35, 0.35
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
 _LEAST_BESIDE = 0.01
 _SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
@@ -104,20 +112,59 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     left = (y_HWC - offset - slope * x_HWC) @ luma
     reach = float((x_HWC[still] @ luma).std())
     level = abs(float(np.median((y_HWC - x_HWC)[still] @ luma)))
-    plain, _ = _line(x_HWC[still], y_HWC[still], free=False)
+    plain, _ = _line(x_HWC[still], y_HWC[still], slope=1.0)
     rest = (y_HWC - plain - x_HWC) @ luma
     weak = _spread(left[still]) > _LEAST_EFFECT * _spread(rest[still])
     if weak or (reach < _NARROW and level < _SAME_LEVEL):
-        offset, slope, left = plain, 1.0, rest
+        known = _slope_of_levels(reference, take)
+        if abs(slope - 1.0) < _NO_SLOPE and level > _SAME_LEVEL:
+            offset, _ = _line(x_HWC[still], y_HWC[still], slope=known)
+            sure = abs(known - 1.0) > _LEAST_KNOWN and abs(offset @ luma) < _ONE_CAUSE * level
+            slope = known if sure else 1.0
+        elif abs(slope - known) > _AGREED * abs(known - 1.0):
+            slope = 1.0
+        offset = plain if slope == 1.0 else _line(x_HWC[still], y_HWC[still], slope=slope)[0]
+        left = (y_HWC - offset - slope * x_HWC) @ luma
     coarse = _field(left, still)
     return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still, coarse)
 
 
+def burnt_more(reference: Laid, take: Laid, fit: Fitted) -> float:
+    """Share of the picture that the take burnt out and the reference did not; below 0 the reverse.
+
+    What is burnt out is darker than the other take says it should be, and as bright as it gets: a
+    bright plain sky is not, and a ceiling that a codec overshoots still is.
+    """
+    one, inside_one = _middle(reference)
+    other, inside_other = _middle(take)
+    expected = coordinates.luma(np.exp2(fit.onto_take(one) + GREY))
+    missing = np.log2(
+        np.maximum(expected, _DARKEST) / np.maximum(coordinates.luma(other), _DARKEST)
+    )
+    inside = inside_one & inside_other
+    lost, kept = (
+        inside & (sign * missing > _LOST_EV) & (coordinates.luma(bright) > _CEILING)
+        for sign, bright in ((1.0, other), (-1.0, one))
+    )
+    return float(lost.sum() - kept.sum()) / max(1, int(inside.sum()))
+
+
 def clipped_share(frames_KHWC: np.ndarray) -> float:
-    """Of the picture that is burnt out: that lies within a tenth of a stop of the most there is."""
+    """Of the picture that is burnt out: near the most there is, and with neither shade nor grain.
+
+    A bright plain wall has grain; where a codec overshoots, the most there is lies beyond the
+    ceiling.
+    """
+    import cv2
+
     light = coordinates.luma(frames_KHWC)
     level = float(np.quantile(light, 0.9995))
-    return float((light >= 0.93 * level).mean()) if level > 0.9 else 0.0
+    if level <= _BRIGHT:
+        return 0.0
+    mean = np.stack([cv2.blur(f, _FLAT_PX) for f in light])
+    square = np.stack([cv2.blur(f * f, _FLAT_PX) for f in light])
+    flat = square - mean**2 < (_FLAT * mean) ** 2
+    return float((flat & (mean > _NEAR_TOP * level)).mean())
 
 
 def detail_stops(reference_KHWC: np.ndarray, take_KHWC: np.ndarray) -> float:
@@ -146,14 +193,37 @@ def _usable(picture_HWC: np.ndarray) -> np.ndarray:
     return (cv2.dilate(burnt, np.ones((7, 7), np.uint8)) == 0) & ~dark
 
 
-def _line(x_NC: np.ndarray, y_NC: np.ndarray, *, free: bool = True) -> tuple[np.ndarray, float]:
+def _slope_of_levels(reference: Laid, take: Laid) -> float:
+    """Contrast by which levels of the whole picture, people among it, are spread; 1 if unsure.
+
+    It needs no place to be the same, so that it speaks where what stands is all one level. What
+    somebody wears speaks too: it is a second witness.
+    """
+    inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
+    levels = []
+    for frames in (reference.frames_KHWC, take.frames_KHWC):
+        light = np.maximum(coordinates.luma(frames[:, inside]), _DARKEST)
+        levels.append(np.quantile(np.log2(light) - GREY, np.linspace(0.02, 0.98, 49)))
+    x, y = levels
+    sound = (np.maximum(x, y) < _LEVELS[1]) & (np.minimum(x, y) > _LEVELS[0])
+    x, y = x[sound], y[sound]
+    if len(x) < _LEAST_LEVELS or x.std() < _LEAST_SPREAD or y.std() < _LEAST_SPREAD:
+        return 1.0
+    alike = float(np.corrcoef(x, y)[0, 1])
+    return float(y.std() / x.std()) if alike > _SURE_LEVELS else 1.0
+
+
+def _line(
+    x_NC: np.ndarray, y_NC: np.ndarray, *, slope: float | None = None
+) -> tuple[np.ndarray, float]:
     """Offsets by channel and one slope, by total least squares with Geman and McClure's weights.
 
     Total: both pictures have noise, and a slope fitted to one of them alone comes out too flat.
-    The slope stays 1 where it is not `free`.
+    The slope stays what it is said to be.
     """
     x, y = x_NC.astype(np.float64), y_NC.astype(np.float64)
-    slope, offset = 1.0, np.median(y - x, axis=0)
+    free, slope = slope is None, 1.0 if slope is None else slope
+    offset = np.median(y - slope * x, axis=0)
     for turn in range(20):
         rest = (y - offset - slope * x) / np.sqrt(1.0 + slope * slope)
         size = np.sqrt((rest**2).mean(1))

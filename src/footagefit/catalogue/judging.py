@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.catalogue.comparing import Fitted, clipped_share, detail_stops, fitted
+from footagefit.catalogue.comparing import Fitted, burnt_more, clipped_share, detail_stops, fitted
 from footagefit.catalogue.differences import (
     LIMITS,
     TURNED_ALONE_DEG,
@@ -23,7 +23,7 @@ from footagefit.catalogue.differences import (
     of_light,
     unexplained,
 )
-from footagefit.catalogue.laying import Moments, laid, moments
+from footagefit.catalogue.laying import Laid, Moments, laid, moments
 from footagefit.catalogue.measures import Measures
 from footagefit.catalogue.things import things
 from footagefit.dailies.entries import CORRUPT, DROPPED, SHORT, TRUNCATED, Shot
@@ -182,7 +182,7 @@ class Judging:
             key = [] if lens or burnt else self._key(seen)
             found = _sorted([*files, *lens, *burnt, *key])
             return Judged(seen.shot, self._hero.name, found, note=note)
-        figures = self._figures(seen, fit)
+        figures = self._figures(seen, self._base, over, fit)
         seen_things = [] if lens else things(self._base, over, fit)
         garments = [t.box for t in seen_things if t.kind == "wardrobe"]
         figures["light"] = round(fit.light_beside(garments), 4)
@@ -192,12 +192,11 @@ class Judging:
         pictures = (self._moments.middle, over.frames_KHWC[0])
         return Judged(seen.shot, self._hero.name, _sorted(found), fit.share, figures, "", pictures)
 
-    def _figures(self, seen: Moments, fit: Fitted) -> dict[str, float]:
+    def _figures(self, seen: Moments, base: Laid, over: Laid, fit: Fitted) -> dict[str, float]:
         """All that is measured between the two, in the units of `UNITS`."""
         if self._moments is None:
             return {}
         mired, tint = fit.white(white_k=self._white_k)
-        burnt = clipped_share(seen.frames_KHWC) - clipped_share(self._moments.frames_KHWC)
         return {
             "exposure": round(fit.exposure_ev, 4),
             "white point": round(mired, 2),
@@ -206,7 +205,7 @@ class Judging:
             "light": round(fit.light_ev, 4),
             "key direction": round(self._turned(seen), 1),
             "focus": round(detail_stops(self._moments.frames_KHWC, seen.frames_KHWC), 3),
-            "clipping": round(burnt, 4),
+            "clipping": round(burnt_more(base, over, fit), 4),
         }
 
     def _burnt(self, seen: Moments) -> list[Difference]:
