@@ -183,30 +183,54 @@ def test_a_wire_before_leaves_is_found_by_what_differs():
     assert things.things(base, over, fit) == []
 
 
+def test_a_wire_that_sways_is_found_before_a_person_of_many_folds():
+    """At each moment it hangs elsewhere, so that no median over moments shows it."""
+    at = iter((90, 97, 104))
+
+    def wired(frame):
+        rows = np.arange(HEIGHT)
+        frame = leafy(frame)
+        frame[rows, (next(at) + rows * 0.2).astype(int)] = 0.02
+        return frame
+
+    base, over, fit = between(moments(leafy), moments(wired))
+    found = hung.wire(base, over, fit)
+    assert found is not None and found.length > hung.LEAST
+    x, y, w, h = found.box
+    assert 84 <= x <= 110 and x + w <= 140 and y < 10 and h > 110
+
+
 def test_an_edge_of_something_new_is_no_wire():
     """The line along which what differs ends has one side that differs too."""
-    was = np.zeros((3, HEIGHT, WIDTH), np.float32)
-    now, inside = was.copy(), np.ones((HEIGHT, WIDTH), bool)
-    now[:, :, 120:] = -1.2
-    now[:, :, 118:120] = -1.5
-    assert hung._by_difference(was, now, inside) is None
-    now[:, :, 120:] = 0.0
-    line = hung._by_difference(was, now, inside)
-    assert line is not None and abs(line.box[0] - 118) < 4
+
+    def built(frame):
+        frame[:, 120:] *= 0.5
+        return frame
+
+    base, over, fit = between(moments(), moments(paint=built))
+    assert hung.wire(base, over, fit) is None
 
 
 def test_what_stands_a_pixel_off_is_no_wire():
     """Edges and bars differ along all of their length where takes lie a pixel off each other."""
-    was, inside = np.zeros((3, HEIGHT, WIDTH), np.float32), np.ones((HEIGHT, WIDTH), bool)
-    edge, bar = was.copy(), was.copy()
-    edge[:, :, 120:] = 1.0
-    bar[:, :, 120:123] = 1.0
+
+    def edge(at):
+        def paint(frame):
+            frame[:, at:] *= 2.0
+            return frame
+
+        return paint
+
+    def bar(at):
+        def paint(frame):
+            frame[:, at : at + 3] = 0.03
+            return frame
+
+        return paint
+
     for standing in (edge, bar):
-        off = np.roll(standing, 1, axis=2)
-        line = hung._longest_line(hung._thin(off[0] - standing[0]) * inside)
-        assert line is not None and line.length > 0.75
-        assert hung._by_difference(standing, off, inside) is None
-        assert hung._by_difference(standing, off - 2.0 * np.roll(bar, 60, axis=2), inside)
+        base, over, fit = between(moments(paint=standing(120)), moments(paint=standing(121)))
+        assert hung.wire(base, over, fit) is None
 
 
 def test_a_boom_hangs_in_from_above():

@@ -40,10 +40,8 @@ UNITS: Mapping[str, str] = {
     "grain": "stops of grain",
     "lens": "mm",
 }
-# More than the estimator turns between takes under one key: where the exposure is past its limit
-# too, and where it or the light changed by a share of theirs: the estimator alone is no witness. Of
-# a take that is far brighter it reads another key.
-_TURNED_DEG, TURNED_ALONE_DEG, _TRACE = 30.0, 45.0, 0.25
+SURE_TURNED = 2.7  # logit from which the net is believed: staged takes lit alike reach 2.1
+READ_ALONE_DEG = 45.0  # more than keys read of two pictures by themselves err by
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
 _BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
 
@@ -103,16 +101,12 @@ def of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) ->
     if other_lens:
         return [*past("exposure", least=unsure), *past("white point", least=unsure)]
     uneven, size = figures["light"] / LIMITS["light"] / unsure, figures["key direction"]
-    dimmed = abs(figures["exposure"]) > LIMITS["exposure"] * unsure
-    turned = size / (_TURNED_DEG if dimmed else TURNED_ALONE_DEG)
-    trace = max(abs(figures["exposure"]) / LIMITS["exposure"], figures["light"] / LIMITS["light"])
-    if figures["exposure"] > _BURNT_EV or trace < _TRACE:
-        turned = 0.0
-    if max(uneven, turned) > 1:
+    sure = figures["key turned"] / SURE_TURNED
+    if max(uneven, sure) > 1:
         note = f"light differs by {figures['light']:.2f} stops over the frame"
-        if turned > uneven:
+        if uneven <= 1:
             note = f"exposed {figures['exposure']:+.2f} stops, and the key comes from elsewhere"
-        over = max(uneven, turned)
+        over = max(uneven, sure)
         return [Difference("key direction", size, UNITS["key direction"], over, note)]
     clips = figures["clipping"]
     note = f"and clips {100 * clips:.0f} % more of the picture" if clips > 0.02 else ""

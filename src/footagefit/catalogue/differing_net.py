@@ -21,19 +21,23 @@ class DifferingNet(nn.Module):
 
     Args:
         width: Channels of the first stage.
+        channels: Of evidence.
+        kinds: Of things.
     """
 
-    def __init__(self, *, width: int = 16) -> None:
+    def __init__(
+        self, *, width: int = 16, channels: int = CHANNELS, kinds: int = len(KINDS)
+    ) -> None:
         super().__init__()
         widths = [width, 2 * width, 3 * width, 4 * width]
-        self.stem = nn.Conv2d(CELL_PX**2 * CHANNELS, width, 3, padding=1)
+        self.stem = nn.Conv2d(CELL_PX**2 * channels, width, 3, padding=1)
         self.down = nn.ModuleList(
             _Block(one, other) for one, other in zip([width, *widths], widths, strict=False)
         )
         self.whole = nn.Linear(widths[-1], widths[-1])
         steps = zip(widths[:0:-1], widths[-2::-1], strict=True)
         self.up = nn.ModuleList(_Block(one + other, other) for one, other in steps)
-        self.head = nn.Conv2d(width, len(KINDS), 1)
+        self.head = nn.Conv2d(width, kinds, 1)
 
     def forward(self, evidence_BCHW: Tensor) -> Tensor:
         """How likely each cell is of each kind, as logits (B,4,h,w)."""

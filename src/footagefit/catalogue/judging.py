@@ -16,7 +16,7 @@ import numpy as np
 from footagefit.catalogue.comparing import Fitted, burnt_more, clipped_share, detail_stops, fitted
 from footagefit.catalogue.differences import (
     LIMITS,
-    TURNED_ALONE_DEG,
+    READ_ALONE_DEG,
     UNITS,
     Difference,
     boxed,
@@ -26,6 +26,7 @@ from footagefit.catalogue.differences import (
 from footagefit.catalogue.laying import Laid, Moments, laid, moments
 from footagefit.catalogue.measures import Measures
 from footagefit.catalogue.things import things
+from footagefit.catalogue.turned import turned
 from footagefit.dailies.entries import CORRUPT, DROPPED, SHORT, TRUNCATED, Shot
 from footagefit.dailies.windows import Reader
 from footagefit.errors import FootagefitError
@@ -197,13 +198,15 @@ class Judging:
         if self._moments is None:
             return {}
         mired, tint = fit.white(white_k=self._white_k)
+        turn = turned(base, over)
         return {
             "exposure": round(fit.exposure_ev, 4),
             "white point": round(mired, 2),
             "tint": round(tint, 5),
             "contrast": round(fit.slope - 1.0, 4),
             "light": round(fit.light_ev, 4),
-            "key direction": round(self._turned(seen), 1),
+            "key direction": round(turn.degrees, 1),
+            "key turned": round(turn.sure, 2),
             "focus": round(detail_stops(self._moments.frames_KHWC, seen.frames_KHWC), 3),
             "clipping": round(burnt_more(base, over, fit), 4),
         }
@@ -218,17 +221,13 @@ class Judging:
         return [Difference("clipping", size, UNITS["clipping"], over)] if over > 1 else []
 
     def _key(self, seen: Moments) -> list[Difference]:
-        """A key that turned, where there is nothing else to compare a take by."""
-        turned = round(self._turned(seen), 1)
-        over = turned / TURNED_ALONE_DEG
-        name = "key direction"
-        return [Difference(name, turned, UNITS[name], over)] if over > 1 else []
-
-    def _turned(self, seen: Moments) -> float:
-        """Degrees between the key as the estimator sees it in both."""
+        """A key that turned, where a take cannot be held beside its hero: each read by itself."""
         if self._moments is None:
-            return 0.0
-        return turned_deg(self._moments.frames_KHWC, seen.frames_KHWC)
+            return []
+        size = round(turned_deg(self._moments.frames_KHWC, seen.frames_KHWC), 1)
+        over = size / READ_ALONE_DEG
+        name = "key direction"
+        return [Difference(name, size, UNITS[name], over)] if over > 1 else []
 
     def _lens(self, shot: Shot) -> list[Difference]:
         """Another lens, by what logs and headers call it."""

@@ -19,7 +19,7 @@ from footagefit.catalogue.comparing import GREY, Fitted
 from footagefit.catalogue.laying import Laid
 from footagefit.signature import coordinates
 
-NEAR_SHARE = 1 / 40  # of the long side: how far what sways may sway
+_NEAR_SHARE = 1 / 40  # of the long side: how far what sways may sway
 _EXACT_SHARE = 1 / 160  # of the long side: how far what stands may seem to have moved
 _DARK, _BRIGHT = -4.5, 2.2  # stops about grey: beyond, both are taken for the same
 _FAR = np.float32(99.0)
@@ -111,7 +111,7 @@ def outside(
     other_at: np.ndarray,
     *,
     colour: float,
-    near: float = NEAR_SHARE,
+    near: float = _NEAR_SHARE,
 ) -> np.ndarray:
     """How far each pixel lies outside of what the other take shows near it (H,W,C), in stops."""
     import cv2

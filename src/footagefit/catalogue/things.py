@@ -1,8 +1,8 @@
 """Things that differ between aligned takes: added, moved or recoloured, boxed for a person.
 
-Here: what a net sees of props, booms and wardrobe, what rules see of wires and of garments of
-nearly the same colour. Not here: light, exposure and white, which are taken out first
-(`comparing`), and what lies outside of what the other take shows (`outside`).
+Here: what nets see of props, booms, wardrobe and wires, and what rules see of garments of nearly
+the same colour. Not here: light, exposure and white, which are taken out first (`comparing`), the
+nets (`differing`, `hung`), what lies outside of what the other take shows (`outside`).
 
 Shapes: H rows, W columns, C channels (luminance in stops, red over green, blue over green).
 """
@@ -16,16 +16,14 @@ import numpy as np
 
 from footagefit.catalogue.comparing import Box, Fitted
 from footagefit.catalogue.differing import differing
-from footagefit.catalogue.hung import dilated, wire
+from footagefit.catalogue.hung import wire
 from footagefit.catalogue.laying import Laid
-from footagefit.catalogue.outside import NEAR_SHARE, beside
+from footagefit.catalogue.outside import beside
 
 # How sure the net must be, as a logit: of staged pairs not learnt from, none passes in which
-# something else or nothing is wrong, and 104 of 109 do. Wires are left to rules: the net sees none
-# that they miss.
+# something else or nothing is wrong, and 104 of 109 do. Wires have a net of their own.
 SURE: Mapping[str, float] = {"prop": 3.0, "boom": 1.5, "wardrobe": 2.0}
 _LEAST_SHARE = 0.0004  # of the picture that a thing covers
-_BODY_THICK = 0.04  # of the long side
 # Of garments whose colour changed little, looked for where grain is averaged away: smoothing in
 # pixels, stops that neighbours may lie outside, of the picture that somebody's garment covers, and
 # share of the picture times stops of colour.
@@ -71,12 +69,12 @@ def things(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     ]
     if not any(t.kind == "wardrobe" for t in found):
         found += _tinted(reference, take, fit)
-    still = seen.inside_HW & ~_bodies(_regions(seen.added_HWC), seen.inside_HW.shape)
-    near_px = round(max(still.shape) * NEAR_SHARE)
-    hung = wire(seen.was_KHWC[..., 0], seen.shown_KHWC[..., 0], still, near_px=near_px)
+    hung = wire(reference, take, fit)
     booms = [t.box for t in found if t.kind == "boom"]
     if hung is not None and not any(_overlap(hung.box, box) for box in booms):
-        found.append(Thing("wire", hung.box, hung.box[2] * hung.box[3] / still.size, hung.length))
+        found.append(
+            Thing("wire", hung.box, hung.box[2] * hung.box[3] / seen.inside_HW.size, hung.length)
+        )
     return sorted(found, key=lambda t: -t.strength)
 
 
@@ -120,23 +118,6 @@ def _tinted(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
         if known < _ABSENT * region.area:
             found.append(Thing("wardrobe", region.box, share, region.strength))
     return found
-
-
-def _bodies(here: list[_Region], size: tuple[int, ...]) -> np.ndarray:
-    """Where something large moved: hair and folds are lines too."""
-    out = np.zeros(size, bool)
-    for region in here:
-        if _thickness(region) >= _BODY_THICK:
-            out |= dilated(region.label, 9) > 0.5
-    return out
-
-
-def _thickness(region: _Region) -> float:
-    """How thick a region is at its thickest, as a share of the long side."""
-    import cv2
-
-    depth = cv2.distanceTransform(region.label.astype(np.uint8), cv2.DIST_L2, 3)
-    return 2.0 * float(depth.max()) / max(region.label.shape)
 
 
 def _overlap(one: Box, other: Box) -> bool:

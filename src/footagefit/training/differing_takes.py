@@ -110,14 +110,14 @@ def _of_setup(takes: Sequence[Take], rng: random.Random) -> Iterator[Example]:
         other.asked, wardrobe_hue=0.0, prop_shift_m=0.0, obstacle=None,
         lens=first.asked.lens, light=first.asked.light,
     )  # fmt: skip
-    hero = _recorded(_filmed(first.asked), first.sensor, first.seed, quality)
-    clean = _filmed(asked)
-    take = _recorded(clean, _set_otherwise(first.sensor, rng), other.seed, quality)
+    hero = recorded(filmed(first.asked), first.sensor, first.seed, quality)
+    clean = filmed(asked)
+    take = recorded(clean, set_otherwise(first.sensor, rng), other.seed, quality)
     yield from _pair(hero, take, None, None, CLEAN)
     for kind in _kinds(first.asked, rng):
-        images = _filmed(_faulty(asked, kind, rng))
-        sensor = _set_otherwise(first.sensor, rng)
-        take = _recorded(images, sensor, other.seed, quality)
+        images = filmed(faulty(asked, kind, rng))
+        sensor = set_otherwise(first.sensor, rng)
+        take = recorded(images, sensor, other.seed, quality)
         apart = _apart(images, clean, sensor)
         yield from _pair(hero, take, None, apart, kind)
         if kind in ("prop", "wardrobe"):  # the other way round
@@ -129,7 +129,7 @@ def _kinds(asked: SetUp, rng: random.Random) -> list[str]:
     return ["wardrobe", hung, *(["prop"] if asked.framing != "close" else [])]
 
 
-def _faulty(asked: SetUp, kind: str, rng: random.Random) -> SetUp:
+def faulty(asked: SetUp, kind: str, rng: random.Random) -> SetUp:
     """As the stage's own faults are."""
     if kind in ("boom", "wire"):
         return replace(asked, obstacle=Obstacle(kind, rng.randrange(10**6)))
@@ -139,7 +139,7 @@ def _faulty(asked: SetUp, kind: str, rng: random.Random) -> SetUp:
     return replace(asked, wardrobe_hue=sign * rng.uniform(60, 160))
 
 
-def _set_otherwise(sensor: SensorSpec, rng: random.Random) -> SensorSpec:
+def set_otherwise(sensor: SensorSpec, rng: random.Random) -> SensorSpec:
     """Now and then takes are exposed and balanced otherwise."""
     if rng.random() < 0.2:
         sensor = replace(sensor, exposure_ev=sensor.exposure_ev + rng.uniform(-0.8, 0.8))
@@ -148,12 +148,13 @@ def _set_otherwise(sensor: SensorSpec, rng: random.Random) -> SensorSpec:
     return sensor
 
 
-def _filmed(asked: SetUp) -> list[Tensor]:
+def filmed(asked: SetUp) -> list[Tensor]:
+    """Its moments, as light."""
     camera = film(asked, size_px=SIZE_PX)
     return [camera.frame(moment * FRAME_S, truth=False).image_CHW for moment in _MOMENTS]
 
 
-def _recorded(images: Sequence[Tensor], sensor: SensorSpec, seed: int, quality: int) -> _Recorded:
+def recorded(images: Sequence[Tensor], sensor: SensorSpec, seed: int, quality: int) -> _Recorded:
     """Through the sensor, 8 bits of gamma and a codec."""
     import cv2
 

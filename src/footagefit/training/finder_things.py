@@ -42,7 +42,7 @@ def wires(rng: np.random.Generator, size: tuple[int, int], level: float) -> list
     count = int(rng.choice([1, 2, 3, 4], p=[0.6, 0.22, 0.1, 0.08]))
     width = float(0.55 * 15 ** rng.random())  # 0.55 to 8 px
     still = rng.random() < 0.5
-    first = _curve(rng, size)
+    first = hanging_curve(rng, size)
     colour = _wire_colour(rng, level)
     drift = _drift(rng, 0.0 if still else 5.0)
     together = rng.random() < 0.6
@@ -54,7 +54,7 @@ def wires(rng: np.random.Generator, size: tuple[int, int], level: float) -> list
     return made
 
 
-def _curve(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+def hanging_curve(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """Points (N,2) x, y of a curve across the frame, or to somewhere in it."""
     ends = [_on_border(rng, size), _on_border(rng, size)]
     least = 0.6 * min(size)
@@ -89,7 +89,7 @@ def _beside(
     rng: np.random.Generator, curve: np.ndarray, size: tuple[int, int], together: bool
 ) -> np.ndarray:
     if not together:
-        return _curve(rng, size)
+        return hanging_curve(rng, size)
     step = rng.normal(size=2) * 0.12 * min(size)
     spread = np.linspace(rng.uniform(0.3, 1.0), rng.uniform(0.3, 1.0), len(curve))[:, None]
     return curve + step * spread
