@@ -217,6 +217,7 @@ def test_an_inpainting_base_sees_grey_under_the_mask_as_it_was_taught(base):
 
 
 def test_what_the_config_says_of_times_noise_and_losses_is_what_is_taught(base):
+    torch.manual_seed(0)  # by chance other times and noise may cost nearly the same
     folder, pair = base("sd15"), a_pair(2)
     plain = a_model(folder, latent_weight=1.0)
     torch.nn.init.normal_(plain.denoiser.net.conv_out.weight, std=0.1)

@@ -24,7 +24,7 @@ from footagefit.catalogue.laying import Laid
 from footagefit.small_nets import loaded
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "hung.safetensors"
-LEAST = 0.55  # heights of the picture along which a wire is seen at most moments
+LEAST = 1.0  # heights of the picture along which a wire is seen at most moments
 _LIKELY = 0.2  # what is less likely adds up to nothing
 _EDGE_PX = (7, 7)
 _BESIDE = np.array([1.0] * 8 + [0.0] * 5 + [1.0] * 8) / 16
