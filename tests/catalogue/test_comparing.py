@@ -278,6 +278,24 @@ def test_a_garment_of_nearly_the_same_colour_is_told_and_grain_is_not():
     assert kinds == [["wardrobe"], []]
 
 
+def test_a_garment_that_one_take_burnt_out_is_no_other_garment():
+    """Its colour is lost in the hero: the ceiling is white, and less exposure shows it coloured."""
+    colour = np.array([1.5, 1.0, 0.7], np.float32)
+
+    def dressed(frame):
+        frame[50:120, 80:140] = 1.2 * colour
+        return frame
+
+    def exposed(ev):
+        return lambda f: np.minimum(f * 2.0**ev, 1.0)
+
+    base, over, fit = between(
+        moments(exposed(0.0), paint=dressed), moments(exposed(-1.0), paint=dressed)
+    )
+    assert fit.exposure_ev == pytest.approx(-1.0, abs=0.05)
+    assert things._tinted(base, over, fit) == []
+
+
 def test_a_prop_that_moved_is_found_once():
     wall = np.array([0.2, 0.2, 0.2], np.float32)
 

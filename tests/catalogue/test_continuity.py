@@ -143,6 +143,30 @@ def test_one_cause_is_told_once(told, left):
     assert [t.kind for t in unexplained(seen, [Difference(told, 1.0, "", 2.0)])] == left
 
 
+def test_a_take_too_burnt_out_to_compare_ranks_below_its_siblings():
+    from dailies_footage import shot_of
+    from footagefit.catalogue.differences import Difference
+    from footagefit.catalogue.judging import Judged, SetupJudged
+    from footagefit.catalogue.ranking import ranked
+
+    hero, burnt, fine = (shot_of(f"12_T{n}") for n in range(1, 4))
+    takes = (
+        Judged(burnt, hero.name, (Difference("clipping", 93.0, "%", 7.0),), note="too little"),
+        Judged(fine, hero.name, (), 0.6, {"focus": 0.0, "clipping": 0.0}),
+    )
+    order = ranked(SetupJudged("12", "12", hero, "circled", takes), {})
+    assert order[-1].shot.name == burnt.name and "clipping" in order[-1].reasons[0]
+
+
+def test_light_may_be_less_even_where_the_key_is_seen_to_stand():
+    from footagefit.catalogue.differences import of_light
+
+    figures = dict.fromkeys(("exposure", "white point", "tint", "contrast", "focus"), 0.0)
+    figures |= {"light": 0.2, "clipping": 0.0, "key direction": 2.0}
+    told = [of_light({**figures, "key turned": s}, 0.5, other_lens=False) for s in (-6.0, -1.0)]
+    assert [[d.kind for d in each] for each in told] == [[], ["key direction"]]
+
+
 def test_rules_are_checked():
     assert weights("focus:7,white_point:0")["focus"] == 7.0
     assert weights("white_point:0")["white point"] == 0.0

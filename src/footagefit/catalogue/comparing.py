@@ -98,9 +98,9 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     """The line that the still parts of both agree on; None where too little stands still."""
     import cv2
 
-    one, inside_one = _middle(reference)
-    other, inside_other = _middle(take)
-    usable = inside_one & inside_other & _usable(one) & _usable(other)
+    one, inside_one = middle(reference)
+    other, inside_other = middle(take)
+    usable = inside_one & inside_other & usable_light(one) & usable_light(other)
     still = usable & (same_things(one, other) > 0.5)
     if still.mean() < _LEAST_SHARE:
         return None
@@ -135,8 +135,8 @@ def burnt_more(reference: Laid, take: Laid, fit: Fitted) -> float:
     What is burnt out is darker than the other take says it should be, and as bright as it gets: a
     bright plain sky is not, and a ceiling that a codec overshoots still is.
     """
-    one, inside_one = _middle(reference)
-    other, inside_other = _middle(take)
+    one, inside_one = middle(reference)
+    other, inside_other = middle(take)
     expected = coordinates.luma(np.exp2(fit.onto_take(one) + GREY))
     missing = np.log2(
         np.maximum(expected, _DARKEST) / np.maximum(coordinates.luma(other), _DARKEST)
@@ -178,13 +178,13 @@ def detail_stops(reference_KHWC: np.ndarray, take_KHWC: np.ndarray) -> float:
     return float(np.log2(max(there, 1e-3) / max(here, 1e-3)))
 
 
-def _middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
+def middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
     """The median of the moments and where all of them reach: what moves and grain go."""
     middle = np.median(over.frames_KHWC, axis=0).astype(np.float32)
     return middle, np.asarray(over.inside_KHW.all(0))
 
 
-def _usable(picture_HWC: np.ndarray) -> np.ndarray:
+def usable_light(picture_HWC: np.ndarray) -> np.ndarray:
     """True away from darkness and from what is burnt out."""
     import cv2
 

@@ -41,6 +41,7 @@ UNITS: Mapping[str, str] = {
     "lens": "mm",
 }
 SURE_TURNED = 2.7  # logit from which the net is believed: staged takes lit alike reach 2.1
+_STOOD = 2.0  # by which the limit of uneven light widens there
 READ_ALONE_DEG = 45.0  # more than keys read of two pictures by themselves err by
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
 _BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps
@@ -102,6 +103,8 @@ def of_light(figures: Mapping[str, float], share: float, *, other_lens: bool) ->
         return [*past("exposure", least=unsure), *past("white point", least=unsure)]
     uneven, size = figures["light"] / LIMITS["light"] / unsure, figures["key direction"]
     sure = figures["key turned"] / SURE_TURNED
+    if sure < -1.0:  # the net sees that the key stood
+        uneven /= _STOOD
     if max(uneven, sure) > 1:
         note = f"light differs by {figures['light']:.2f} stops over the frame"
         if uneven <= 1:

@@ -70,7 +70,7 @@ def ranked(
     against: dict[str, dict[str, float]] = {s.name: {} for s in shots}
     for judged in setup.takes:
         for d in judged.differences:
-            if d.kind not in _RELATIVE:
+            if d.kind not in _RELATIVE or not judged.figures:  # what was not compared is told so
                 size = 1.0 if d.kind in _ONCE else min(d.over, _MOST)
                 against[judged.shot.name][d.kind] = rule[d.kind] * size
         if judged.note and not judged.differences:

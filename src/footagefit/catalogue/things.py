@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.catalogue.comparing import Box, Fitted
+from footagefit.catalogue.comparing import Box, Fitted, middle, usable_light
 from footagefit.catalogue.differing import differing
 from footagefit.catalogue.hung import wire
 from footagefit.catalogue.laying import Laid
@@ -30,6 +30,7 @@ _LEAST_SHARE = 0.0004  # of the picture that a thing covers
 _SOFT_PX, _SOFT_TOL, _GARMENT_SHARE, _GARMENT_WEIGHT = 2.0, 0.1, 0.4, 0.01
 _LEAST_COLOUR = 0.4  # stops by which a garment's two colours differ together: the rest is light
 _ALIKE = (0.5, 0.2, 0.2)  # stops by which a colour may differ and be the same
+_SOUND = 0.5  # of a garment that must be neither dark nor burnt out in either take
 _ABSENT = 0.05  # of a garment's size: what another take shows of its new colour, at most
 
 
@@ -103,6 +104,7 @@ def _tinted(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     moved has the colour of somebody who was there before.
     """
     seen = beside(reference, take, fit, soft_px=_SOFT_PX, colour_ev=_SOFT_TOL)
+    sound = np.logical_and(*(usable_light(middle(over)[0]) for over in (reference, take)))
     colours = np.array([0, 1, 1], np.float32)
     here, gone = (_regions(p * colours) for p in (seen.added_HWC, seen.missing_HWC))
     found = []
@@ -112,7 +114,7 @@ def _tinted(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
         now, before = (np.median(p[region.label], 0) for p in (seen.shown_HWC, seen.was_HWC))
         turned = float(np.abs(now - before)[1:].sum())
         small = share * turned < _GARMENT_WEIGHT or share > _GARMENT_SHARE
-        if not both or turned < _LEAST_COLOUR or small:
+        if sound[region.label].mean() < _SOUND or not both or turned < _LEAST_COLOUR or small:
             continue
         known = (np.abs(seen.was_HWC - now) < _ALIKE).all(-1).sum()
         if known < _ABSENT * region.area:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.catalogue.comparing import GREY
+from footagefit.catalogue.comparing import GREY, middle
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.turned_net import SIZE_PX, TurnedNet
 from footagefit.small_nets import loaded
@@ -81,11 +81,10 @@ def _opponent(light_B3HW: Tensor) -> Tensor:
 
 def _small(over: Laid) -> tuple[Tensor, Tensor]:
     """The middle of the moments at the working size, and where they reach; its shape is kept."""
-    middle = np.median(over.frames_KHWC, axis=0).astype(np.float32)
-    inside = np.asarray(over.inside_KHW.all(0), np.float32)
-    light = torch.from_numpy(middle).permute(2, 0, 1)[None]
-    reach = torch.from_numpy(inside)[None, None]
-    height, width = middle.shape[:2]
+    picture, inside = middle(over)
+    light = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    reach = torch.from_numpy(inside.astype(np.float32))[None, None]
+    height, width = picture.shape[:2]
     scale = min(SIZE_PX[0] / height, SIZE_PX[1] / width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     light, reach = (F.adaptive_avg_pool2d(t, size) for t in (light * reach, reach))
