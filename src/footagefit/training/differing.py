@@ -13,7 +13,6 @@ Shapes: B batch, N examples, C channels, H rows, W columns, h and w cells.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from torch.nn import functional as F
 
 from footagefit.catalogue.differing_net import CELL_PX, KINDS, DifferingNet, present
 from footagefit.training.differing_takes import SIZE_PX, Examples, kept
-from footagefit.training.teaching import Course, Lesson, asked, taught, written
+from footagefit.training.teaching import Course, Lesson, asked, gathered, taught, written
 
 HELD_OUT = 8  # shows after those that are learnt from
 _SAVE_EVERY = 100
@@ -63,15 +62,7 @@ class Takes:
 
 def filmed(folder: Path, numbers: Sequence[int]) -> Takes:
     """The takes of some shows, filmed where they are not kept yet."""
-    shows, begun, fresh = [], time.monotonic(), 0
-    for done, number in enumerate(numbers):
-        was = time.monotonic()
-        shows.append(kept(folder, number))
-        if time.monotonic() - was > 1.0:
-            fresh += 1
-            left = (len(numbers) - done - 1) * (time.monotonic() - begun) / fresh
-            print(f"takes: {done + 1}/{len(numbers)} shows, ETA {left:.0f} s", flush=True)
-    return Takes(shows)
+    return Takes(gathered(kept, folder, numbers))
 
 
 def batch_of(takes: Takes, step: int, lesson: Lesson) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,6 @@ Shapes: B batch, N moments, C channels, H rows, W columns, h and w cells.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from footagefit.catalogue.differing_net import CELL_PX
 from footagefit.catalogue.hung_net import HungNet, shown
 from footagefit.training.finder_things import hanging_curve, stroke
 from footagefit.training.hung_takes import kept, stops_of
-from footagefit.training.teaching import Course, Lesson, asked, taught, written
+from footagefit.training.teaching import Course, Lesson, asked, gathered, taught, written
 
 HELD_OUT = 4  # shows after those that are learnt from
 _SAVE_EVERY = 100
@@ -45,15 +44,7 @@ LESSON = Lesson(
 
 def filmed(folder: Path, numbers: Sequence[int]) -> np.ndarray:
     """The moments of some shows (N,7,H,W), filmed where they are not kept yet."""
-    shows, begun, fresh = [], time.monotonic(), 0
-    for done, number in enumerate(numbers):
-        was = time.monotonic()
-        shows.append(kept(folder, number))
-        if time.monotonic() - was > 1.0:
-            fresh += 1
-            left = (len(numbers) - done - 1) * (time.monotonic() - begun) / fresh
-            print(f"takes: {done + 1}/{len(numbers)} shows, ETA {left:.0f} s", flush=True)
-    return np.concatenate(shows)
+    return np.concatenate(gathered(kept, folder, numbers))
 
 
 def batch_of(moments: np.ndarray, step: int, lesson: Lesson) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from footagefit.errors import FootagefitError, UnknownName, WrongValue
 from footagefit.small_nets import saved
 from footagefit.training.orthogonal import Orthogonal, parted
 
+Kept = TypeVar("Kept")
+_MADE_S = 1.0  # what takes longer was made, not read
 _LATELY = 100  # steps whose mean loss is told
 
 
@@ -135,6 +137,19 @@ def taught(net: nn.Module, lesson: Lesson, course: Course) -> float:
             print(f"{said}, {spent:.1f} processor minutes", flush=True)
     net.load_state_dict(average)
     return minutes + (time.process_time() - begun) / 60
+
+
+def gathered(kept: Callable[[Path, int], Kept], folder: Path, numbers: Sequence[int]) -> list[Kept]:
+    """What is kept of each number; what is not there yet is made, saying how far that is."""
+    shows, begun, fresh = [], time.monotonic(), 0
+    for done, number in enumerate(numbers):
+        was = time.monotonic()
+        shows.append(kept(folder, number))
+        if time.monotonic() - was > _MADE_S:
+            fresh += 1
+            left = (len(numbers) - done - 1) * (time.monotonic() - begun) / fresh
+            print(f"takes: {done + 1}/{len(numbers)} shows, ETA {left:.0f} s", flush=True)
+    return shows
 
 
 def written(net: nn.Module, path: Path, card: Mapping[str, object]) -> Path:

@@ -13,7 +13,6 @@ Shapes: B batch, C channels, H rows, W columns.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from torch.nn import functional as F
 
 from footagefit.catalogue.turned import evidence
 from footagefit.catalogue.turned_net import SIZE_PX, TurnedNet
-from footagefit.training.teaching import Course, Lesson, asked, taught, written
+from footagefit.training.teaching import Course, Lesson, asked, gathered, taught, written
 from footagefit.training.turned_takes import LIGHTS, Turned, kept
 
 HELD_OUT = 12  # shows after those that are learnt from
@@ -56,15 +55,7 @@ class Setups:
 
 def filmed(folder: Path, numbers: Sequence[int]) -> Setups:
     """The set-ups of some shows, filmed where they are not kept yet."""
-    shows, begun, fresh = [], time.monotonic(), 0
-    for done, number in enumerate(numbers):
-        was = time.monotonic()
-        shows.append(kept(folder, number))
-        if time.monotonic() - was > 1.0:
-            fresh += 1
-            left = (len(numbers) - done - 1) * (time.monotonic() - begun) / fresh
-            print(f"takes: {done + 1}/{len(numbers)} shows, ETA {left:.0f} s", flush=True)
-    return Setups(shows)
+    return Setups(gathered(kept, folder, numbers))
 
 
 def batch_of(setups: Setups, step: int, lesson: Lesson) -> dict[str, Tensor]:
