@@ -127,7 +127,7 @@ def _apart(kind: str, planted: float, found: dict[str, object]) -> float:
 def _ranks(ranks: dict[str, object], planted: dict[str, dict[str, object]], tally: Tally) -> None:
     for setup in ranks["setups"]:  # pyright: ignore[reportGeneralTypeIssues]
         # A clip that the scan parted in two shots is one take.
-        order = [t["shot"].partition("#")[0] for t in setup["takes"]]  # pyright: ignore
+        order = list(dict.fromkeys(t["shot"].partition("#")[0] for t in setup["takes"]))  # pyright: ignore
         clean = [order.index(s) for s in order if s not in planted]
         for place, shot in enumerate(order):
             if shot in planted and KINDS[str(planted[shot]["kind"])] in RANKED_LOWER and clean:

@@ -8,6 +8,8 @@ import pytest
 
 from dailies_footage import shot, write_movie
 from footagefit.catalogue.ranking import weights
+from footagefit.commands.continuity import name_hero
+from footagefit.dailies.database import Catalogue
 from footagefit.errors import UnknownName, WrongValue
 from small_fit import small_fit
 
@@ -178,6 +180,9 @@ def test_rules_are_checked():
 
 
 def test_fix_lists_what_it_would_match(footagefit, made_show, show_yaml):
+    with Catalogue(made_show.catalogue) as catalogue:
+        shots = catalogue.shots()
+    name_hero(made_show, shots, "12_T1_A")
     code, out, err = footagefit("fix", f"show={show_yaml()}", "dry_run=true", "scene=12")
     assert code == 0, err
     assert "12_T3_A to 12_T1_A: exposure" in out

@@ -8,6 +8,7 @@ import pytest
 from footagefit.catalogue import faces, heard, measures, people
 from footagefit.catalogue.faces import Face
 from footagefit.catalogue.measures import Measures
+from footagefit.catalogue.measuring import measure_show
 from footagefit.catalogue.words import parsed, tags_of
 from footagefit.dailies.database import Catalogue
 from footagefit.errors import UnknownName, UsageError
@@ -114,6 +115,7 @@ def test_no_face_is_no_face():
 
 
 def test_what_was_heard_is_found(footagefit, made_show, show_yaml):
+    measure_show(made_show)
     with Catalogue(made_show.catalogue, write=True) as catalogue:
         shots = catalogue.shots()
         key = measures.keys(catalogue, shots)[shots[1].name]

@@ -20,6 +20,7 @@ from footagefit.catalogue.laying import Laid
 from footagefit.dailies.pairs import same_things
 from footagefit.footage.white import light_rgb
 from footagefit.signature import coordinates, grade
+from footagefit.signature.light_vector import LUMA
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels of the small picture
 GREY = float(np.log2(0.18))
@@ -73,7 +74,7 @@ class Fitted:
     @property
     def exposure_ev(self) -> float:
         """Stops at 18% grey."""
-        return float(np.log2(np.array([0.2722, 0.6741, 0.0537]) @ 2.0**self.offset_C))
+        return float(np.log2(np.array(LUMA) @ 2.0**self.offset_C))
 
     def light_beside(self, boxes: Sequence[Box]) -> float:
         """`light_ev` of what lies outside of some boxes: what somebody wears is no light."""
@@ -107,7 +108,7 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     blur = max(1.0, max(one.shape) * _SMOOTH_SHARE)
     a, b = (cv2.GaussianBlur(p, (0, 0), blur) for p in (one, other))
     x_HWC, y_HWC = (np.log2(np.maximum(p, _DARKEST)) - GREY for p in (a, b))
-    luma = np.array([0.2722, 0.6741, 0.0537], np.float32)
+    luma = np.array(LUMA, np.float32)
     offset, slope = _line(x_HWC[still], y_HWC[still])
     left = (y_HWC - offset - slope * x_HWC) @ luma
     reach = float((x_HWC[still] @ luma).std())
@@ -116,13 +117,7 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     rest = (y_HWC - plain - x_HWC) @ luma
     weak = _spread(left[still]) > _LEAST_EFFECT * _spread(rest[still])
     if weak or (reach < _NARROW and level < _SAME_LEVEL):
-        known = _slope_of_levels(reference, take)
-        if abs(slope - 1.0) < _NO_SLOPE and level > _SAME_LEVEL:
-            offset, _ = _line(x_HWC[still], y_HWC[still], slope=known)
-            sure = abs(known - 1.0) > _LEAST_KNOWN and abs(offset @ luma) < _ONE_CAUSE * level
-            slope = known if sure else 1.0
-        elif abs(slope - known) > _AGREED * abs(known - 1.0):
-            slope = 1.0
+        slope = _witnessed(slope, _slope_of_levels(reference, take), x_HWC[still], y_HWC[still])
         offset = plain if slope == 1.0 else _line(x_HWC[still], y_HWC[still], slope=slope)[0]
         left = (y_HWC - offset - slope * x_HWC) @ luma
     coarse = _field(left, still)
@@ -191,6 +186,19 @@ def usable_light(picture_HWC: np.ndarray) -> np.ndarray:
     burnt = (picture_HWC.max(-1) > _CEILING).astype(np.uint8)
     dark = coordinates.luma(picture_HWC) < _FLOOR
     return (cv2.dilate(burnt, np.ones((7, 7), np.uint8)) == 0) & ~dark
+
+
+def _witnessed(slope: float, known: float, x_NC: np.ndarray, y_NC: np.ndarray) -> float:
+    """A slope that little was gained by, kept only where a second witness tells the same.
+
+    Where none was seen, the witness is believed if it is sure and explains the change in level too.
+    """
+    level = abs(float(np.median((y_NC - x_NC) @ np.array(LUMA, np.float32))))
+    if abs(slope - 1.0) >= _NO_SLOPE or level <= _SAME_LEVEL:
+        return 1.0 if abs(slope - known) > _AGREED * abs(known - 1.0) else slope
+    offset, _ = _line(x_NC, y_NC, slope=known)
+    sure = abs(known - 1.0) > _LEAST_KNOWN and abs(offset @ LUMA) < _ONE_CAUSE * level
+    return known if sure else 1.0
 
 
 def _slope_of_levels(reference: Laid, take: Laid) -> float:

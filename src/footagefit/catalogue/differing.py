@@ -1,7 +1,7 @@
-"""Props, booms, wardrobe and wires that one of two aligned takes has and the other has not.
+"""Props, booms and wardrobe that one of two aligned takes has and the other has not.
 
 Here: what a small net is shown of the two, and what is made of its answer. Not here: holding the
-takes beside each other (`outside`), teaching the net (`training/differing.py`).
+takes beside each other (`outside`), wires (`hung`), teaching the net (`training/differing.py`).
 
 Shapes: K kinds, H rows, W columns, C channels of evidence, h and w cells.
 """

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-KINDS = ("prop", "boom", "wardrobe", "wire")
+KINDS = ("prop", "boom", "wardrobe", "wire")  # wires are taught, so as to be no boom; not asked for
 CHANNELS = 15
 CELL_PX = 2
 _GROUPS, _WHOLE = 8, 16

@@ -101,7 +101,8 @@ def _tinted(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     """Wardrobe whose colour changed by little: by colour alone, with the grain averaged away.
 
     The same place is another colour, which the other take shows nowhere: what somebody covers who
-    moved has the colour of somebody who was there before.
+    moved has the colour of somebody who was there before. What one take burnt out has lost its
+    colour.
     """
     seen = beside(reference, take, fit, soft_px=_SOFT_PX, colour_ev=_SOFT_TOL)
     sound = np.logical_and(*(usable_light(middle(over)[0]) for over in (reference, take)))

@@ -20,11 +20,11 @@ from torch.nn import functional as F
 from footagefit.catalogue.comparing import GREY, middle
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.turned_net import SIZE_PX, TurnedNet
+from footagefit.signature.light_vector import LUMA
 from footagefit.small_nets import loaded
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "turned.safetensors"
 _DARKEST = 2.0**-8
-_LUMA = (0.2722, 0.6741, 0.0537)
 _MOST = 4.0  # stops either way
 _COLOUR = 2.0  # colours weigh more: they vary less
 
@@ -74,7 +74,7 @@ def _opponent(light_B3HW: Tensor) -> Tensor:
     """Luminance in stops about grey and two colours."""
     stops = light_B3HW.clamp_min(_DARKEST).log2() - GREY
     r, g, b = stops.unbind(1)
-    luma = _LUMA[0] * r + _LUMA[1] * g + _LUMA[2] * b
+    luma = LUMA[0] * r + LUMA[1] * g + LUMA[2] * b
     colours = torch.stack([r - g, b - g], 1) * _COLOUR
     return torch.cat([luma[:, None], colours], 1).clamp(-_MOST, _MOST)
 

@@ -139,6 +139,14 @@ class Script:
         takes = tuple(take for take in self.takes if take.shot in shots)
         return replace(self, takes=takes, cut=tuple(c for c in self.cut if c.shot in shots))
 
+    def setups(self, camera: str = "A") -> list[list[Take]]:
+        """The takes of each set-up by one camera, in shooting order."""
+        found: dict[tuple[str, str], list[Take]] = {}
+        for take in self.takes:
+            if take.camera == camera:
+                found.setdefault((take.scene, take.setup), []).append(take)
+        return list(found.values())
+
     @property
     def faults(self) -> list[Fault]:
         """Everything that is wrong, in shooting order."""

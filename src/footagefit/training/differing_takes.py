@@ -39,7 +39,7 @@ _SEEN_EV = 0.3  # stops that a thing must change
 _LEAST_SHARE = 0.0004  # of the picture: what covers less nobody can see
 _FIRST_SEEDS = (700_000, 701_000)  # of scripts that nothing else is made of
 _GAMMA = 2.4
-_QUALITIES = (85, 90, 95)  # of the JPEG that stands for a proxy's codec
+QUALITIES = (85, 90, 95)  # of the JPEG that stands for a proxy's codec
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,7 @@ def kept(folder: Path, number: int) -> Examples:
 def examples(seed: int) -> Iterator[Example]:
     """The pairs that one script gives."""
     rng = random.Random(7 * seed + 1)
-    by_setup: dict[str, list[Take]] = {}
-    for take in write_script("demo", seed).takes:
-        if take.camera == "A":
-            by_setup.setdefault(take.scene + take.setup, []).append(take)
-    for takes in by_setup.values():
+    for takes in write_script("demo", seed).setups():
         if rng.random() >= 0.5:
             yield from _of_setup(takes, rng)
 
@@ -105,11 +101,8 @@ def _of_setup(takes: Sequence[Take], rng: random.Random) -> Iterator[Example]:
     """One take of a set-up beside its first: clean, and with each fault."""
     first = next(t for t in takes if t.number == 1)
     other = rng.choice([t for t in takes if t.number > 1])
-    quality = rng.choice(_QUALITIES)
-    asked = replace(
-        other.asked, wardrobe_hue=0.0, prop_shift_m=0.0, obstacle=None,
-        lens=first.asked.lens, light=first.asked.light,
-    )  # fmt: skip
+    quality = rng.choice(QUALITIES)
+    asked = as_first(other, first)
     hero = recorded(filmed(first.asked), first.sensor, first.seed, quality)
     clean = filmed(asked)
     take = recorded(clean, set_otherwise(first.sensor, rng), other.seed, quality)
@@ -122,6 +115,14 @@ def _of_setup(takes: Sequence[Take], rng: random.Random) -> Iterator[Example]:
         yield from _pair(hero, take, None, apart, kind)
         if kind in ("prop", "wardrobe"):  # the other way round
             yield from _pair(take, hero, apart, None, kind)
+
+
+def as_first(other: Take, first: Take) -> SetUp:
+    """Another take as it would have been shot with nothing wrong."""
+    return replace(
+        other.asked, wardrobe_hue=0.0, prop_shift_m=0.0, obstacle=None,
+        lens=first.asked.lens, light=first.asked.light,
+    )  # fmt: skip
 
 
 def _kinds(asked: SetUp, rng: random.Random) -> list[str]:

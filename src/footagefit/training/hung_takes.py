@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +20,17 @@ from footagefit.catalogue.hung_net import KEPT
 from footagefit.catalogue.laying import laid
 from footagefit.soundstage.plan import Take
 from footagefit.soundstage.script import write_script
-from footagefit.training.differing_takes import faulty, filmed, recorded, set_otherwise
+from footagefit.training.differing_takes import (
+    QUALITIES,
+    as_first,
+    faulty,
+    filmed,
+    recorded,
+    set_otherwise,
+)
 
 STEP = 1 / 24  # stops of what is kept in 8 bits
 _FIRST_SEED = 720_000  # of scripts that nothing else is made of
-_QUALITIES = (85, 90, 95)
 _USED = 0.5  # of a script's set-ups
 
 
@@ -43,11 +48,7 @@ def kept(folder: Path, number: int) -> np.ndarray:
 def moments(seed: int) -> Iterator[np.ndarray]:
     """Every moment of the takes of one script's set-ups."""
     rng = random.Random(7 * seed + 5)
-    by_setup: dict[tuple[str, str], list[Take]] = {}
-    for take in write_script("demo", seed).takes:
-        if take.camera == "A":
-            by_setup.setdefault((take.scene, take.setup), []).append(take)
-    for takes in by_setup.values():
+    for takes in write_script("demo", seed).setups():
         if rng.random() < _USED:
             yield from _of_setup(takes, rng)
 
@@ -55,11 +56,8 @@ def moments(seed: int) -> Iterator[np.ndarray]:
 def _of_setup(takes: Sequence[Take], rng: random.Random) -> Iterator[np.ndarray]:
     first = next(t for t in takes if t.number == 1)
     other = rng.choice([t for t in takes if t.number > 1])
-    quality = rng.choice(_QUALITIES)
-    plain = replace(
-        other.asked, wardrobe_hue=0.0, prop_shift_m=0.0, obstacle=None,
-        lens=first.asked.lens, light=first.asked.light,
-    )  # fmt: skip
+    quality = rng.choice(QUALITIES)
+    plain = as_first(other, first)
     kinds = ["wardrobe", "boom", *(["prop"] if first.asked.framing != "close" else [])]
     hero = recorded(filmed(first.asked), first.sensor, first.seed, quality)
     base = laid(hero.middle, hero.frames_KHWC)

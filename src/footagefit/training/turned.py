@@ -13,7 +13,7 @@ Shapes: B batch, C channels, H rows, W columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from footagefit.catalogue.turned import evidence
 from footagefit.catalogue.turned_net import SIZE_PX, TurnedNet
+from footagefit.soundstage.sensor import GREY
 from footagefit.training.teaching import Course, Lesson, asked, gathered, taught, written
 from footagefit.training.turned_takes import LIGHTS, Turned, kept
 
@@ -30,8 +31,7 @@ HELD_OUT = 12  # shows after those that are learnt from
 _SAVE_EVERY = 250
 _AS_IT_STOOD = 0.4  # how often the key did not move
 _SAME_TAKE = 0.1  # how often the very frames are held beside each other
-TURNED_DEG, _STOOD_DEG = 30.0, 12.0  # from which a key turned, up to which it stood
-_GREY = 0.18
+_TURNED_DEG, _STOOD_DEG = 30.0, 12.0  # from which a key turned, up to which it stood
 
 LESSON = Lesson(
     out="base_work/turned", scenes=90, steps=4500, batch=16, width=24, rate=2e-3
@@ -78,11 +78,11 @@ def _example(setups: Setups, number: int, rng: np.random.Generator) -> dict[str,
         torch.from_numpy(setups.ways[number, p, k]) for p, k in ((one_of, here), (other_of, there))
     ]
     level = float(shown[0].mean(0).median().clamp_min(1e-4))
-    exposed = 2.0 ** rng.uniform(-1.5, 1.3) * _GREY / level
+    exposed = 2.0 ** rng.uniform(-1.5, 1.3) * GREY / level
     clip = rng.choice((1.0, 1.25, 4.0))
-    other_curve = _otherwise(rng)
+    otherwise = _otherwise(rng)
     one = _recorded(shown[0] * exposed, rng, clip)
-    other = _recorded(other_curve(shown[1] * exposed), rng, clip)
+    other = _recorded(otherwise(shown[1] * exposed), rng, clip)
     other, inside = _off(other, rng)
     if rng.random() < 0.5:
         one, other, inside = (t.flip(-1) for t in (one, other, inside))
@@ -95,7 +95,7 @@ def _example(setups: Setups, number: int, rng: np.random.Generator) -> dict[str,
     }  # fmt: skip
 
 
-def _otherwise(rng: np.random.Generator):
+def _otherwise(rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
     """What else differs between takes: exposure, white, contrast; most often nothing."""
     gain = torch.ones(3, 1, 1)
     if rng.random() < 0.35:
@@ -106,14 +106,14 @@ def _otherwise(rng: np.random.Generator):
         warm = float(rng.uniform(-0.4, 0.4))
         gain *= 2.0 ** torch.tensor([warm, 0.0, -warm]).view(3, 1, 1)
     contrast = 2.0 ** rng.uniform(-0.55, 0.5) if rng.random() < 0.3 else 1.0
-    return lambda light: _GREY * ((light * gain).clamp_min(0) / _GREY) ** contrast
+    return lambda light: GREY * ((light * gain).clamp_min(0) / GREY) ** contrast
 
 
 def _recorded(light: Tensor, rng: np.random.Generator, clip: float) -> Tensor:
     """Grain, a ceiling, steps of 8 bits."""
     noise = torch.from_numpy(rng.standard_normal(light.shape).astype(np.float32))
     amount = float(rng.choice((0.0, 0.01, 0.02, 0.04)))
-    light = (light + amount * noise * (_GREY * light.clamp_min(0)).sqrt()).clamp(0, clip)
+    light = (light + amount * noise * (GREY * light.clamp_min(0)).sqrt()).clamp(0, clip)
     codes = ((light / clip) ** (1 / 2.4) * 255).round() / 255
     return clip * codes**2.4
 
@@ -138,7 +138,7 @@ def loss_of(said_B8: Tensor, batch: dict[str, Tensor]) -> Tensor:
     one, other = said_B8[:, :3], said_B8[:, 3:6]
     ways = 2.0 - (one * batch["one"]).sum(1) - (other * batch["other"]).sum(1)
     far = F.smooth_l1_loss(said_B8[:, 7] / 20.0, batch["degrees"] / 20.0, beta=0.5)
-    stood, turned = batch["degrees"] < _STOOD_DEG, batch["degrees"] > TURNED_DEG
+    stood, turned = batch["degrees"] < _STOOD_DEG, batch["degrees"] > _TURNED_DEG
     known = (stood | turned).float()
     told = F.binary_cross_entropy_with_logits(said_B8[:, 6], turned.float(), weight=known)
     return 0.25 * ways.mean() + far + told
@@ -172,7 +172,7 @@ def numbers_of(
             said.append(net(batch["evidence"])[:, 6:8])
             true.append(batch["degrees"])
     (sure, far), degrees = torch.cat(said).unbind(1), torch.cat(true)
-    turned, stood = degrees > TURNED_DEG, degrees < _STOOD_DEG
+    turned, stood = degrees > _TURNED_DEG, degrees < _STOOD_DEG
     limit = sure[stood].quantile(0.99)
     apart = (far - degrees).abs()[turned & (degrees < 90)]
     return {

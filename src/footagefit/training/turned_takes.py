@@ -58,11 +58,7 @@ def kept(folder: Path, number: int) -> Turned:
 def filmed(seed: int) -> Turned:
     """Every set-up that one script gives."""
     rng = random.Random(7 * seed + 3)
-    by_setup: dict[tuple[str, str], list[Take]] = {}
-    for take in write_script("demo", seed).takes:
-        if take.camera == "A":
-            by_setup.setdefault((take.scene, take.setup), []).append(take)
-    made = [_of_setup(takes, rng) for takes in by_setup.values()]
+    made = [_of_setup(takes, rng) for takes in write_script("demo", seed).setups()]
     light, ways = (np.stack(parts) for parts in zip(*made, strict=True))
     return Turned(light, ways)
 
