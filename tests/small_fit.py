@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,15 +14,19 @@ RECIPE = Recipe(
 )
 
 
-def small_fit(path: Path, *, zero: bool = False) -> Path:
-    """Write it; `zero` leaves it untrained, so that it returns the plate."""
+def small_fit(path: Path, *, zero: bool = False, anchors: bool | None = None) -> Path:
+    """Write it; `zero` leaves it untrained and, by default, blind to sets: it returns the plate."""
+    recipe = RECIPE
+    if zero and not anchors:
+        settings = {**RECIPE.model.settings, "anchors": False}
+        recipe = replace(RECIPE, model=Part("field", settings))
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        model = RECIPE.build_model(RECIPE.build_task().spec)
+        model = recipe.build_model(recipe.build_task().spec)
         if not zero:
             for weight in model.parameters():
                 torch.nn.init.normal_(weight, std=0.015)
     signature = {"signature.exposure_ev": 0.4, "signature.grain": 0.01}
     return save_fit(
-        path, recipe=RECIPE, weights=model.state_dict(), card={"steps": 1}, signature=signature
+        path, recipe=recipe, weights=model.state_dict(), card={"steps": 1}, signature=signature
     )

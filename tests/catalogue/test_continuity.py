@@ -188,6 +188,21 @@ def test_fix_lists_what_it_would_match(footagefit, made_show, show_yaml):
     assert "12_T3_A to 12_T1_A: exposure" in out
 
 
+def test_a_take_is_brought_to_its_hero_by_the_set_they_share(
+    footagefit, made_show, show_yaml, tmp_path
+):
+    """A net that says nothing: what stands in both takes says how far apart they are."""
+    fit = small_fit(tmp_path / "blind", zero=True, anchors=True)
+    code, out, err = footagefit(
+        "fix", f"show={show_yaml()}", "clip=12_T[34]_A", f"out={tmp_path / 'fixes'}",
+        f"fit={fit}", "as=json",
+    )  # fmt: skip
+    assert code == 0, err
+    made = {m["shot"]: m for m in json.loads(out[: out.rindex("}") + 1])["takes"]}
+    for name, unit in (("12_T3_A", "exposure"), ("12_T4_A", "contrast")):
+        assert made[name]["after"][unit] < made[shot]["before"][unit] / 3, name
+
+
 def test_fix_renders_and_says_what_is_left(footagefit, made_show, show_yaml, tmp_path):
     """A fit that returns the plate leaves all of the mismatch, and the report must say so."""
     out_folder = tmp_path / "fixes"

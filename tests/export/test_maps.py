@@ -80,14 +80,16 @@ def test_a_fit_that_does_nothing_gives_identities(tmp_path, reference):
 
 def test_the_map_of_a_look_without_places_is_the_look(fit, reference):
     """Cells that are alike everywhere lose nothing by averaging over places."""
-    from footagefit.export.matched import _flattened, _given
+    from footagefit.export.matched import _given
+    from footagefit.models.field import evened, grid_of
     from footagefit.models.nets.light import stops
 
     plate = trying_frame(40, 60)
     depths = torch.randn(1, 12, 4, 1, 1, generator=torch.Generator().manual_seed(3)) * 0.1
     look = {"everywhere": torch.full((1, 12), 0.02), "cells": depths.expand(-1, -1, -1, 3, 4)}
     with torch.no_grad():
-        flat = _flattened(look, [stops(plate)], fit.model.guide)
+        depths = [fit.model.guide(stops(plate))[0]]
+        flat = {"everywhere": torch.zeros(1, 12), "cells": evened(grid_of(look), depths)}
         given = _given(fit, plate, reference)
         one, other = fit.model.apply(look, given), fit.model.apply(flat, given)
     assert torch.allclose(one, other, rtol=1e-5, atol=1e-5)

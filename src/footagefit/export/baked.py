@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from footagefit.errors import FootagefitError, UsageError
 from footagefit.footage import colour
 from footagefit.models.base import Amounts, Look, blended
-from footagefit.models.field import FieldModel
+from footagefit.models.field import FieldModel, grid_of
 from footagefit.models.nets.field_net import CELL_PX
 from footagefit.rendering.fits import Fit
 from footagefit.tasks.base import PlainWindow
@@ -71,7 +71,8 @@ class Baked:
 
     def locked_to(self, look: Look) -> Baked:
         """The same with a shot's look in it."""
-        return replace(self, look=(look["everywhere"].cpu(), look["cells"].cpu()))
+        grid = grid_of(look).cpu()
+        return replace(self, look=(torch.zeros_like(look["everywhere"]).cpu(), grid))
 
 
 def field_of(fit: Fit, to: str) -> FieldModel:

@@ -90,6 +90,8 @@ def _steps(name: str, space: str) -> str:
             "  2. In Batch add an Inference node and load the .onnx. Its Front and Result appear.",
             f"  3. Convert the clip to scene-linear {space} before it, and back after.",
             "  4. Front takes the whole frame: the look is decided from it. Any size goes.",
+            "     It is the net's alone: footagefit infer also holds it to what stands in plate",
+            "     and reference both.",
             "  5. Strength is fixed at export; mix with the source for less (Comp or Blend).",
             "",
             f"To hand it round as one file: inference_builder packs {name}.onnx and {name}.json "

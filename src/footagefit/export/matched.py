@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from footagefit.errors import WrongValue
 from footagefit.export.baked import field_of, shot_look
 from footagefit.footage import colour
 from footagefit.models.base import Look, scaled
+from footagefit.models.field import evened, grid_of
 from footagefit.models.nets.light import stops
 from footagefit.records import Given
 from footagefit.rendering.fits import Fit
@@ -77,7 +77,8 @@ def matched(
     small = tuple(_reduced(plate[None]) for plate in plates)
     with torch.no_grad():
         full = tuple(model.apply(look, _given(fit, plate, reference_RCHW)) for plate in small)
-        flat = _flattened(look, [stops(plate) for plate in small], model.guide)
+        depths = [model.guide(stops(plate))[0] for plate in small]
+        flat: Look = {"everywhere": torch.zeros(1, 12), "cells": evened(grid_of(look), depths)}
 
     def everywhere(colours: Tensor) -> Tensor:
         with torch.no_grad():
@@ -137,21 +138,6 @@ def decoded(codes_N3: np.ndarray, space: str) -> np.ndarray:
 def _given(fit: Fit, picture: Tensor, reference_RCHW: Tensor) -> Given:
     window = PlainWindow(picture, reference_RCHW, signature=fit.signature)
     return fit.task.given(window, {})
-
-
-def _flattened(look: Look, views: Sequence[Tensor], guide: Callable[[Tensor], Tensor]) -> Look:
-    """A look without places: each depth's mean over the cells, by how many pixels read them."""
-    cells = look["cells"]
-    depth, rows, columns = cells.shape[2:]
-    weight = torch.full((depth, rows, columns), 1e-3)
-    for view in views:
-        z = guide(view)[0] * (depth - 1)
-        for k in range(depth):
-            near = (1.0 - (z - k).abs()).clamp_min(0.0)[None, None]
-            weight[k] += F.adaptive_avg_pool2d(near, (rows, columns))[0, 0]
-    share = weight / weight.sum((1, 2), keepdim=True)
-    mean = (cells * share[None, None]).sum((3, 4), keepdim=True)
-    return {"everywhere": look["everywhere"], "cells": mean}
 
 
 def _reduced(plate: Tensor) -> Tensor:

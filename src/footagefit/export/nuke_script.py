@@ -148,11 +148,16 @@ def steps(name: str, knobs: Sequence[Knob], *, locked: bool) -> str:
         "",
     ]
     if locked:
-        lines += ["The shot's look is baked in: with locked 1 nothing can flicker.", ""]
+        lines += [
+            "The shot's look is baked in, with what the set itself says where plate and reference",
+            "both show it: with locked 1 nothing can flicker.",
+            "",
+        ]
     else:
         lines += [
             "Each frame decides its own look here, so a shot may flicker. Export again with",
-            "plate=<the shot> to bake in one look, or render with footagefit infer.",
+            "plate=<the shot> to bake in one look, or render with footagefit infer: these also",
+            "hold the look to what stands in plate and reference both, which a net cannot.",
             "",
         ]
     lines += [

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import FootagefitError
-from footagefit.models.base import Look, scaled
+from footagefit.models.base import Amounts, Look, scaled
 from footagefit.rendering.fits import Fit
 from footagefit.tasks.base import PlainWindow
 
@@ -47,11 +47,15 @@ def expected(
     strength: float = 1.0,
     look: Look | None = None,
 ) -> Tensor:
-    """What a render makes of a frame: decided small (or given), scaled, applied at full size."""
+    """What a net makes of a frame: decided small (or given), scaled, applied at full size.
+
+    Without what the set says, which an exported net cannot read off; a given look may hold it.
+    """
     window = PlainWindow(plate, reference_RCHW, signature=fit.signature)
     given = fit.task.given(window, {})
     with torch.no_grad():
-        look = fit.model.look(fit.model.small(given)) if look is None else look
+        if look is None:
+            look = fit.model.followed(fit.model.look(fit.model.small(given)), Amounts(anchor=0.0))
         return fit.model.apply(scaled(look, strength), given)
 
 

@@ -34,12 +34,14 @@ class Amounts:
         local: Of what differs from place to place in the frame.
         tone: Of what makes it lighter or darker.
         colour: Of what changes its hues.
+        anchor: Of what the set itself says, where plate and reference both show it.
     """
 
     strength: float = 1.0
     local: float = 1.0
     tone: float = 1.0
     colour: float = 1.0
+    anchor: float = 1.0
 
     @property
     def none(self) -> bool:

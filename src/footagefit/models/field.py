@@ -7,10 +7,15 @@ learns from (`tasks/`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from footagefit.dailies.same_set import Landmarks
 from footagefit.errors import WrongValue
+from footagefit.models.anchor import EVEN, Shown, Sight, lacking, sighted
 from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
 from footagefit.models.nets.follow import followed
@@ -21,11 +26,13 @@ from footagefit.models.objectives import LightError, Roughness
 from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_global
 from footagefit.records import Given, Pair
 
+ANCHOR = "anchor"  # what the set itself says, in looks and as a knob
+
 
 class FieldModel(Model):
     """Colour changes in stops: one for the whole frame, and an edge-aware grid of local ones.
 
-    Untrained it returns the plate to the bit.
+    Untrained it returns the plate to the bit, unless a reference shows the plate's own set.
 
     Args:
         guide_channels: What the task adds beside the plate (its spec says).
@@ -37,6 +44,7 @@ class FieldModel(Model):
         smoothness: Weight of the field's roughness in the loss.
         ease: In stops; examples further off count by the logarithm of their error (`LightError`).
         way: How looks are applied: auto, plain, compiled or numba.
+        anchors: Whether looks are held to what stands in plate and reference both.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class FieldModel(Model):
         smoothness: float = 0.02,
         ease: float = 0.05,
         way: Way = "auto",
+        anchors: bool = True,
     ) -> None:
         super().__init__()
         if long_px % CELL_PX:
@@ -68,15 +77,17 @@ class FieldModel(Model):
         self.points = points
         self.smoothness = smoothness
         self.way: Way = way
+        self.anchors = anchors
 
     def small(self, given: Given) -> Given:
         """Every picture at `long_px`; one way for frames and their proxies."""
         return shrunk(given, long_px=self.long_px, cell_px=CELL_PX)
 
     def look(self, given_small: Given) -> Look:
-        """`everywhere` (B,12) and `cells` (B,12,Z,h,w), both changes of stops, settled.
+        """`everywhere` (B,12), `cells` and `anchor` (B,12,Z,h,w), all changes of stops.
 
-        Decided of the picture and of its mirror image together.
+        Decided of the picture and of its mirror image together, and settled; `anchor` is what the
+        set itself says that these lack, where a reference shows it.
         """
         small = given_small
         everywhere, cells = agreed(
@@ -84,7 +95,42 @@ class FieldModel(Model):
                 *both_ways(small.plate, small.mask, small.guide, small.reference, small.vector)
             )
         )
-        return self._settled(everywhere, cells, small)
+        look = self._settled(everywhere, cells, small)
+        return {**look, ANCHOR: self._anchor(look, small)}
+
+    def _anchor(self, look: Look, small: Given) -> Tensor:
+        """What the set itself says, where plate and reference both show it, less what the net said.
+
+        0 where no reference shows the set.
+        """
+        said = grid_of(look)
+        further = torch.zeros_like(said)
+        if not self.anchors or not small.reference.shape[1]:
+            return further
+        beside: list[Landmarks] = []
+        for b, references in enumerate(small.reference):
+            if not b or not torch.equal(references, small.reference[b - 1]):
+                beside = [Landmarks(r.float().permute(1, 2, 0).cpu().numpy()) for r in references]
+            sight = sighted(small.plate[b], small.mask[b, 0], beside)
+            if sight is not None:
+                further[b] = self._lacking(said[b : b + 1], small, b, sight)
+        return further
+
+    @torch.no_grad()
+    def _lacking(self, said: Tensor, small: Given, b: int, sight: Sight) -> Tensor:
+        """What a field (1,12,Z,h,w) lacks: places are the set's where it stands, smooth beside."""
+        plate = small.plate[b : b + 1]
+        depth = self.guide(stops(plate))
+        size = (said.shape[2], said.shape[3], said.shape[4])
+        stands = torch.from_numpy(sight.known_HW).to(said)[None, None]
+        trust = (1.0 - EVEN) * F.adaptive_avg_pool2d(stands, size[1:])[0, 0]
+        alike = evened(said, [depth[0]])
+        even = alike + trust * (said - alike)
+        made, nearly = (
+            slice_and_apply(plate, grid, self.guide, way=self.way)[0] for grid in (said, even)
+        )
+        change = lacking(Shown(plate[0], made, nearly, small.mask[b, 0], depth[0]), sight, size)
+        return sight.sure * (even + change.to(said) - said)[0]
 
     def _settled(self, everywhere: Tensor, cells: Tensor, small: Given) -> Look:
         view = stops(small.plate)
@@ -93,20 +139,20 @@ class FieldModel(Model):
 
     def apply(self, look: Look, given: Given) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The plate with the field on it, at its own size; nothing is clamped."""
-        grid = with_global(look["everywhere"], look["cells"])
-        return slice_and_apply(given.plate, grid, self.guide, way=self.way)
+        return slice_and_apply(given.plate, grid_of(look), self.guide, way=self.way)
 
     def followed(self, look: Look, amounts: Amounts) -> Look:
         """Parts of a field: its differences from place to place, its light and its hues."""
         asked = (amounts.local, amounts.tone, amounts.colour)
         everywhere = followed(look["everywhere"][:, :, None, None, None], *asked)[:, :, 0, 0, 0]
-        cells = followed(look["cells"], *asked)
-        return scaled({"everywhere": everywhere, "cells": cells}, amounts.strength)
+        parts = {"everywhere": everywhere, "cells": followed(look["cells"], *asked)}
+        if ANCHOR in look:
+            parts[ANCHOR] = amounts.anchor * followed(look[ANCHOR], *asked)
+        return scaled(parts, amounts.strength)
 
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:
         """`gain` and `offset` (B,3,H,W): plate x gain + offset is the result."""
-        grid = with_global(look["everywhere"], look["cells"])
-        out = slice_and_apply(given.plate, grid, self.guide, way=self.way)
+        out = slice_and_apply(given.plate, grid_of(look), self.guide, way=self.way)
         gain, offset = gain_and_offset(given.plate, out)
         return {"gain": gain, "offset": offset}
 
@@ -132,8 +178,25 @@ class FieldModel(Model):
         }
 
 
-def change_of(look: Look, light: Tensor) -> Tensor:
-    """The global change in stops that a look makes to some colours (B,N,3): for LUTs and CDLs."""
-    view = stops(light.transpose(1, 2))
-    affine = look["everywhere"].unflatten(1, (3, 4))
-    return (torch.matmul(affine[:, :, :3], view) + affine[:, :, 3:]).transpose(1, 2)
+def grid_of(look: Look) -> Tensor:
+    """All that a look changes, in one grid (B,12,Z,h,w)."""
+    grid = with_global(look["everywhere"], look["cells"])
+    return grid + look[ANCHOR] if ANCHOR in look else grid
+
+
+def evened(grid: Tensor, depths: Sequence[Tensor]) -> Tensor:
+    """A grid (1,12,Z,h,w) without places (1,12,Z,1,1): each depth's mean, by how much is read.
+
+    Args:
+        grid: Changes of stops.
+        depths: Where the pixels of some pictures (each (H,W)) read it, 0..1.
+    """
+    count, rows, columns = grid.shape[2:]
+    weight = grid.new_full((count, rows, columns), 1e-3)
+    for depth in depths:
+        z = depth * (count - 1)
+        for k in range(count):
+            near = (1.0 - (z - k).abs()).clamp_min(0.0)[None, None]
+            weight[k] += F.adaptive_avg_pool2d(near, (rows, columns))[0, 0]
+    share = weight / weight.sum((1, 2), keepdim=True)
+    return (grid * share[None, None]).sum((3, 4), keepdim=True)

@@ -46,6 +46,7 @@ FOLLOWED = {
     "local": Control("", 0.0, 1.0, 1.0, "how much of what differs from place to place"),
     "tone": Control("", 0.0, 1.0, 1.0, "how much of what makes it lighter or darker"),
     "colour": Control("", 0.0, 1.0, 1.0, "how much of what changes its hues"),
+    "anchor": Control("", 0.0, 1.0, 1.0, "how much of what the set says, where both show it"),
 }
 OTHER, STILL = "other", "still"  # layers of a window that shows two real takes at once
 _FURTHER = 0.5  # how often two real takes are brought further apart

@@ -1,0 +1,135 @@
+"""The same set in two pictures that were framed and lit otherwise: one laid over the other.
+
+Here: landmarks of a picture, the map that most of them agree on, and where both then show the same
+standing thing. Not here: takes of a catalogue laid over each other (`catalogue/laying.py`), what is
+made of it (`models/anchor.py`).
+
+Landmarks are corners and blobs (Lowe 2004) of the picture's structure, its light taken out; a map
+may move, turn and scale. Of pictures of one set more than half of what has structure agrees, of
+others an eighth at most.
+
+Shapes: H rows, W columns, C channels. Pixels are scene-linear ACEScg.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from footagefit.dailies.pairs import alignment, detail, in_stops, same_things
+
+SURE, UNSURE = 0.3, 0.16  # of the picture's structure that is the same: believed, not believed
+_SMALLER = 0.75  # it begins by doubling what it is shown
+_MOST, _CONTRAST = 400, 0.01  # landmarks, and how faint one may be
+_ALIKE = 0.85  # the best of a landmark's likenesses over the second, at most
+_LEAST, _NEAR_PX = 6, 2.0  # landmarks that must agree on a map, and how well
+_MAPS = 3  # that are tried: actors move one way, the set another
+_FRAMED_ALIKE = 0.7  # of the structure that stands where it stood: no other map is looked for
+_STANDING = 1.05  # the same framing is believed though another map does that much better
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A picture laid over another.
+
+    Attributes:
+        over_HWC: The picture on the other's pixels.
+        still_HW: 1 where both show the same standing thing.
+        sure: Share of the other's structure that is the same.
+    """
+
+    over_HWC: np.ndarray
+    still_HW: np.ndarray
+    sure: float
+
+
+class Landmarks:
+    """A picture and what is known again of it.
+
+    Args:
+        light_HWC: Scene-linear; a few hundred pixels wide.
+    """
+
+    def __init__(self, light_HWC: np.ndarray) -> None:
+        self.light_HWC = np.ascontiguousarray(light_HWC, dtype=np.float32)
+
+    @cached_property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where landmarks are (N,2), and what they look like (N,128)."""
+        import cv2
+
+        structure = detail(self.light_HWC)
+        usual = cv2.GaussianBlur(structure**2, (0, 0), max(structure.shape) / 24)
+        even = np.clip(128 + 60 * structure / (np.sqrt(usual) + 0.02), 0, 255).astype(np.uint8)
+        even = cv2.resize(even, None, fx=_SMALLER, fy=_SMALLER, interpolation=cv2.INTER_AREA)
+        seen = cv2.SIFT_create(_MOST, contrastThreshold=_CONTRAST)  # pyright: ignore[reportAttributeAccessIssue]
+        at, like = seen.detectAndCompute(even, None)
+        if like is None:
+            return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32)
+        return np.array([p.pt for p in at], np.float32) / _SMALLER, like
+
+
+def standing(one: Landmarks, other: Landmarks) -> Standing | None:
+    """The other picture over the first; None where they do not show the same set."""
+    same = np.eye(2, 3, dtype=np.float32)
+    tried = [_tried(one, other, same)]
+    if tried[0][0] < _FRAMED_ALIKE:
+        tried[0] = (tried[0][0] * _STANDING, *tried[0][1:])
+        tried += [_tried(one, other, warp) for warp in _maps(one, other)]
+    sure, warp, over, still = max(tried, key=lambda t: t[0])
+    if sure < UNSURE:
+        return None
+    exact = alignment(one.light_HWC, over, where_HW=still)
+    if exact is not None:
+        again = _tried(one, other, _after(warp, exact))
+        if again[0] > sure:
+            sure, _, over, still = again
+    return Standing(over, still, min(1.0, sure))
+
+
+def _maps(one: Landmarks, other: Landmarks) -> list[np.ndarray]:
+    """Maps (2,3) from the first picture's pixels that several landmarks agree on, most first."""
+    import cv2
+
+    (here, like), (there, alike) = one.points, other.points
+    if min(len(here), len(there)) < _LEAST:
+        return []
+    couples = cv2.BFMatcher().knnMatch(like, alike, k=2)
+    good = [a for a, b in couples if a.distance < _ALIKE * b.distance]
+    a_N2 = here[[m.queryIdx for m in good]]
+    b_N2 = there[[m.trainIdx for m in good]]
+    maps = []
+    while len(a_N2) >= _LEAST and len(maps) < _MAPS:
+        warp, agreed = cv2.estimateAffinePartial2D(a_N2, b_N2, ransacReprojThreshold=_NEAR_PX)
+        if warp is None or int(agreed.sum()) < _LEAST:
+            break
+        maps.append(warp.astype(np.float32))
+        a_N2, b_N2 = (p[agreed[:, 0] == 0] for p in (a_N2, b_N2))
+    return maps
+
+
+def _tried(
+    one: Landmarks, other: Landmarks, warp: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """How much of the first picture's structure a map explains; it; the picture; where."""
+    import cv2
+
+    height, width = one.light_HWC.shape[:2]
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    over = cv2.warpAffine(other.light_HWC, warp, (width, height), flags=how)
+    ones = np.ones(other.light_HWC.shape[:2], np.float32)
+    inside = cv2.warpAffine(ones, warp, (width, height), flags=how) > 0.999
+    still = same_things(one.light_HWC, over) * inside
+    stops = in_stops(one.light_HWC)
+    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
+    weight = 0.1 + np.minimum(edges, 2.0)
+    return float((still * weight).sum() / weight.sum()), warp, over, still
+
+
+def _after(warp: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """One map after another that was found on what the first one gave."""
+    whole = np.eye(3)
+    whole[:2] = exact
+    return (warp @ whole).astype(np.float32)
