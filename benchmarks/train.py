@@ -41,6 +41,7 @@ from footagefit.evaluation.baselines import CLASSICAL, oracle_gain
 from footagefit.evaluation.metrics import delta_e_2000, psnr, psnr_log
 from footagefit.evaluation.unet import apply_tiled, train_unet
 from footagefit.footage.writing import OutputForm, open_writer
+from footagefit.models.base import Amounts, Model
 from footagefit.records import Box, ClipInfo, Pair
 from footagefit.rendering.fits import Fit, Part, Recipe, load_fit
 from footagefit.tasks.base import PlainWindow, collated
@@ -200,6 +201,7 @@ def _methods(options: Namespace, dailies: Dailies, work: Path) -> dict[str, Meth
     methods["U-Net"] = lambda p: apply_tiled(net, p.given.plate)
     if not options.quick:
         base = load_fit(options.base).model
+        methods["base's net alone"] = lambda p: _net_alone(base, p)
         methods["base"] = lambda p: base.predict(p.given)
         for name, minutes, start in (("1 min", 1.0, options.base), ("from nothing", None, None)):
             fit = _fit(options, dailies, work / name.replace(" ", "_"), minutes, start)
@@ -207,8 +209,15 @@ def _methods(options: Namespace, dailies: Dailies, work: Path) -> dict[str, Meth
     start = None if options.quick else options.base
     fit = _fit(options, dailies, work / "fit", None, start)
     print(f"fit: {fit.card['steps']} steps in {fit.card['minutes']} minutes")
+    methods["fit's net alone"] = lambda p: _net_alone(fit.model, p)
     methods["fit"] = lambda p: fit.model.predict(p.given)
     return methods
+
+
+def _net_alone(model: Model, pair: Pair) -> torch.Tensor:
+    """What a net makes that is not held to the set."""
+    look = model.look(model.small(pair.given))
+    return model.apply(model.followed(look, Amounts(anchor=0.0)), pair.given)
 
 
 def _fit(

@@ -39,6 +39,7 @@ _FLAT_PX, _FLAT = (5, 5), 0.004  # what varies by less of itself within so many 
 _LEVELS, _LEAST_LEVELS, _SURE_LEVELS = (-6.0, 1.9), 10, 0.994
 _NO_SLOPE, _LEAST_KNOWN, _AGREED, _ONE_CAUSE = 0.05, 0.18, 0.35, 0.35
 _LEAST_SHARE = 0.03  # of the picture that must stand still in both
+_FEW_SHARE = 0.06  # under which all levels say more of the exposure than what stands
 _LEAST_BESIDE = 0.01
 _SMOOTH_SHARE = 1 / 140  # of the long side: grain goes, light stays
 _SURE, _UNSURE = 0.9, 0.75  # squared correlation from, and under, which a slope is (not) believed
@@ -120,6 +121,8 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
         slope = _witnessed(slope, _slope_of_levels(reference, take), x_HWC[still], y_HWC[still])
         offset = plain if slope == 1.0 else _line(x_HWC[still], y_HWC[still], slope=slope)[0]
         left = (y_HWC - offset - slope * x_HWC) @ luma
+    if still.mean() < _FEW_SHARE:
+        offset = _shifted(offset, slope, reference, take)
     coarse = _field(left, still)
     return Fitted(offset, slope, _spread(coarse[still]), _spread(left[still]), still, coarse)
 
@@ -207,6 +210,24 @@ def _slope_of_levels(reference: Laid, take: Laid) -> float:
     It needs no place to be the same, so that it speaks where what stands is all one level. What
     somebody wears speaks too: it is a second witness.
     """
+    x, y = _levels(reference, take)
+    if len(x) < _LEAST_LEVELS or x.std() < _LEAST_SPREAD or y.std() < _LEAST_SPREAD:
+        return 1.0
+    alike = float(np.corrcoef(x, y)[0, 1])
+    return float(y.std() / x.std()) if alike > _SURE_LEVELS else 1.0
+
+
+def _shifted(offset_C: np.ndarray, slope: float, reference: Laid, take: Laid) -> np.ndarray:
+    """Offsets as exposed as most levels of the whole picture are: little stands still to say so."""
+    x, y = _levels(reference, take)
+    if len(x) < _LEAST_LEVELS:
+        return offset_C
+    by = float(np.median(y - slope * x))
+    return offset_C + by - float(np.log2(np.array(LUMA) @ 2.0**offset_C))
+
+
+def _levels(reference: Laid, take: Laid) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of both pictures, in stops about grey, that are neither black nor burnt out."""
     inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
     levels = []
     for frames in (reference.frames_KHWC, take.frames_KHWC):
@@ -214,11 +235,7 @@ def _slope_of_levels(reference: Laid, take: Laid) -> float:
         levels.append(np.quantile(np.log2(light) - GREY, np.linspace(0.02, 0.98, 49)))
     x, y = levels
     sound = (np.maximum(x, y) < _LEVELS[1]) & (np.minimum(x, y) > _LEVELS[0])
-    x, y = x[sound], y[sound]
-    if len(x) < _LEAST_LEVELS or x.std() < _LEAST_SPREAD or y.std() < _LEAST_SPREAD:
-        return 1.0
-    alike = float(np.corrcoef(x, y)[0, 1])
-    return float(y.std() / x.std()) if alike > _SURE_LEVELS else 1.0
+    return x[sound], y[sound]
 
 
 def _line(

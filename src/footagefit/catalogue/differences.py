@@ -40,7 +40,7 @@ UNITS: Mapping[str, str] = {
     "grain": "stops of grain",
     "lens": "mm",
 }
-SURE_TURNED = 2.7  # logit from which the net is believed: staged takes lit alike reach 2.1
+SURE_TURNED = 3.0  # logit from which the net is believed: staged takes lit alike reach 2.6
 _STOOD = 2.0  # by which the limit of uneven light widens there
 READ_ALONE_DEG = 45.0  # more than keys read of two pictures by themselves err by
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen

@@ -1,6 +1,6 @@
 """Teach the net that tells how far a key turned between takes: how its weights are made.
 
-    python -m footagefit.training.turned out=<folder> scenes=90 steps=4500
+    python -m footagefit.training.turned out=<folder> scenes=250 steps=9000
 
 Films what it needs first (a quarter of a minute a show), goes on where it stopped; writes
 `turned.safetensors` (half precision) and `turned.json`, its card.
@@ -34,7 +34,7 @@ _SAME_TAKE = 0.1  # how often the very frames are held beside each other
 _TURNED_DEG, _STOOD_DEG = 30.0, 12.0  # from which a key turned, up to which it stood
 
 LESSON = Lesson(
-    out="base_work/turned", scenes=90, steps=4500, batch=16, width=24, rate=2e-3
+    out="base_work/turned", scenes=250, steps=9000, batch=16, width=24, rate=2e-3
 )  # the one that the shipped weights were taught by
 
 
