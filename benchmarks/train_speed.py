@@ -75,12 +75,17 @@ def apply_rows(*, quick: bool) -> list[Row]:
 
 
 def _frame(height: int, width: int) -> Given:
+    """A frame whose reference shows the same set, darker: all that a look can have to do."""
     rng = generator(height)
+    panels = torch.rand(1, 3, 18, 32, generator=rng)
+    plate = torch.nn.functional.interpolate(panels, (height, width), mode="nearest")
+    grain = 0.02 * torch.randn(1, 3, height, width, generator=rng)
+    reference = torch.nn.functional.interpolate(panels, (270, 480), mode="nearest")
     return Given(
-        torch.rand(1, 3, height, width, generator=rng),
+        plate * (1.0 + grain),
         torch.zeros(1, 2, 18, 32),
         torch.ones(1, 1, height, width),
-        torch.rand(1, 1, 3, 270, 480, generator=rng),
+        0.5 * reference[None],
         torch.zeros(1, 16),
         torch.zeros(1, 0, height, width),
     )

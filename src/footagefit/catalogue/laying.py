@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from footagefit.dailies.pairs import alignment, detail, in_stops, same_things, warped
+from footagefit.dailies.pairs import (
+    alignment,
+    detail,
+    in_stops,
+    same_things,
+    structure_share,
+    warped,
+)
 
 if TYPE_CHECKING:
     from footagefit.dailies.entries import Shot
@@ -191,11 +198,7 @@ def _agreement(anchor_HWC: np.ndarray, frame_HWC: np.ndarray, warp: np.ndarray) 
     over, inside = warped(frame_HWC, warp)
     size = (anchor_HWC.shape[1] // 2, anchor_HWC.shape[0] // 2)
     one, other = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (anchor_HWC, over))
-    same = same_things(one, other) * cv2.resize(inside, size)
-    stops = in_stops(one)
-    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
-    weight = 0.1 + np.minimum(edges, 2.0)
-    return float((same * weight).sum() / weight.sum())
+    return structure_share(one, same_things(one, other) * cv2.resize(inside, size))
 
 
 def _similarity(warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -211,3 +211,13 @@ def same_things(one_HWC: np.ndarray, over_HWC: np.ndarray) -> np.ndarray:
     floor = 0.03**2
     match = (mean(a * b) - ma * mb + floor) / np.sqrt((va + floor) * (vb + floor))
     return (match > 0.7).astype(np.float32)
+
+
+def structure_share(light_HWC: np.ndarray, still_HW: np.ndarray) -> float:
+    """How much of a picture is marked, structure counted more than walls."""
+    import cv2
+
+    stops = in_stops(light_HWC)
+    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
+    weight = 0.1 + np.minimum(edges, 2.0)
+    return float((still_HW * weight).sum() / weight.sum())

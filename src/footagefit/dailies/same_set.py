@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from footagefit.dailies.pairs import alignment, detail, in_stops, same_things
+from footagefit.dailies.pairs import alignment, detail, same_things, structure_share
 
 SURE, UNSURE = 0.3, 0.16  # of the picture's structure that is the same: believed, not believed
 _SMALLER = 0.75  # it begins by doubling what it is shown
@@ -122,10 +122,7 @@ def _tried(
     ones = np.ones(other.light_HWC.shape[:2], np.float32)
     inside = cv2.warpAffine(ones, warp, (width, height), flags=how) > 0.999
     still = same_things(one.light_HWC, over) * inside
-    stops = in_stops(one.light_HWC)
-    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
-    weight = 0.1 + np.minimum(edges, 2.0)
-    return float((still * weight).sum() / weight.sum()), warp, over, still
+    return structure_share(one.light_HWC, still), warp, over, still
 
 
 def _after(warp: np.ndarray, exact: np.ndarray) -> np.ndarray:
