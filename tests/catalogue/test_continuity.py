@@ -200,7 +200,7 @@ def test_a_take_is_brought_to_its_hero_by_the_set_they_share(
     assert code == 0, err
     made = {m["shot"]: m for m in json.loads(out[: out.rindex("}") + 1])["takes"]}
     for name, unit in (("12_T3_A", "exposure"), ("12_T4_A", "contrast")):
-        assert made[name]["after"][unit] < made[shot]["before"][unit] / 3, name
+        assert made[name]["after"][unit] < made[name]["before"][unit] / 3, name
 
 
 def test_fix_renders_and_says_what_is_left(footagefit, made_show, show_yaml, tmp_path):
