@@ -26,6 +26,7 @@ from footagefit.models.nets.field_net import AFFINE, Guide
 from footagefit.models.nets.light import relit, stops
 
 Way = Literal["auto", "plain", "compiled", "numba"]
+_FURTHEST_EV = 20.0  # stops: beyond, in training, an example says no more
 _BAND_PX = 1 << 19  # pixels a band of the plain way holds: bounded memory at any resolution
 
 
@@ -66,14 +67,16 @@ def slice_points(plate: Tensor, grid: Tensor, guide: Guide, *, index: Tensor) ->
         index: (B,P) row x W + column of each pixel.
 
     Returns:
-        (B,3,P), the same numbers that the whole frame would hold there.
+        (B,3,P), the same numbers that the whole frame would hold there, but that no change goes past
+        `_FURTHEST_EV`: one wild example would end a training run in numbers that are none.
     """
     height, width = plate.shape[-2:]
     light = plate.flatten(2).gather(2, index[:, None].expand(-1, 3, -1))
     rows = torch.div(index, width, rounding_mode="floor").to(plate.dtype)
     columns = (index % width).to(plate.dtype)
     x, y = (columns + 0.5) * (2.0 / width) - 1.0, (rows + 0.5) * (2.0 / height) - 1.0
-    return _sliced(light[:, :, None], grid, guide, x[:, None], y[:, None])[:, :, 0]
+    made = _sliced(light[:, :, None], grid, guide, x[:, None], y[:, None], furthest=_FURTHEST_EV)
+    return made[:, :, 0]
 
 
 def _plain(plate: Tensor, grid: Tensor, guide: Guide) -> Tensor:
@@ -91,7 +94,9 @@ def _plain(plate: Tensor, grid: Tensor, guide: Guide) -> Tensor:
     return torch.cat(bands, 2) if len(bands) > 1 else bands[0]
 
 
-def _sliced(light: Tensor, grid: Tensor, guide: Guide, x: Tensor, y: Tensor) -> Tensor:
+def _sliced(
+    light: Tensor, grid: Tensor, guide: Guide, x: Tensor, y: Tensor, furthest: float | None = None
+) -> Tensor:
     """Light (B,3,H,W) at places x, y (B,H,W) in -1..1 with the field on it."""
     depth_cells = grid.shape[2]
     view = stops(light)
@@ -101,7 +106,7 @@ def _sliced(light: Tensor, grid: Tensor, guide: Guide, x: Tensor, y: Tensor) -> 
     change = F.grid_sample(grid, place, align_corners=False, padding_mode="border")[:, :, 0]
     affine = change.unflatten(1, (3, 4))
     delta = (affine[:, :, :3] * view[:, None]).sum(2) + affine[:, :, 3]
-    return relit(light, delta)
+    return relit(light, delta if furthest is None else delta.clamp(-furthest, furthest))
 
 
 def _guide_weights(guide: Guide) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
