@@ -67,8 +67,8 @@ def slice_points(plate: Tensor, grid: Tensor, guide: Guide, *, index: Tensor) ->
         index: (B,P) row x W + column of each pixel.
 
     Returns:
-        (B,3,P), the same numbers that the whole frame would hold there, but that no change goes past
-        `_FURTHEST_EV`: one wild example would end a training run in numbers that are none.
+        (B,3,P), the same numbers that the whole frame would hold there, but that no change goes
+        past `_FURTHEST_EV`: one wild example would end a run in numbers that are none.
     """
     height, width = plate.shape[-2:]
     light = plate.flatten(2).gather(2, index[:, None].expand(-1, 3, -1))
