@@ -89,6 +89,19 @@ def test_an_inserted_element_is_not_held_to_what_stands_around_it(untaught):
         assert not untaught.look(untaught.small(seen))[ANCHOR].any()
 
 
+def test_beside_an_element_the_net_has_its_way(untaught):
+    """Only the left half may change; what the set says of it is not carried far to the right."""
+    light = wall(11)
+    mask = np.zeros(light.shape[:2], np.float32)
+    mask[:, :100] = 1.0
+    with torch.no_grad():
+        made = untaught.predict(given(changed(light), light, mask))
+    right = np.zeros(light.shape[:2], bool)
+    right[:, 170:] = True
+    assert off_ev(made, picture(light), mask > 0) < 0.1
+    assert off_ev(made, picture(changed(light)), right) < 0.25
+
+
 def test_a_person_may_follow_the_set_in_part_or_not_at_all(untaught):
     light = wall(11)
     seen = given(changed(light), light)

@@ -115,9 +115,8 @@ def lacking(shown: Shown, sight: Sight, size: tuple[int, int, int]) -> Tensor:
     made = _rows(shown.made_3HW)
     known = sight.known_HW | (_alike(made, sight) & (shown.where_HW > 0.5).cpu().numpy())
     wanted = np.where(known[..., None], _soft_stops(sight.light_HW3), _soft_stops(made))
-    unknown = (shown.where_HW > 0.5).cpu().numpy() & ~known
     lacks = wanted - _soft_stops(_rows(shown.even_3HW))
-    return _solved(lacks, _chosen(known, unknown), shown, size)
+    return _solved(lacks, _chosen(known, ~known), shown, size)
 
 
 def _alike(made_HWC: np.ndarray, sight: Sight) -> np.ndarray:
