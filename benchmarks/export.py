@@ -33,7 +33,8 @@ from footagefit.export import cdl, lut, nuke, onnx_file, parity
 from footagefit.export.baked import Baked, baked
 from footagefit.export.matched import matched
 from footagefit.export.parity import distance, expected, in_half, trying_frame
-from footagefit.models.slicing import slice_and_apply, with_global
+from footagefit.models.field import grid_of
+from footagefit.models.slicing import slice_and_apply
 from footagefit.rendering.fits import Fit, Part, Recipe, load_fit, save_fit
 from footagefit.tasks.base import PlainWindow
 
@@ -142,8 +143,7 @@ def _nuke_rows(
 
 def _other_way(fit: Fit, plate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     given = fit.task.given(PlainWindow(plate, reference, signature=fit.signature), {})
-    look = fit.model.look(fit.model.small(given))
-    grid = with_global(look["everywhere"], look["cells"])
+    grid = grid_of(fit.model.said(fit.model.small(given)))
     return slice_and_apply(plate, grid, fit.model.guide, way="plain")  # pyright: ignore
 
 

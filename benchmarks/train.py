@@ -41,7 +41,7 @@ from footagefit.evaluation.baselines import CLASSICAL, oracle_gain
 from footagefit.evaluation.metrics import delta_e_2000, psnr, psnr_log
 from footagefit.evaluation.unet import apply_tiled, train_unet
 from footagefit.footage.writing import OutputForm, open_writer
-from footagefit.models.base import Amounts, Model
+from footagefit.models.field import FieldModel
 from footagefit.records import Box, ClipInfo, Pair
 from footagefit.rendering.fits import Fit, Part, Recipe, load_fit
 from footagefit.tasks.base import PlainWindow, collated
@@ -214,10 +214,9 @@ def _methods(options: Namespace, dailies: Dailies, work: Path) -> dict[str, Meth
     return methods
 
 
-def _net_alone(model: Model, pair: Pair) -> torch.Tensor:
+def _net_alone(model: FieldModel, pair: Pair) -> torch.Tensor:
     """What a net makes that is not held to the set."""
-    look = model.look(model.small(pair.given))
-    return model.apply(model.followed(look, Amounts(anchor=0.0)), pair.given)
+    return model.apply(model.said(model.small(pair.given)), pair.given)
 
 
 def _fit(

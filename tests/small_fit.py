@@ -14,7 +14,7 @@ RECIPE = Recipe(
 )
 
 
-def small_fit(path: Path, *, zero: bool = False, anchors: bool | None = None) -> Path:
+def small_fit(path: Path, *, zero: bool = False, anchors: bool = False) -> Path:
     """Write it; `zero` leaves it untrained and, by default, blind to sets: it returns the plate."""
     recipe = RECIPE
     if zero and not anchors:

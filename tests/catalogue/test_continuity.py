@@ -145,7 +145,8 @@ def test_one_cause_is_told_once(told, left):
     assert [t.kind for t in unexplained(seen, [Difference(told, 1.0, "", 2.0)])] == left
 
 
-def test_a_take_too_burnt_out_to_compare_ranks_below_its_siblings():
+@pytest.mark.parametrize("fine_burns", [0.0, -0.13, -0.3])
+def test_a_take_too_burnt_out_to_compare_ranks_below_its_siblings(fine_burns):
     from dailies_footage import shot_of
     from footagefit.catalogue.differences import Difference
     from footagefit.catalogue.judging import Judged, SetupJudged
@@ -154,7 +155,7 @@ def test_a_take_too_burnt_out_to_compare_ranks_below_its_siblings():
     hero, burnt, fine = (shot_of(f"12_T{n}") for n in range(1, 4))
     takes = (
         Judged(burnt, hero.name, (Difference("clipping", 93.0, "%", 7.0),), note="too little"),
-        Judged(fine, hero.name, (), 0.6, {"focus": 0.0, "clipping": 0.0}),
+        Judged(fine, hero.name, (), 0.6, {"focus": 0.0, "clipping": fine_burns}),
     )
     order = ranked(SetupJudged("12", "12", hero, "circled", takes), {})
     assert order[-1].shot.name == burnt.name and "clipping" in order[-1].reasons[0]

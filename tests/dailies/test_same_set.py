@@ -36,6 +36,27 @@ def test_other_sets_are_not_taken_for_it():
         assert standing(Landmarks(wall(seed)), Landmarks(wall(seed + 50))) is None
 
 
+def test_plain_places_are_not_taken_for_each_other():
+    """A sky is as plain as any wall, with a tree before it as with nothing."""
+    sky, bare = (
+        np.full((144, 256, 3), colour, np.float32) for colour in ((0.3, 0.5, 1.2), (0.2, 0.1, 0.05))
+    )
+    rng = np.random.default_rng(1)
+    bare *= 1.0 + 0.01 * rng.standard_normal(bare.shape).astype(np.float32)
+    assert standing(Landmarks(sky), Landmarks(bare)) is None
+    for one, other in ((somebody, somebody), (_panelled, somebody), (_panelled, _panelled)):
+        left = one(sky, at=(90, 60), colour=(0.05, 0.1, 0.02))
+        right = other(bare, at=(60, 200), colour=(0.5, 0.5, 0.5))
+        assert standing(Landmarks(left), Landmarks(right)) is None
+
+
+def _panelled(light: np.ndarray, *, at: tuple[int, int], colour: tuple[float, float, float]):
+    """The same with a window, or what is like one, in it."""
+    out, (y, x) = light.copy(), at
+    out[y - 35 : y + 35, x - 30 : x + 30] = colour
+    return out
+
+
 def test_who_stands_before_it_is_no_set():
     light = wall(7)
     one = somebody(light, at=(80, 90), colour=(0.1, 0.1, 0.1))

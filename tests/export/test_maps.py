@@ -13,6 +13,7 @@ from footagefit.export.matched import Residual, coded, decoded, log_space, match
 from footagefit.export.parity import trying_frame
 from footagefit.rendering.fits import load_fit
 from small_fit import small_fit
+from standing_set import wall
 
 SAID = {"task": "match", "fit": "0", "reference": "hero.1001.exr 1001"}
 
@@ -78,21 +79,14 @@ def test_a_fit_that_does_nothing_gives_identities(tmp_path, reference):
     assert done["cdl"]["saturation"] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_map_of_a_look_without_places_is_the_look(fit, reference):
-    """Cells that are alike everywhere lose nothing by averaging over places."""
-    from footagefit.export.matched import _given
-    from footagefit.models.field import evened, grid_of
-    from footagefit.models.nets.light import stops
-
-    plate = trying_frame(40, 60)
-    depths = torch.randn(1, 12, 4, 1, 1, generator=torch.Generator().manual_seed(3)) * 0.1
-    look = {"everywhere": torch.full((1, 12), 0.02), "cells": depths.expand(-1, -1, -1, 3, 4)}
-    with torch.no_grad():
-        depths = [fit.model.guide(stops(plate))[0]]
-        flat = {"everywhere": torch.zeros(1, 12), "cells": evened(grid_of(look), depths)}
-        given = _given(fit, plate, reference)
-        one, other = fit.model.apply(look, given), fit.model.apply(flat, given)
-    assert torch.allclose(one, other, rtol=1e-5, atol=1e-5)
+def test_the_map_of_a_shot_holds_what_the_set_says(tmp_path):
+    """A net that says nothing, and a plate that is its reference darker and colder."""
+    fit = load_fit(small_fit(tmp_path / "fit", zero=True, anchors=True))
+    light = torch.from_numpy(wall(11)).permute(2, 0, 1)
+    plate = 0.4 * light * torch.tensor([0.8, 1.0, 1.3])[:, None, None]
+    made = matched(fit, [plate], light[None], to="lut").everywhere(plate.reshape(1, 3, 1, -1))
+    off = torch.log2((made.reshape(3, -1) + 1e-3) / (light.reshape(3, -1) + 1e-3)).abs()
+    assert float(off.median()) < 0.08
 
 
 @pytest.mark.parametrize("suffix", cdl.SUFFIXES)

@@ -16,6 +16,7 @@ from footagefit.export.held import held
 from footagefit.export.parity import distance, expected, in_half, trying_frame
 from footagefit.models.base import Amounts
 from footagefit.tasks.base import Control, PlainWindow
+from standing_set import wall
 
 SIZES = [(54, 96), (37, 111), (101, 33), (1, 7), (64, 64), (5, 300), (140, 251)]
 
@@ -85,6 +86,19 @@ def test_parts_of_a_change_are_knobs(path, fit, reference):
         )
     assert distance(run(model, plate), wanted) <= 1e-5
     assert distance(wanted, expected(fit, plate, reference)) > 1e-3
+
+
+def test_a_baked_look_holds_what_the_set_says_and_a_net_does_not(fit):
+    light = torch.from_numpy(wall(11)).permute(2, 0, 1)
+    plate, reference = 0.4 * light * torch.tensor([0.8, 1.0, 1.3])[:, None, None], light[None]
+    bake = baked(fit, to="nuke", reference_RCHW=reference)
+    model = nuke.scripted(bake.locked_to(shot_look(fit, [plate], reference)))
+    given = fit.task.given(PlainWindow(plate[None], reference, signature=fit.signature), {})
+    with torch.no_grad():
+        wanted = fit.model.predict(given)
+    assert distance(run(model, plate[None]), wanted) <= 1e-5
+    model.locked = 0
+    assert distance(run(model, plate[None]), wanted) > 0.1
 
 
 def test_strength_is_a_knob(path, fit, reference):

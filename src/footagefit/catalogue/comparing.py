@@ -100,9 +100,8 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     """The line that the still parts of both agree on; None where too little stands still."""
     import cv2
 
-    one, inside_one = middle(reference)
-    other, inside_other = middle(take)
-    usable = inside_one & inside_other & usable_light(one) & usable_light(other)
+    one, other = reference.middle_HWC, take.middle_HWC
+    usable = reference.inside_HW & take.inside_HW & usable_light(one) & usable_light(other)
     still = usable & (same_things(one, other) > 0.5)
     if still.mean() < _LEAST_SHARE:
         return None
@@ -118,7 +117,8 @@ def fitted(reference: Laid, take: Laid) -> Fitted | None:
     rest = (y_HWC - plain - x_HWC) @ luma
     weak = _spread(left[still]) > _LEAST_EFFECT * _spread(rest[still])
     if weak or (reach < _NARROW and level < _SAME_LEVEL):
-        slope = _witnessed(slope, _slope_of_levels(reference, take), x_HWC[still], y_HWC[still])
+        known = _slope_of_levels(reference, take)
+        slope = _witnessed(slope, known, x_HWC[still], y_HWC[still], level=level)
         offset = plain if slope == 1.0 else _line(x_HWC[still], y_HWC[still], slope=slope)[0]
         left = (y_HWC - offset - slope * x_HWC) @ luma
     if still.mean() < _FEW_SHARE:
@@ -133,13 +133,12 @@ def burnt_more(reference: Laid, take: Laid, fit: Fitted) -> float:
     What is burnt out is darker than the other take says it should be, and as bright as it gets: a
     bright plain sky is not, and a ceiling that a codec overshoots still is.
     """
-    one, inside_one = middle(reference)
-    other, inside_other = middle(take)
+    one, other = reference.middle_HWC, take.middle_HWC
     expected = coordinates.luma(np.exp2(fit.onto_take(one) + GREY))
     missing = np.log2(
         np.maximum(expected, _DARKEST) / np.maximum(coordinates.luma(other), _DARKEST)
     )
-    inside = inside_one & inside_other
+    inside = reference.inside_HW & take.inside_HW
     lost, kept = (
         inside & (sign * missing > _LOST_EV) & (coordinates.luma(bright) > _CEILING)
         for sign, bright in ((1.0, other), (-1.0, one))
@@ -176,12 +175,6 @@ def detail_stops(reference_KHWC: np.ndarray, take_KHWC: np.ndarray) -> float:
     return float(np.log2(max(there, 1e-3) / max(here, 1e-3)))
 
 
-def middle(over: Laid) -> tuple[np.ndarray, np.ndarray]:
-    """The median of the moments and where all of them reach: what moves and grain go."""
-    middle = np.median(over.frames_KHWC, axis=0).astype(np.float32)
-    return middle, np.asarray(over.inside_KHW.all(0))
-
-
 def usable_light(picture_HWC: np.ndarray) -> np.ndarray:
     """True away from darkness and from what is burnt out."""
     import cv2
@@ -191,12 +184,13 @@ def usable_light(picture_HWC: np.ndarray) -> np.ndarray:
     return (cv2.dilate(burnt, np.ones((7, 7), np.uint8)) == 0) & ~dark
 
 
-def _witnessed(slope: float, known: float, x_NC: np.ndarray, y_NC: np.ndarray) -> float:
+def _witnessed(
+    slope: float, known: float, x_NC: np.ndarray, y_NC: np.ndarray, *, level: float
+) -> float:
     """A slope that little was gained by, kept only where a second witness tells the same.
 
     Where none was seen, the witness is believed if it is sure and explains the change in level too.
     """
-    level = abs(float(np.median((y_NC - x_NC) @ np.array(LUMA, np.float32))))
     if abs(slope - 1.0) >= _NO_SLOPE or level <= _SAME_LEVEL:
         return 1.0 if abs(slope - known) > _AGREED * abs(known - 1.0) else slope
     offset, _ = _line(x_NC, y_NC, slope=known)
@@ -228,7 +222,7 @@ def _shifted(offset_C: np.ndarray, slope: float, reference: Laid, take: Laid) ->
 
 def _levels(reference: Laid, take: Laid) -> tuple[np.ndarray, np.ndarray]:
     """Levels of both pictures, in stops about grey, that are neither black nor burnt out."""
-    inside = reference.inside_KHW.all(0) & take.inside_KHW.all(0)
+    inside = reference.inside_HW & take.inside_HW
     levels = []
     for frames in (reference.frames_KHWC, take.frames_KHWC):
         light = np.maximum(coordinates.luma(frames[:, inside]), _DARKEST)

@@ -41,7 +41,7 @@ UNITS: Mapping[str, str] = {
     "lens": "mm",
 }
 SURE_TURNED = 3.0  # logit from which the net is believed: staged takes lit alike reach 2.6
-_STOOD = 2.0  # by which the limit of uneven light widens there
+_STOOD = 2.0  # by which uneven light's limit widens where the net is as sure that the key stood
 READ_ALONE_DEG = 45.0  # more than keys read of two pictures by themselves err by
 _WHOLE_SHARE = 0.2  # of the picture compared, under which limits widen
 _BURNT_EV, _BURNT_SHARE = 1.5, 0.04  # brighter by this, more of it burnt out: no grade helps

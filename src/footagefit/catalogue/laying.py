@@ -9,6 +9,7 @@ Shapes: K moments, H rows, W columns, C channels. Pixels are scene-linear ACEScg
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,6 @@ from footagefit.dailies.pairs import (
     detail,
     in_stops,
     same_things,
-    structure_share,
     warped,
 )
 
@@ -73,6 +73,16 @@ class Laid:
     frames_KHWC: np.ndarray
     inside_KHW: np.ndarray
     warp: np.ndarray
+
+    @cached_property
+    def middle_HWC(self) -> np.ndarray:
+        """The median of the moments: what moves and grain go."""
+        return np.median(self.frames_KHWC, axis=0).astype(np.float32)
+
+    @property
+    def inside_HW(self) -> np.ndarray:
+        """True where all of them reach."""
+        return np.asarray(self.inside_KHW.all(0))
 
 
 def moments(reader: Reader, shot: Shot, *, at: tuple[float, ...] = MOMENTS) -> Moments | None:
@@ -198,7 +208,11 @@ def _agreement(anchor_HWC: np.ndarray, frame_HWC: np.ndarray, warp: np.ndarray) 
     over, inside = warped(frame_HWC, warp)
     size = (anchor_HWC.shape[1] // 2, anchor_HWC.shape[0] // 2)
     one, other = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (anchor_HWC, over))
-    return structure_share(one, same_things(one, other) * cv2.resize(inside, size))
+    same = same_things(one, other) * cv2.resize(inside, size)
+    stops = in_stops(one)
+    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
+    weight = 0.1 + np.minimum(edges, 2.0)
+    return float((same * weight).sum() / weight.sum())
 
 
 def _similarity(warp: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -64,7 +64,8 @@ def ranked(
     setup: SetupJudged, known: Mapping[str, Measures], *, rule: Mapping[str, float] = WEIGHTS
 ) -> list[Ranked]:
     """The set-up's takes, the one that least speaks against first."""
-    figures: dict[str, Mapping[str, float]] = {setup.hero.name: {}}
+    hero = setup.hero.name
+    figures: dict[str, Mapping[str, float]] = {hero: {}}
     figures |= {j.shot.name: j.figures or {} for j in setup.takes}
     shots = [setup.hero, *(j.shot for j in setup.takes)]
     against: dict[str, dict[str, float]] = {s.name: {} for s in shots}
@@ -76,7 +77,7 @@ def ranked(
         if judged.note and not judged.differences:
             against[judged.shot.name]["corrupt"] = 0.5 * rule["corrupt"]
     for name, sign in (("focus", 1.0), ("clipping", -1.0)):
-        values = {n: sign * f.get(name, 0.0) for n, f in figures.items()}
+        values = {n: sign * f.get(name, 0.0) for n, f in figures.items() if f or n == hero}
         best = max(values.values())
         for shot, value in values.items():
             size = (best - value) / LIMITS[name]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from footagefit.catalogue.comparing import Box, Fitted, middle, usable_light
+from footagefit.catalogue.comparing import Box, Fitted, usable_light
 from footagefit.catalogue.differing import differing
 from footagefit.catalogue.hung import wire
 from footagefit.catalogue.laying import Laid
@@ -105,7 +105,7 @@ def _tinted(reference: Laid, take: Laid, fit: Fitted) -> list[Thing]:
     colour.
     """
     seen = beside(reference, take, fit, soft_px=_SOFT_PX, colour_ev=_SOFT_TOL)
-    sound = np.logical_and(*(usable_light(middle(over)[0]) for over in (reference, take)))
+    sound = np.logical_and(*(usable_light(over.middle_HWC) for over in (reference, take)))
     colours = np.array([0, 1, 1], np.float32)
     here, gone = (_regions(p * colours) for p in (seen.added_HWC, seen.missing_HWC))
     found = []

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from footagefit.catalogue.comparing import GREY, middle
+from footagefit.catalogue.comparing import GREY
 from footagefit.catalogue.laying import Laid
 from footagefit.catalogue.turned_net import SIZE_PX, TurnedNet
 from footagefit.signature.light_vector import LUMA
@@ -81,10 +81,9 @@ def _opponent(light_B3HW: Tensor) -> Tensor:
 
 def _small(over: Laid) -> tuple[Tensor, Tensor]:
     """The middle of the moments at the working size, and where they reach; its shape is kept."""
-    picture, inside = middle(over)
-    light = torch.from_numpy(picture).permute(2, 0, 1)[None]
-    reach = torch.from_numpy(inside.astype(np.float32))[None, None]
-    height, width = picture.shape[:2]
+    light = torch.from_numpy(over.middle_HWC).permute(2, 0, 1)[None]
+    reach = torch.from_numpy(over.inside_HW.astype(np.float32))[None, None]
+    height, width = over.inside_HW.shape
     scale = min(SIZE_PX[0] / height, SIZE_PX[1] / width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     light, reach = (F.adaptive_avg_pool2d(t, size) for t in (light * reach, reach))

@@ -29,6 +29,7 @@ _LEAST_STATIC = 0.12  # share of the picture that must stand still in both
 _LEAST_FIT = 0.6  # correlation that an alignment must reach
 _CALM = 0.06  # stops of change over a few frames under which a pixel stands still
 _AROUND = (-8, -4, 0, 4, 8)
+_PLAIN = 0.03**2  # squared stops of detail under which a place is plain
 
 
 @dataclass(frozen=True)
@@ -181,14 +182,22 @@ def detail(picture_HWC: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(local, (0, 0), 1.0)
 
 
-def warped(picture_HWC: np.ndarray, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A picture laid over the first one's pixels, and 1 where it reaches."""
+def warped(
+    picture_HWC: np.ndarray, warp: np.ndarray, *, size: tuple[int, int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A picture laid over the first one's pixels, and 1 where it reaches.
+
+    Args:
+        picture_HWC: To be laid.
+        warp: Map (2,3) from the first one's pixels to its own.
+        size: Rows and columns of the first one; by default its own.
+    """
     import cv2
 
-    height, width = picture_HWC.shape[:2]
+    height, width = size or picture_HWC.shape[:2]
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     over = cv2.warpAffine(picture_HWC, warp, (width, height), flags=how)
-    ones = np.ones((height, width), np.float32)
+    ones = np.ones(picture_HWC.shape[:2], np.float32)
     inside = cv2.warpAffine(ones, warp, (width, height), flags=how) > 0.999
     return over.reshape(height, width, -1), inside.astype(np.float32)
 
@@ -198,26 +207,19 @@ def same_things(one_HWC: np.ndarray, over_HWC: np.ndarray) -> np.ndarray:
 
     Where there is no structure at all, neighbours within a few pixels have the say.
     """
+    return same_structure(detail(one_HWC), detail(over_HWC))[0]
+
+
+def same_structure(a_HW: np.ndarray, b_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """1 where two pictures' details agree, and True where the first, the second has any (H,W)."""
     import cv2
 
-    a, b = detail(one_HWC), detail(over_HWC)
-    size = max(2.0, max(a.shape) / 48)
+    size = max(2.0, max(a_HW.shape) / 48)
 
     def mean(x: np.ndarray) -> np.ndarray:
         return cv2.GaussianBlur(x, (0, 0), size)
 
-    ma, mb = mean(a), mean(b)
-    va, vb = mean(a * a) - ma * ma, mean(b * b) - mb * mb
-    floor = 0.03**2
-    match = (mean(a * b) - ma * mb + floor) / np.sqrt((va + floor) * (vb + floor))
-    return (match > 0.7).astype(np.float32)
-
-
-def structure_share(light_HWC: np.ndarray, still_HW: np.ndarray) -> float:
-    """How much of a picture is marked, structure counted more than walls."""
-    import cv2
-
-    stops = in_stops(light_HWC)
-    edges = np.hypot(cv2.Sobel(stops, cv2.CV_32F, 1, 0), cv2.Sobel(stops, cv2.CV_32F, 0, 1))
-    weight = 0.1 + np.minimum(edges, 2.0)
-    return float((still_HW * weight).sum() / weight.sum())
+    ma, mb = mean(a_HW), mean(b_HW)
+    va, vb = mean(a_HW * a_HW) - ma * ma, mean(b_HW * b_HW) - mb * mb
+    match = (mean(a_HW * b_HW) - ma * mb + _PLAIN) / np.sqrt((va + _PLAIN) * (vb + _PLAIN))
+    return (match > 0.7).astype(np.float32), va > _PLAIN, vb > _PLAIN

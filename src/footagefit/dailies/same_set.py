@@ -18,7 +18,7 @@ from functools import cached_property
 
 import numpy as np
 
-from footagefit.dailies.pairs import alignment, detail, same_things, structure_share
+from footagefit.dailies.pairs import alignment, detail, same_structure, warped
 
 SURE, UNSURE = 0.3, 0.16  # of the picture's structure that is the same: believed, not believed
 _SMALLER = 0.75  # it begins by doubling what it is shown
@@ -27,22 +27,25 @@ _ALIKE = 0.85  # the best of a landmark's likenesses over the second, at most
 _LEAST, _NEAR_PX = 6, 2.0  # landmarks that must agree on a map, and how well
 _MAPS = 3  # that are tried: actors move one way, the set another
 _FRAMED_ALIKE = 0.7  # of the structure that stands where it stood: no other map is looked for
+_LEAST_STRUCTURE = 0.03  # of the picture: what shows less is not known again
 _STANDING = 1.05  # the same framing is believed though another map does that much better
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A picture laid over another.
+    """A picture laid over the first.
 
     Attributes:
-        over_HWC: The picture on the other's pixels.
+        over_HWC: The picture on the first's pixels.
         still_HW: 1 where both show the same standing thing.
-        sure: Share of the other's structure that is the same.
+        sure: Share of what has structure in either that is the same.
+        warp: Map (2,3) from the first's pixels to the picture's own.
     """
 
     over_HWC: np.ndarray
     still_HW: np.ndarray
     sure: float
+    warp: np.ndarray
 
 
 class Landmarks:
@@ -56,11 +59,16 @@ class Landmarks:
         self.light_HWC = np.ascontiguousarray(light_HWC, dtype=np.float32)
 
     @cached_property
+    def structure_HW(self) -> np.ndarray:
+        """The picture without its light."""
+        return detail(self.light_HWC)
+
+    @cached_property
     def points(self) -> tuple[np.ndarray, np.ndarray]:
         """Where landmarks are (N,2), and what they look like (N,128)."""
         import cv2
 
-        structure = detail(self.light_HWC)
+        structure = self.structure_HW
         usual = cv2.GaussianBlur(structure**2, (0, 0), max(structure.shape) / 24)
         even = np.clip(128 + 60 * structure / (np.sqrt(usual) + 0.02), 0, 255).astype(np.uint8)
         even = cv2.resize(even, None, fx=_SMALLER, fy=_SMALLER, interpolation=cv2.INTER_AREA)
@@ -73,20 +81,16 @@ class Landmarks:
 
 def standing(one: Landmarks, other: Landmarks) -> Standing | None:
     """The other picture over the first; None where they do not show the same set."""
-    same = np.eye(2, 3, dtype=np.float32)
-    tried = [_tried(one, other, same)]
-    if tried[0][0] < _FRAMED_ALIKE:
-        tried[0] = (tried[0][0] * _STANDING, *tried[0][1:])
-        tried += [_tried(one, other, warp) for warp in _maps(one, other)]
-    sure, warp, over, still = max(tried, key=lambda t: t[0])
-    if sure < UNSURE:
+    best = framed = _tried(one, other, np.eye(2, 3, dtype=np.float32))
+    if framed.sure < _FRAMED_ALIKE:
+        moved = [_tried(one, other, warp) for warp in _maps(one, other)]
+        best = max(moved, key=lambda s: s.sure, default=framed)
+        best = framed if framed.sure * _STANDING >= best.sure else best
+    if best.sure < UNSURE:
         return None
-    exact = alignment(one.light_HWC, over, where_HW=still)
-    if exact is not None:
-        again = _tried(one, other, _after(warp, exact))
-        if again[0] > sure:
-            sure, _, over, still = again
-    return Standing(over, still, min(1.0, sure))
+    exact = alignment(one.light_HWC, best.over_HWC, where_HW=best.still_HW)
+    again = best if exact is None else _tried(one, other, _after(best.warp, exact))
+    return max(best, again, key=lambda s: s.sure)
 
 
 def _maps(one: Landmarks, other: Landmarks) -> list[np.ndarray]:
@@ -110,19 +114,15 @@ def _maps(one: Landmarks, other: Landmarks) -> list[np.ndarray]:
     return maps
 
 
-def _tried(
-    one: Landmarks, other: Landmarks, warp: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """How much of the first picture's structure a map explains; it; the picture; where."""
-    import cv2
-
-    height, width = one.light_HWC.shape[:2]
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    over = cv2.warpAffine(other.light_HWC, warp, (width, height), flags=how)
-    ones = np.ones(other.light_HWC.shape[:2], np.float32)
-    inside = cv2.warpAffine(ones, warp, (width, height), flags=how) > 0.999
-    still = same_things(one.light_HWC, over) * inside
-    return structure_share(one.light_HWC, still), warp, over, still
+def _tried(one: Landmarks, other: Landmarks, warp: np.ndarray) -> Standing:
+    """The other picture by a map. Plain places have no say: a sky is like any wall."""
+    rows, columns = one.structure_HW.shape
+    over, inside = warped(other.light_HWC, warp, size=(rows, columns))
+    same, some, others = same_structure(one.structure_HW, detail(over))
+    still = same * inside
+    told = some | (others & (inside > 0))
+    sure = float(still[told].mean()) if told.mean() > _LEAST_STRUCTURE else 0.0
+    return Standing(over, still, sure, warp)
 
 
 def _after(warp: np.ndarray, exact: np.ndarray) -> np.ndarray:

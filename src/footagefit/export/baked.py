@@ -7,7 +7,7 @@ cannot go. What does not: the exported modules (`scripted.py`, `traced.py`), fil
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ class Baked:
         cell_px: Small pixels a cell covers.
         primaries: Name, matrix to ACEScg and matrix back; ACEScg first.
         strength: What the knob stands at first.
-        look: A shot's own look, `everywhere` and `cells`; empty where each frame decides.
+        look: A shot's own changes of stops (1,12,Z,h,w); None where each frame decides.
     """
 
     net: nn.Module
@@ -62,17 +62,18 @@ class Baked:
     cell_px: int
     primaries: tuple[tuple[str, Tensor, Tensor], ...]
     strength: float = 1.0
-    look: tuple[Tensor, ...] = field(default_factory=tuple)
+    look: Tensor | None = None
 
     @property
     def own_look(self) -> Look | None:
-        """The shot's look as the model gave it, or None where each frame decides."""
-        return {"everywhere": self.look[0], "cells": self.look[1]} if self.look else None
+        """The shot's look, all of it in its cells; None where each frame decides."""
+        if self.look is None:
+            return None
+        return {"everywhere": self.look.new_zeros(1, 12), "cells": self.look}
 
     def locked_to(self, look: Look) -> Baked:
         """The same with a shot's look in it."""
-        grid = grid_of(look).cpu()
-        return replace(self, look=(torch.zeros_like(look["everywhere"]).cpu(), grid))
+        return replace(self, look=grid_of(look).cpu())
 
 
 def field_of(fit: Fit, to: str) -> FieldModel:

@@ -36,7 +36,7 @@ def knobs(fit: Fit, bake: Baked) -> tuple[Knob, ...]:
         )
     )
     found.append(Knob("use_mask", "int", 0, 1, 0, "1: change only where the alpha is, as a matte"))
-    if bake.look:
+    if bake.look is not None:
         text = "1: the one look of the shot that was baked in; 0: each frame decides anew"
         found.append(Knob("locked", "int", 0, 1, 1, text))
     return tuple(found)
@@ -86,7 +86,7 @@ def export_nuke(
         texts = {
             f"{name}.nk": nuke_script.wiring(name, turned),
             f"{name}_from_layers.nk": nuke_script.from_layers(name),
-            "STEPS.txt": nuke_script.steps(name, turned, locked=bool(bake.look)),
+            "STEPS.txt": nuke_script.steps(name, turned, locked=bake.look is not None),
         }
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from footagefit.errors import FootagefitError
-from footagefit.models.base import Amounts, Look, scaled
+from footagefit.export.baked import field_of
+from footagefit.models.base import Look, scaled
 from footagefit.rendering.fits import Fit
 from footagefit.tasks.base import PlainWindow
 
@@ -55,7 +56,7 @@ def expected(
     given = fit.task.given(window, {})
     with torch.no_grad():
         if look is None:
-            look = fit.model.followed(fit.model.look(fit.model.small(given)), Amounts(anchor=0.0))
+            look = field_of(fit, "parity").said(fit.model.small(given))
         return fit.model.apply(scaled(look, strength), given)
 
 

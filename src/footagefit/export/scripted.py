@@ -55,14 +55,14 @@ class ScriptedField(nn.Module):
         self.local, self.tone, self.colour = 1.0, 1.0, 1.0
         self.primaries = 0
         self.use_mask = 0
-        self.locked = 1 if baked.look else 0
+        self.locked = 0 if baked.look is None else 1
         self.net = held(baked.net)
         self.reference = [baked.reference_BRCHW]
         self.vector = [baked.vector_BD]
         self.guide = list(baked.guide_weights)
         self.into = [into for _, into, _ in baked.primaries]
         self.back = [back for _, _, back in baked.primaries]
-        self.look = list(baked.look)
+        self.look = [] if baked.look is None else [baked.look]
         self.lens = (int(baked.lens_size[0]), int(baked.lens_size[1]))
         self.long_px = int(baked.long_px)
         self.cell_px = int(baked.cell_px)
@@ -95,9 +95,8 @@ class ScriptedField(nn.Module):
 
     def _grid(self, light: Tensor, mask: Tensor) -> Tensor:
         """The changes of stops (1,12,Z,h,w) at full strength, the global one added in."""
-        if self.locked != 0 and len(self.look) == 2:
-            everywhere, cells = self.look[0].to(light.device), self.look[1].to(light.device)
-            return cells + everywhere[:, :, None, None, None]
+        if self.locked != 0 and len(self.look) == 1:
+            return self.look[0].to(light.device)
         height, width = light.shape[2], light.shape[3]
         scale = float(self.long_px) / float(max(height, width))
         rows = max(1, int(round(height * scale / self.cell_px))) * self.cell_px  # noqa: RUF046

@@ -42,8 +42,7 @@ class TracedField(nn.Module):
     vector: Tensor
     into: Tensor
     back: Tensor
-    everywhere: Tensor
-    cells: Tensor
+    look: Tensor
 
     def __init__(self, baked: Baked, *, primaries: int = 0) -> None:
         super().__init__()
@@ -52,7 +51,7 @@ class TracedField(nn.Module):
         self.long_px = baked.long_px
         self.cell_px = baked.cell_px
         self.lens_size = baked.lens_size
-        self.has_look = bool(baked.look)
+        self.has_look = baked.look is not None
         for name, tensor in zip(
             ("luma", "offset", "inner", "inner_offset", "outer"), baked.guide_weights, strict=True
         ):
@@ -62,9 +61,8 @@ class TracedField(nn.Module):
         self.turns = primaries != 0
         self.register_buffer("into", baked.primaries[primaries][1])
         self.register_buffer("back", baked.primaries[primaries][2])
-        if baked.look:
-            self.register_buffer("everywhere", baked.look[0])
-            self.register_buffer("cells", baked.look[1])
+        if baked.look is not None:
+            self.register_buffer("look", baked.look)
 
     def forward(self, plate: Tensor) -> Tensor:
         """(1,3,H,W) scene-linear light with its look on; nothing is clamped."""
@@ -94,7 +92,7 @@ class TracedField(nn.Module):
 
     def _grid(self, light: Tensor) -> Tensor:
         if self.has_look:
-            return self.cells + self.everywhere[:, :, None, None, None]
+            return self.look
         height, width = _size(light, 2), _size(light, 3)
         scale = float(self.long_px) / torch.maximum(height, width).double()
         rows, columns = self._cells(height, scale), self._cells(width, scale)

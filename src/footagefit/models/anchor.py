@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from footagefit.dailies.pairs import same_things
-from footagefit.dailies.same_set import SURE, UNSURE, Landmarks, Standing, standing
+from footagefit.dailies.same_set import SURE, UNSURE, Landmarks, standing
 from footagefit.models.nets.light import stops
 from footagefit.signature.light_vector import LUMA
 
@@ -37,7 +37,6 @@ _MOST_KNOWN, _MOST_UNKNOWN = 2400, 600  # pixels that are asked
 _LEAST_SHARE = 0.04  # of the picture that must stand still in both
 _DARKEST, _BURNT = 2.0**-8, 0.98  # light below which noise rules; of the most there is
 _SOFT_PX = 1.0  # grain is averaged away, edges may lie a little off
-EVEN = 0.5  # of what the network says of places, what is let go of where the set speaks
 # What the network's say of light and of hue counts for a pixel of which the set says nothing, over
 # the set's for one that stands: of hue less, for it may take what somebody wears for light.
 _UNKNOWN = (0.02, 0.003)
@@ -56,7 +55,7 @@ class Sight(NamedTuple):
 
     Attributes:
         light_HW3: The reference on the plate's pixels, scene-linear.
-        known_HW: Where both show the same, neither black nor burnt out.
+        known_HW: Where both show the same, neither black nor burnt out, and the output counts.
         sure: How far that is to be believed, 0 to 1.
     """
 
@@ -83,13 +82,18 @@ class Shown(NamedTuple):
     depth_HW: Tensor
 
 
+def landmarks(references_R3HW: Tensor) -> list[Landmarks]:
+    """Of each reference, small and scene-linear."""
+    return [Landmarks(_rows(reference)) for reference in references_R3HW]
+
+
 def sighted(plate_3HW: Tensor, where_HW: Tensor, beside: Sequence[Landmarks]) -> Sight | None:
     """The reference that shows most of the plate's set; None where none does.
 
     Args:
         plate_3HW: Small, scene-linear.
         where_HW: Above 0.5 where the output counts.
-        beside: The references, small.
+        beside: Landmarks of the references.
     """
     plate = Landmarks(_rows(plate_3HW))
     if not np.isfinite(plate.light_HWC).all():
@@ -98,7 +102,7 @@ def sighted(plate_3HW: Tensor, where_HW: Tensor, beside: Sequence[Landmarks]) ->
     if not seen:
         return None
     best = max(seen, key=lambda s: s.sure * float(s.still_HW.mean()))
-    known = _known(plate.light_HWC, best) & (where_HW > 0.5).cpu().numpy()
+    known = _known(plate.light_HWC, best.over_HWC, best.still_HW) & (where_HW > 0.5).cpu().numpy()
     if known.mean() < _LEAST_SHARE:
         return None
     return Sight(best.over_HWC, known, min(1.0, (best.sure - UNSURE) / (SURE - UNSURE)))
@@ -116,26 +120,26 @@ def lacking(shown: Shown, sight: Sight, size: tuple[int, int, int]) -> Tensor:
     known = sight.known_HW | (_alike(made, sight) & (shown.where_HW > 0.5).cpu().numpy())
     wanted = np.where(known[..., None], _soft_stops(sight.light_HW3), _soft_stops(made))
     lacks = wanted - _soft_stops(_rows(shown.even_3HW))
-    return _solved(lacks, _chosen(known, ~known), shown, size)
+    return _solved(lacks, _chosen(known), shown, size)
 
 
 def _alike(made_HWC: np.ndarray, sight: Sight) -> np.ndarray:
     """Where the reference is the same as what the network made: shadows hid that it is."""
     light = sight.light_HW3
     still = same_things(made_HWC, light) * (light.max(-1) > 0)
-    return _known(made_HWC, Standing(light, still, 1.0))
+    return _known(made_HWC, light, still)
 
 
 def _rows(picture_3HW: Tensor) -> np.ndarray:
     return np.ascontiguousarray(picture_3HW.detach().float().cpu().permute(1, 2, 0).numpy())
 
 
-def _known(plate_HWC: np.ndarray, seen: Standing) -> np.ndarray:
+def _known(one_HWC: np.ndarray, other_HWC: np.ndarray, still_HW: np.ndarray) -> np.ndarray:
     """Where both show the same, neither black nor burnt out."""
     import cv2
 
-    known = cv2.erode(seen.still_HW, np.ones((3, 3), np.uint8)) > 0.5
-    for picture in (plate_HWC, seen.over_HWC):
+    known = cv2.erode(still_HW, np.ones((3, 3), np.uint8)) > 0.5
+    for picture in (one_HWC, other_HWC):
         brightest = picture.max(-1)
         known &= (brightest < _BURNT * brightest.max()) & (brightest > _DARKEST)
     return known
@@ -163,11 +167,11 @@ class _Pixels(NamedTuple):
     known: int
 
 
-def _chosen(known_HW: np.ndarray, unknown_HW: np.ndarray) -> _Pixels:
-    """Evenly over both, each counting for those that are left out."""
+def _chosen(known_HW: np.ndarray) -> _Pixels:
+    """Evenly over what is known and what is not, each counting for those that are left out."""
     at, counts = [], []
     for there, worth, most in (
-        (known_HW, (1.0, 1.0), _MOST_KNOWN), (unknown_HW, _UNKNOWN, _MOST_UNKNOWN),
+        (known_HW, (1.0, 1.0), _MOST_KNOWN), (~known_HW, _UNKNOWN, _MOST_UNKNOWN),
     ):  # fmt: skip
         every = np.flatnonzero(there)
         some = min(len(every), most)
@@ -181,7 +185,7 @@ def _solved(
 ) -> Tensor:
     """The matrix and the offsets (12,Z,h,w) that explain what lacks."""
     deep, rows, columns = (max(1, round(a * n)) for a, n in zip(_COARSER, size, strict=True))
-    coarse = deep, rows, columns
+    coarse = (deep, rows, columns)
     height, width = shown.depth_HW.shape
     y, x = np.divmod(pixels.at, width)
     depth = shown.depth_HW.float().cpu().numpy().ravel()[pixels.at]
@@ -196,7 +200,9 @@ def _solved(
         for says, of in zip(pixels.counts.T, (slice(0, 1), slice(1, 3)), strict=True):
             heavy = reads.multiply((says * kept)[:, None]).T.tocsr()
             squares = (heavy @ reads).toarray() + _stiffness(coarse, stiffer)
-            found[:, of] = np.linalg.solve(squares, heavy @ wanted[:, of])
+            # Torch's solver keeps to the threads it is given: looks are the same on any machine.
+            said = torch.from_numpy(heavy @ wanted[:, of])
+            found[:, of] = torch.linalg.solve(torch.from_numpy(squares), said).numpy()
         off = np.sqrt(((wanted - reads @ found) ** 2).mean(1))[: pixels.known]
         far = max(_LEAST_FAR_EV, _FAR * float(np.median(off)))
         kept[: pixels.known] = 1.0 / (1.0 + (off / far) ** 2) ** 2
@@ -240,7 +246,7 @@ def _reads(
 
 
 @lru_cache(maxsize=8)
-def _stiffness(size: tuple[int, int, int], stiffer: float = 1.0) -> np.ndarray:
+def _stiffness(size: tuple[int, int, int], stiffer: float) -> np.ndarray:
     """What is known without looking (K,K): neighbours alike (so many times more), little change."""
 
     def along(axis: int) -> np.ndarray:

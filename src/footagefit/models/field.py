@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from footagefit.dailies.same_set import Landmarks
 from footagefit.errors import WrongValue
-from footagefit.models.anchor import EVEN, Shown, Sight, lacking, sighted
+from footagefit.models.anchor import Shown, Sight, lacking, landmarks, sighted
 from footagefit.models.base import Amounts, Look, Model, scaled, shrunk
 from footagefit.models.nets.field_net import CELL_PX, FieldNet, Guide
 from footagefit.models.nets.follow import followed
@@ -27,6 +27,7 @@ from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_g
 from footagefit.records import Given, Pair
 
 ANCHOR = "anchor"  # what the set itself says, in looks and as a knob
+_EVEN = 0.5  # of what the net says of places, what is let go of where the set speaks
 
 
 class FieldModel(Model):
@@ -86,17 +87,20 @@ class FieldModel(Model):
     def look(self, given_small: Given) -> Look:
         """`everywhere` (B,12), `cells` and `anchor` (B,12,Z,h,w), all changes of stops.
 
-        Decided of the picture and of its mirror image together, and settled; `anchor` is what the
-        set itself says that these lack, where a reference shows it.
+        The first two are what the net says, of the picture and of its mirror image together,
+        settled; `anchor` is what the set itself says that these lack, where a reference shows it.
         """
-        small = given_small
+        said = self.said(given_small)
+        return {**said, ANCHOR: self._anchor(said, given_small)}
+
+    def said(self, small: Given) -> Look:
+        """What the net alone says, which is all that exported nets know."""
         everywhere, cells = agreed(
             *self.net(
                 *both_ways(small.plate, small.mask, small.guide, small.reference, small.vector)
             )
         )
-        look = self._settled(everywhere, cells, small)
-        return {**look, ANCHOR: self._anchor(look, small)}
+        return self._settled(everywhere, cells, small)
 
     def _anchor(self, look: Look, small: Given) -> Tensor:
         """What the set itself says, where plate and reference both show it, less what the net said.
@@ -110,7 +114,7 @@ class FieldModel(Model):
         beside: list[Landmarks] = []
         for b, references in enumerate(small.reference):
             if not b or not torch.equal(references, small.reference[b - 1]):
-                beside = [Landmarks(r.float().permute(1, 2, 0).cpu().numpy()) for r in references]
+                beside = landmarks(references)
             sight = sighted(small.plate[b], small.mask[b, 0], beside)
             if sight is not None:
                 further[b] = self._lacking(said[b : b + 1], small, b, sight)
@@ -123,7 +127,7 @@ class FieldModel(Model):
         depth = self.guide(stops(plate))
         size = (said.shape[2], said.shape[3], said.shape[4])
         stands = torch.from_numpy(sight.known_HW).to(said)[None, None]
-        trust = (1.0 - EVEN) * F.adaptive_avg_pool2d(stands, size[1:])[0, 0]
+        trust = (1.0 - _EVEN) * F.adaptive_avg_pool2d(stands, size[1:])[0, 0]
         alike = evened(said, [depth[0]])
         even = alike + trust * (said - alike)
         made, nearly = (

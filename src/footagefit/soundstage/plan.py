@@ -139,11 +139,11 @@ class Script:
         takes = tuple(take for take in self.takes if take.shot in shots)
         return replace(self, takes=takes, cut=tuple(c for c in self.cut if c.shot in shots))
 
-    def setups(self, camera: str = "A") -> list[list[Take]]:
-        """The takes of each set-up by one camera, in shooting order."""
+    def setups(self) -> list[list[Take]]:
+        """The takes of each set-up by camera A, in shooting order."""
         found: dict[tuple[str, str], list[Take]] = {}
         for take in self.takes:
-            if take.camera == camera:
+            if take.camera == "A":
                 found.setdefault((take.scene, take.setup), []).append(take)
         return list(found.values())
 
