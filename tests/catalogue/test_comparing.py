@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dailies_footage import scenery, shot_of
-from footagefit.catalogue import comparing, hung, laying, things
+from footagefit.catalogue import comparing, hung, things
 from footagefit.catalogue.laying import Moments, laid
 from footagefit.footage.white import light_rgb
 
@@ -317,20 +317,6 @@ def test_a_prop_that_moved_is_found_once():
 def test_nothing_is_told_of_two_clean_takes():
     base, over, fit = between(moments(), moments(shift=(1, 2)))
     assert things.things(base, over, fit) == []
-
-
-def test_parts_vote_for_the_set_and_for_the_actor_in_front_of_it():
-    world = scenery(5, HEIGHT + 60, WIDTH + 120) ** 2.2 * 0.6 + 0.01
-    actor = scenery(6, 110, 90) ** 2.2 * 0.6 + 0.01
-
-    def frame(y: int, x: int) -> np.ndarray:
-        made = world[y : y + HEIGHT, x : x + WIDTH].astype(np.float32).copy()
-        made[25:, 75:165] = actor
-        return made
-
-    set_first, _, actor_second, *_ = laying._voted(frame(30, 60), frame(36, 85))
-    assert set_first == pytest.approx(np.array([[1, 0, -25], [0, 1, -6]]), abs=0.6)
-    assert actor_second == pytest.approx(np.eye(2, 3), abs=0.6)
 
 
 def test_a_slope_that_explains_little_is_not_believed():

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from footagefit.dailies import same_set
 from footagefit.dailies.same_set import SURE, Landmarks, standing
 from standing_set import somebody, wall
 
@@ -34,6 +35,16 @@ def test_a_set_is_known_again_however_it_is_framed_and_lit(framed):
 def test_other_sets_are_not_taken_for_it():
     for seed in range(5):
         assert standing(Landmarks(wall(seed)), Landmarks(wall(seed + 50))) is None
+
+
+def test_a_set_without_landmarks_is_known_again_by_votes_of_its_parts(monkeypatch):
+    monkeypatch.setattr(same_set, "_CONTRAST", 1e3)  # no corner is sharp enough
+    light = wall(3, width=300)
+    one, other = Landmarks(light[:, :256]), Landmarks(lit_otherwise(light[:, 24:280]))
+    assert len(one.points[0]) == 0
+    seen = standing(one, other)
+    assert seen is not None and seen.sure > SURE
+    assert np.abs(seen.warp - [[1, 0, -24], [0, 1, 0]]).max() < 1.0
 
 
 def test_plain_places_are_not_taken_for_each_other():

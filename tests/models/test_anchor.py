@@ -136,3 +136,35 @@ def test_pixels_that_are_no_numbers_say_nothing(untaught):
     with torch.no_grad():
         look = untaught.look(untaught.small(given(plate, light)))
     assert torch.isfinite(look[ANCHOR]).all()
+
+
+def test_a_key_that_moved_is_followed_place_by_place_where_asked(untaught):
+    """A window's light on the left third came from the right in the plate; half the set stood."""
+    light = wall(11)
+    lit, unlit = np.ones_like(light), np.ones_like(light)
+    lit[:, :80], unlit[:, 180:] = 4.0, 3.0
+    wanted, plate = picture(light * lit), light * unlit
+    seen = given(plate, light * lit)
+    sides = np.zeros(light.shape[:2], bool)
+    sides[:, :70] = sides[:, 190:] = True
+    with torch.no_grad():
+        look = untaught.look(untaught.small(seen))
+        firm, relit = (
+            untaught.apply(untaught.followed(look, Amounts(relit=r)), seen) for r in (0.0, 1.0)
+        )
+        assert torch.equal(firm, untaught.predict(seen))
+    assert off_ev(relit, wanted, sides) < 0.4 * off_ev(firm, wanted, sides)
+    assert off_ev(relit, wanted, sides) < 0.25 * off_ev(picture(plate), wanted, sides)
+
+
+def test_who_wears_another_hue_keeps_it_where_a_key_moved(untaught):
+    light = wall(11)
+    at = (80, 120)
+    plate = changed(somebody(light, at=at, colour=_SKIN))
+    reference = somebody(light, at=at, colour=(0.6, 0.2, 0.02))
+    who = somebody(np.zeros_like(light), at=at, colour=(1.0, 1.0, 1.0))[..., 0] > 0
+    seen = given(plate, reference)
+    with torch.no_grad():
+        look = untaught.look(untaught.small(seen))
+        made = untaught.apply(untaught.followed(look, Amounts(relit=1.0)), seen)
+    assert off_ev(made, picture(somebody(light, at=at, colour=_SKIN)), who) < 0.3

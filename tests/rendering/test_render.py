@@ -39,6 +39,7 @@ def test_frames_come_out_as_the_camera_made_them(fit, shot, reference, tmp_path)
         assert now.getattribute("footagefit/fit") == footagefit.load_fit(fit).hash
         assert json.loads(now.getattribute("footagefit/controls")) == {
             "strength": 1.0, "local": 1.0, "tone": 1.0, "colour": 1.0, "anchor": 1.0,
+            "relit": 0.0,
         }  # fmt: skip
         assert now.getattribute("footagefit/source") == f"plate.{number}.exr"
         assert np.abs(after.astype(float) - before.astype(float)).mean() > 0.005

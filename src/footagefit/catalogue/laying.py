@@ -21,6 +21,7 @@ from footagefit.dailies.pairs import (
     same_things,
     warped,
 )
+from footagefit.dailies.voting import voted
 
 if TYPE_CHECKING:
     from footagefit.dailies.entries import Shot
@@ -30,14 +31,6 @@ MOMENTS = (0.15, 0.5, 0.85)  # of a take's length
 LONG_SIDE_PX = 480
 _LEAST_AGREEMENT = 0.12  # of the picture's structure that must be the same
 _STANDING = 1.05  # a camera that stood is believed though another map does that much better
-_VOTE_PX = 240  # long side at which parts are looked for
-_VOTE_REACH = 0.2  # of the width that a camera may have moved
-_VOTE_SURE, _VOTE_NEAR_PX, _LEAST_VOTES, _VOTED = 0.6, 3.5, 3, 4
-_PLAIN, _ROUGH = (
-    0.02,
-    0.15,
-)  # stops (rms) of detail that a part needs, and beyond which counts alike
-_MOST_TURN = 0.12
 
 
 @dataclass(frozen=True)
@@ -130,7 +123,7 @@ def _found(
     same = np.eye(2, 3, dtype=np.float32)
     maps = [same, *(_shift(anchor_HWC, frame_HWC, about=a) for a in (False, True))]
     maps += [] if near is None else [near]
-    maps += _voted(anchor_HWC, frame_HWC)
+    maps += voted(detail(anchor_HWC), detail(frame_HWC))
     shares = [_agreement(anchor_HWC, frame_HWC, m) for m in maps]
     shares[0] *= _STANDING
     best = int(np.argmax(shares))
@@ -142,63 +135,6 @@ def _found(
         better = _agreement(anchor_HWC, frame_HWC, exact)
         found, share = (exact, better) if better > share else (found, share)
     return found if share >= _LEAST_AGREEMENT else None
-
-
-def _voted(anchor_HWC: np.ndarray, frame_HWC: np.ndarray) -> list[np.ndarray]:
-    """Maps that several parts of the picture agree on, each looked for on its own.
-
-    Parts vote for where they find themselves (Ballard 1981): a set that moved one way outvotes an
-    actor who moved another, or comes second.
-    """
-    import cv2
-
-    size = np.array(anchor_HWC.shape[1::-1])
-    scale = max(1.0, float(size.max()) / _VOTE_PX)
-    small = tuple(int(v) for v in (size / scale).round())
-    one, other = (
-        cv2.resize(detail(p), small, interpolation=cv2.INTER_AREA) for p in (anchor_HWC, frame_HWC)
-    )
-    votes_N5 = _votes(one, other)
-    maps = []
-    while len(votes_N5) >= _LEAST_VOTES and len(maps) < _VOTED:
-        apart = np.linalg.norm(votes_N5[:, None, 2:4] - votes_N5[None, :, 2:4], axis=-1)
-        together = apart < _VOTE_NEAR_PX
-        winner = together[int((together * votes_N5[:, 4]).sum(1).argmax())]
-        if winner.sum() < _LEAST_VOTES:
-            break
-        at, by = votes_N5[winner, :2], votes_N5[winner, 2:4]
-        step = np.average(by, axis=0, weights=votes_N5[winner, 4])
-        maps.append(np.array([[1, 0, step[0] * scale], [0, 1, step[1] * scale]], np.float32))
-        turned, _ = cv2.estimateAffinePartial2D(at, at + by, ransacReprojThreshold=1.5)
-        if turned is not None and np.abs(turned[:, :2] - np.eye(2)).max() < _MOST_TURN:
-            turned[:, 2] *= scale
-            maps.append(turned.astype(np.float32))
-        votes_N5 = votes_N5[~winner]
-    return maps
-
-
-def _votes(one_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
-    """Parts of one picture found in another (N,5): place x, y, shift x, y, and what that counts."""
-    import cv2
-
-    height, width = one_HW.shape
-    side, reach = max(12, width // 8), round(width * _VOTE_REACH)
-    framed = np.pad(other_HW, reach)
-    votes = []
-    for y in range(0, height - side + 1, side // 2):
-        for x in range(0, width - side + 1, side // 2):
-            part = one_HW[y : y + side, x : x + side]
-            rough = float(part.std())
-            if rough < _PLAIN:
-                continue
-            about = framed[y : y + side + 2 * reach, x : x + side + 2 * reach]
-            like = cv2.matchTemplate(about, part, cv2.TM_CCOEFF_NORMED)
-            _, sure, _, at = cv2.minMaxLoc(like)
-            if sure > _VOTE_SURE:
-                half = side / 2
-                weight = sure * min(rough, _ROUGH)
-                votes.append((x + half, y + half, at[0] - reach, at[1] - reach, weight))
-    return np.array(votes, np.float32).reshape(-1, 5)
 
 
 def _agreement(anchor_HWC: np.ndarray, frame_HWC: np.ndarray, warp: np.ndarray) -> float:

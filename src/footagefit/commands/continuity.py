@@ -160,15 +160,23 @@ def _lines(show: Show, setups: Sequence[SetupJudged], fit: Path) -> dict[str, st
         media = {m.path: m for m in catalogue.media()}
     lines = {}
     for setup in setups:
-        todo = [j.shot for j in setup.takes if fixable(j)]
+        todo = [j for j in setup.takes if fixable(j)]
         hero = reference_of(show, setup.hero, media) if todo else Path()
-        lines |= {shot.name: infer_line(show, hero, shot, fit=fit) for shot in todo}
+        lines |= {j.shot.name: infer_line(show, hero, j, fit=fit) for j in todo}
     return lines
 
 
 def fixable(judged: Judged) -> bool:
     """Whether a match to the hero is what a take needs."""
     return any(d.kind in _FIXABLE for d in judged.differences)
+
+
+def lit_otherwise(judged: Judged) -> bool:
+    """Whether light fell otherwise in a take, as from a key that moved."""
+    from footagefit.catalogue.differences import LIMITS
+
+    told = any(d.kind == "key direction" for d in judged.differences)
+    return told or (judged.figures or {}).get("light", 0.0) > LIMITS["light"]
 
 
 def match_fit(show: Show) -> Path:
@@ -181,22 +189,23 @@ def match_fit(show: Show) -> Path:
     return found[-1].parent if found else package / "models" / "weights" / "match_field"
 
 
-def infer_line(show: Show, hero: Path, shot: Shot, *, fit: Path) -> str:
+def infer_line(show: Show, hero: Path, take: Judged, *, fit: Path) -> str:
     """The command that would match a take to its hero.
 
     Args:
         show: The production.
         hero: The hero take's frames.
-        shot: The take.
+        take: What was found of it.
         fit: A match fit.
     """
     import shlex
 
-    link = finest(shot)
-    out = fixed_path(show.work / "fixes", shot)
+    link = finest(take.shot)
+    out = fixed_path(show.work / "fixes", take.shot)
     paths = {"fit": fit, "plate": show.work / link.path, "reference": hero, "out": out}
     words = [f"{name}={os.path.normpath(path)}" for name, path in paths.items()]
     words.append(f"frames={link.first}-{link.last}")
+    words += ["relit=1"] if lit_otherwise(take) else []
     return "footagefit infer " + " ".join(w if _plain(w) else shlex.quote(w) for w in words)
 
 

@@ -101,6 +101,7 @@ def _matched(
     device: str,
 ) -> Fixed | None:
     """Render one take, and judge the result as the take was judged."""
+    from footagefit.commands.continuity import lit_otherwise
     from footagefit.commands.heroes import finest, fixed_path, reference_of
     from footagefit.commands.progress import track
     from footagefit.dailies.database import Catalogue
@@ -120,6 +121,7 @@ def _matched(
             show.work / link.path, fit=fit, out=path, form=form, existing=existing, device=device,
             reference=reference_of(show, setup.hero, media), frames=f"{link.first}-{link.last}",
             space=medium.space or show.space or "auto", progress=track,
+            controls={"relit": 1.0} if lit_otherwise(take) else None,
         )  # fmt: skip
         after = _judged(show, setup, take, media, path)
     except FootagefitError as error:

@@ -5,8 +5,8 @@ standing thing. Not here: takes of a catalogue laid over each other (`catalogue/
 made of it (`models/anchor.py`).
 
 Landmarks are corners and blobs (Lowe 2004) of the picture's structure, its light taken out; a map
-may move, turn and scale. Of pictures of one set more than half of what has structure agrees, of
-others an eighth at most.
+may move, turn and scale. Where they are few, parts of the picture vote (`voting.py`). Of pictures
+of one set about half of what has structure agrees, of others a fifth at most.
 
 Shapes: H rows, W columns, C channels. Pixels are scene-linear ACEScg.
 """
@@ -19,16 +19,18 @@ from functools import cached_property
 import numpy as np
 
 from footagefit.dailies.pairs import alignment, detail, same_structure, warped
+from footagefit.dailies.voting import voted
 
-SURE, UNSURE = 0.3, 0.16  # of the picture's structure that is the same: believed, not believed
+SURE, UNSURE = 0.26, 0.18  # of the picture's structure that is the same: believed, not believed
 _SMALLER = 0.75  # it begins by doubling what it is shown
 _MOST, _CONTRAST = 400, 0.01  # landmarks, and how faint one may be
 _ALIKE = 0.85  # the best of a landmark's likenesses over the second, at most
 _LEAST, _NEAR_PX = 6, 2.0  # landmarks that must agree on a map, and how well
 _MAPS = 3  # that are tried: actors move one way, the set another
 _FRAMED_ALIKE = 0.7  # of the structure that stands where it stood: no other map is looked for
+_CHANCE = 0.05  # of the structure that agrees by chance more often where many maps are voted for
 _LEAST_STRUCTURE = 0.03  # of the picture: what shows less is not known again
-_STANDING = 1.05  # the same framing is believed though another map does that much better
+_STANDING = 1.05  # what is held already is believed though another map does that much better
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,16 @@ class Standing:
     Attributes:
         over_HWC: The picture on the first's pixels.
         still_HW: 1 where both show the same standing thing.
-        sure: Share of what has structure in either that is the same.
+        sure: Share of what has structure in either that is the same, over what chance may do.
         warp: Map (2,3) from the first's pixels to the picture's own.
+        chance: What chance may do.
     """
 
     over_HWC: np.ndarray
     still_HW: np.ndarray
     sure: float
     warp: np.ndarray
+    chance: float = 0.0
 
 
 class Landmarks:
@@ -83,13 +87,16 @@ def standing(one: Landmarks, other: Landmarks) -> Standing | None:
     """The other picture over the first; None where they do not show the same set."""
     best = framed = _tried(one, other, np.eye(2, 3, dtype=np.float32))
     if framed.sure < _FRAMED_ALIKE:
-        moved = [_tried(one, other, warp) for warp in _maps(one, other)]
-        best = max(moved, key=lambda s: s.sure, default=framed)
-        best = framed if framed.sure * _STANDING >= best.sure else best
+        best = _likelier(framed, [_tried(one, other, warp) for warp in _maps(one, other)])
+    if best.sure < SURE and one.light_HWC.shape == other.light_HWC.shape:
+        maps = voted(one.structure_HW, other.structure_HW)
+        best = _likelier(best, [_tried(one, other, warp, chance=_CHANCE) for warp in maps])
     if best.sure < UNSURE:
         return None
     exact = alignment(one.light_HWC, best.over_HWC, where_HW=best.still_HW)
-    again = best if exact is None else _tried(one, other, _after(best.warp, exact))
+    again = (
+        best if exact is None else _tried(one, other, _after(best.warp, exact), chance=best.chance)
+    )
     return max(best, again, key=lambda s: s.sure)
 
 
@@ -114,7 +121,7 @@ def _maps(one: Landmarks, other: Landmarks) -> list[np.ndarray]:
     return maps
 
 
-def _tried(one: Landmarks, other: Landmarks, warp: np.ndarray) -> Standing:
+def _tried(one: Landmarks, other: Landmarks, warp: np.ndarray, *, chance: float = 0.0) -> Standing:
     """The other picture by a map. Plain places have no say: a sky is like any wall."""
     rows, columns = one.structure_HW.shape
     over, inside = warped(other.light_HWC, warp, size=(rows, columns))
@@ -122,7 +129,13 @@ def _tried(one: Landmarks, other: Landmarks, warp: np.ndarray) -> Standing:
     still = same * inside
     told = some | (others & (inside > 0))
     sure = float(still[told].mean()) if told.mean() > _LEAST_STRUCTURE else 0.0
-    return Standing(over, still, sure, warp)
+    return Standing(over, still, sure - chance, warp, chance)
+
+
+def _likelier(held: Standing, others: list[Standing]) -> Standing:
+    """The surest, or what was held if none is much surer."""
+    best = max(others, key=lambda s: s.sure, default=held)
+    return held if held.sure * _STANDING >= best.sure else best
 
 
 def _after(warp: np.ndarray, exact: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from footagefit.export.baked import Baked
 from footagefit.export.nuke_script import Knob
 from footagefit.export.placing import placed, stem_of, write_record
 from footagefit.export.scripted import ScriptedField
-from footagefit.models.field import ANCHOR
+from footagefit.models.field import ANCHOR, RELIT
 from footagefit.rendering.fits import Fit
 
 
@@ -27,7 +27,7 @@ def knobs(fit: Fit, bake: Baked) -> tuple[Knob, ...]:
     found = [
         Knob(name, "float", c.low, c.high, bake.strength if name == "strength" else 1.0, c.help)
         for name, c in fit.task.spec.controls.items()
-        if name != ANCHOR
+        if name not in (ANCHOR, RELIT)  # a net cannot read those off
     ]
     names = ", ".join(f"{i} {name}" for i, (name, _, _) in enumerate(bake.primaries))
     found.append(

@@ -32,7 +32,6 @@ from footagefit.signature.light_vector import LUMA
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-_COARSER = (0.75, 0.65, 0.65)  # of the field's depth, rows and columns of cells: light is smooth
 _MOST_KNOWN, _MOST_UNKNOWN = 2400, 600  # pixels that are asked
 _LEAST_SHARE = 0.04  # of the picture that must stand still in both
 _DARKEST, _BURNT = 2.0**-8, 0.98  # light below which noise rules; of the most there is
@@ -41,13 +40,33 @@ _SOFT_PX = 1.0  # grain is averaged away, edges may lie a little off
 # the set's for one that stands: of hue less, for it may take what somebody wears for light.
 _UNKNOWN = (0.02, 0.003)
 _LIGHT_AND_HUES = np.array([LUMA, (1.0, -1.0, 0.0), (0.0, -1.0, 1.0)])
-# How stiff the field is between places and between depths, and what pulls it, the matrix and the
-# change of all to none; against one pixel's say.
-_PLACES, _DEPTHS, _NONE, _MATRIX, _ALL = 2.0, 3.0, 0.03, 1.0, 0.1
-# Outliers are let go of in turns, stiff first: what stands out of one smooth change over the frame
-# is no light, as somebody in other clothes who stands where somebody stood. They lie beyond so many
-# times the usual error.
-_TURNS, _FAR, _LEAST_FAR_EV = (1000.0, 30.0, 1.0), 3.0, 0.03
+# How stiff the field is between depths, and what pulls it, the matrix and the change of all to
+# none; against one pixel's say.
+_DEPTHS, _NONE, _MATRIX, _ALL = 3.0, 0.03, 1.0, 0.1
+_FAR, _LEAST_FAR_EV = 3.0, 0.03  # outliers lie beyond so many times the usual error
+_OTHER_HUE_EV = 0.35  # of which no key that moved makes what it lights
+
+
+class Firmness(NamedTuple):
+    """How a field is fitted.
+
+    Attributes:
+        coarser: Of the field's depth, rows and columns of cells: light is smooth.
+        places: How stiff it is between places, against one pixel's say.
+        turns: In which outliers are let go of, each so many times stiffer.
+    """
+
+    coarser: tuple[float, float, float]
+    places: float
+    turns: tuple[float, ...]
+
+
+# Stiff first: what stands out of one smooth change over the frame is no light, as somebody in other
+# clothes who stands where somebody stood.
+_FIRM = Firmness((0.75, 0.65, 0.65), 2.0, (1000.0, 30.0, 1.0))
+_LOOSE = Firmness(
+    (0.5, 1.0, 1.0), 0.1, (1.0, 1.0)
+)  # what stands out may be what a moved key lights
 
 
 class Sight(NamedTuple):
@@ -62,6 +81,18 @@ class Sight(NamedTuple):
     light_HW3: np.ndarray
     known_HW: np.ndarray
     sure: float
+
+
+class Lacks(NamedTuple):
+    """The changes of stops (12,Z,h,w) that an even look lacks.
+
+    Attributes:
+        firm: Where one smooth change explains most of what stands.
+        relit: What is to be added where the key itself moved.
+    """
+
+    firm: Tensor
+    relit: Tensor
 
 
 class Shown(NamedTuple):
@@ -108,8 +139,8 @@ def sighted(plate_3HW: Tensor, where_HW: Tensor, beside: Sequence[Landmarks]) ->
     return Sight(best.over_HWC, known, min(1.0, (best.sure - UNSURE) / (SURE - UNSURE)))
 
 
-def lacking(shown: Shown, sight: Sight, size: tuple[int, int, int]) -> Tensor:
-    """The change of stops (12,Z,h,w) that an even look lacks.
+def lacking(shown: Shown, sight: Sight, size: tuple[int, int, int]) -> Lacks:
+    """What an even look lacks.
 
     Args:
         shown: The plate.
@@ -120,7 +151,12 @@ def lacking(shown: Shown, sight: Sight, size: tuple[int, int, int]) -> Tensor:
     known = sight.known_HW | (_alike(made, sight) & (shown.where_HW > 0.5).cpu().numpy())
     wanted = np.where(known[..., None], _soft_stops(sight.light_HW3), _soft_stops(made))
     lacks = wanted - _soft_stops(_rows(shown.even_3HW))
-    return _solved(lacks, _chosen(known), shown, size)
+    pixels = _chosen(known)
+    wanted = lacks.reshape(-1, 3)[pixels.at] @ _LIGHT_AND_HUES.T
+    firm, left = _solved(wanted, pixels, shown, size, _FIRM, np.ones(len(wanted)))
+    hue = np.sqrt((left[:, 1:] ** 2).mean(1))
+    loose, _ = _solved(wanted, pixels, shown, size, _LOOSE, _believed(hue / _OTHER_HUE_EV))
+    return Lacks(firm, loose - firm)
 
 
 def _alike(made_HWC: np.ndarray, sight: Sight) -> np.ndarray:
@@ -181,10 +217,24 @@ def _chosen(known_HW: np.ndarray) -> _Pixels:
 
 
 def _solved(
-    lacks_HW3: np.ndarray, pixels: _Pixels, shown: Shown, size: tuple[int, int, int]
-) -> Tensor:
-    """The matrix and the offsets (12,Z,h,w) that explain what lacks."""
-    deep, rows, columns = (max(1, round(a * n)) for a, n in zip(_COARSER, size, strict=True))
+    wanted_N3: np.ndarray,
+    pixels: _Pixels,
+    shown: Shown,
+    size: tuple[int, int, int],
+    how: Firmness,
+    kept_N: np.ndarray,
+) -> tuple[Tensor, np.ndarray]:
+    """The matrix and the offsets (12,Z,h,w) that explain what lacks; what they leave (N,3).
+
+    Args:
+        wanted_N3: Light and hues that lack.
+        pixels: Where.
+        shown: The plate.
+        size: Z, h and w of the field.
+        how: Firm or loose.
+        kept_N: How far each pixel is believed at first.
+    """
+    deep, rows, columns = (max(1, round(a * n)) for a, n in zip(how.coarser, size, strict=True))
     coarse = (deep, rows, columns)
     height, width = shown.depth_HW.shape
     y, x = np.divmod(pixels.at, width)
@@ -194,18 +244,21 @@ def _solved(
     middle = seen.mean(0)
     places = depth, (y + 0.5) / height, (x + 0.5) / width
     reads = _reads(places, coarse, np.c_[seen - middle, np.ones(len(seen))])
-    wanted = lacks_HW3.reshape(-1, 3)[pixels.at] @ _LIGHT_AND_HUES.T
-    kept, found = np.ones(len(seen)), np.zeros((int(np.prod(coarse)) + 4, 3))
-    for stiffer in _TURNS:
+    found = np.zeros((int(np.prod(coarse)) + 4, 3))
+    left, certain = wanted_N3, kept_N
+    for stiffer in how.turns:
         for says, of in zip(pixels.counts.T, (slice(0, 1), slice(1, 3)), strict=True):
-            heavy = reads.multiply((says * kept)[:, None]).T.tocsr()
-            squares = (heavy @ reads).toarray() + _stiffness(coarse, stiffer)
+            heavy = reads.multiply((says * certain)[:, None]).T.tocsr()
+            squares = (heavy @ reads).toarray() + _stiffness(coarse, stiffer * how.places)
             # Torch's solver keeps to the threads it is given: looks are the same on any machine.
-            said = torch.from_numpy(heavy @ wanted[:, of])
-            found[:, of] = torch.linalg.solve(torch.from_numpy(squares), said).numpy()
-        off = np.sqrt(((wanted - reads @ found) ** 2).mean(1))[: pixels.known]
-        far = max(_LEAST_FAR_EV, _FAR * float(np.median(off)))
-        kept[: pixels.known] = 1.0 / (1.0 + (off / far) ** 2) ** 2
+            said = torch.from_numpy(heavy @ wanted_N3[:, of])
+            found[:, of] = torch.cholesky_solve(
+                said, torch.linalg.cholesky(torch.from_numpy(squares))
+            ).numpy()
+        left = wanted_N3 - reads @ found
+        off = np.sqrt((left**2).mean(1))
+        far = max(_LEAST_FAR_EV, _FAR * float(np.median(off[: pixels.known])))
+        certain = kept_N * np.where(np.arange(len(off)) < pixels.known, _believed(off / far), 1.0)
     found = found @ np.linalg.inv(_LIGHT_AND_HUES).T
     matrix, level = found[-4:-1].T, found[-1] - found[-4:-1].T @ middle
     cells = torch.from_numpy(found[:-4].T.reshape(3, *coarse)).float()
@@ -213,7 +266,12 @@ def _solved(
     change = torch.zeros(3, 4, *size)
     change[:, :3] = torch.from_numpy(matrix).float()[:, :, None, None, None]
     change[:, 3] = cells + torch.from_numpy(level).float()[:, None, None, None]
-    return change.flatten(0, 1)
+    return change.flatten(0, 1), left
+
+
+def _believed(off: np.ndarray) -> np.ndarray:
+    """How far what is off is believed (Geman and McClure)."""
+    return 1.0 / (1.0 + off**2) ** 2
 
 
 def _reads(
@@ -246,16 +304,15 @@ def _reads(
 
 
 @lru_cache(maxsize=8)
-def _stiffness(size: tuple[int, int, int], stiffer: float) -> np.ndarray:
-    """What is known without looking (K,K): neighbours alike (so many times more), little change."""
+def _stiffness(size: tuple[int, int, int], places: float) -> np.ndarray:
+    """What is known without looking (K,K): neighbours alike, little change."""
 
     def along(axis: int) -> np.ndarray:
         parts = [_neighbours(n) if i == axis else np.eye(n) for i, n in enumerate(size)]
         return np.kron(np.kron(parts[0], parts[1]), parts[2])
 
     count = int(np.prod(size))
-    places = stiffer * _PLACES * (along(1) + along(2))
-    cells = _DEPTHS * along(0) + places + _NONE * np.eye(count)
+    cells = _DEPTHS * along(0) + places * (along(1) + along(2)) + _NONE * np.eye(count)
     whole = np.zeros((count + 4, count + 4))
     whole[:count, :count] = cells
     whole[range(count, count + 4), range(count, count + 4)] = (_MATRIX, _MATRIX, _MATRIX, _ALL)

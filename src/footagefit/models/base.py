@@ -35,6 +35,7 @@ class Amounts:
         tone: Of what makes it lighter or darker.
         colour: Of what changes its hues.
         anchor: Of what the set itself says, where plate and reference both show it.
+        relit: Of what the set shows lit otherwise from place to place, as where a key moved.
     """
 
     strength: float = 1.0
@@ -42,6 +43,7 @@ class Amounts:
     tone: float = 1.0
     colour: float = 1.0
     anchor: float = 1.0
+    relit: float = 0.0
 
     @property
     def none(self) -> bool:

@@ -27,6 +27,7 @@ from footagefit.models.slicing import Way, slice_and_apply, slice_points, with_g
 from footagefit.records import Given, Pair
 
 ANCHOR = "anchor"  # what the set itself says, in looks and as a knob
+RELIT = "relit"  # what is to be added to that where a key moved: likewise
 _EVEN = 0.5  # of what the net says of places, what is let go of where the set speaks
 
 
@@ -85,13 +86,14 @@ class FieldModel(Model):
         return shrunk(given, long_px=self.long_px, cell_px=CELL_PX)
 
     def look(self, given_small: Given) -> Look:
-        """`everywhere` (B,12), `cells` and `anchor` (B,12,Z,h,w), all changes of stops.
+        """`everywhere` (B,12), `cells`, `anchor` and `relit` (B,12,Z,h,w), all changes of stops.
 
         The first two are what the net says, of the picture and of its mirror image together,
-        settled; `anchor` is what the set itself says that these lack, where a reference shows it.
+        settled; `anchor` is what the set itself says that these lack, where a reference shows it,
+        and `relit` what is added to it where a key moved: as long as nobody asks, nothing.
         """
         said = self.said(given_small)
-        return {**said, ANCHOR: self._anchor(said, given_small)}
+        return {**said, **self._anchored(said, given_small)}
 
     def said(self, small: Given) -> Look:
         """What the net alone says, which is all that exported nets know."""
@@ -102,13 +104,13 @@ class FieldModel(Model):
         )
         return self._settled(everywhere, cells, small)
 
-    def _anchor(self, look: Look, small: Given) -> Tensor:
+    def _anchored(self, look: Look, small: Given) -> Look:
         """What the set itself says, where plate and reference both show it, less what the net said.
 
         0 where no reference shows the set.
         """
         said = grid_of(look)
-        further = torch.zeros_like(said)
+        further = {ANCHOR: torch.zeros_like(said), RELIT: torch.zeros_like(said)}
         if not self.anchors or not small.reference.shape[1]:
             return further
         beside: list[Landmarks] = []
@@ -117,11 +119,12 @@ class FieldModel(Model):
                 beside = landmarks(references)
             sight = sighted(small.plate[b], small.mask[b, 0], beside)
             if sight is not None:
-                further[b] = self._lacking(said[b : b + 1], small, b, sight)
+                firm, relit = self._lacking(said[b : b + 1], small, b, sight)
+                further[ANCHOR][b], further[RELIT][b] = firm, relit
         return further
 
     @torch.no_grad()
-    def _lacking(self, said: Tensor, small: Given, b: int, sight: Sight) -> Tensor:
+    def _lacking(self, said: Tensor, small: Given, b: int, sight: Sight) -> tuple[Tensor, Tensor]:
         """What a field (1,12,Z,h,w) lacks: places are the set's where it stands, smooth beside."""
         plate = small.plate[b : b + 1]
         depth = self.guide(stops(plate))
@@ -133,8 +136,9 @@ class FieldModel(Model):
         made, nearly = (
             slice_and_apply(plate, grid, self.guide, way=self.way)[0] for grid in (said, even)
         )
-        change = lacking(Shown(plate[0], made, nearly, small.mask[b, 0], depth[0]), sight, size)
-        return sight.sure * (even + change.to(said) - said)[0]
+        lacks = lacking(Shown(plate[0], made, nearly, small.mask[b, 0], depth[0]), sight, size)
+        firm = sight.sure * (even + lacks.firm.to(said) - said)[0]
+        return firm, sight.sure * lacks.relit.to(said)
 
     def _settled(self, everywhere: Tensor, cells: Tensor, small: Given) -> Look:
         view = stops(small.plate)
@@ -151,7 +155,8 @@ class FieldModel(Model):
         everywhere = followed(look["everywhere"][:, :, None, None, None], *asked)[:, :, 0, 0, 0]
         parts = {"everywhere": everywhere, "cells": followed(look["cells"], *asked)}
         if ANCHOR in look:
-            parts[ANCHOR] = amounts.anchor * followed(look[ANCHOR], *asked)
+            anchor = look[ANCHOR] + amounts.relit * look[RELIT]
+            parts[ANCHOR] = amounts.anchor * followed(anchor, *asked)
         return scaled(parts, amounts.strength)
 
     def layers(self, look: Look, given: Given) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ from footagefit.rendering.stream import ahead
 from footagefit.rendering.temporal import Smoothing, Temporal, choose
 from footagefit.rendering.work import Work, lighter, one_thread
 
-VERSION = 2  # looks have anchors
+VERSION = 3  # looks have anchors, and what a moved key lights
 BATCH = 8  # frames whose number over this is the same are looked at together
 TINY = (27, 48)  # rows and columns of the pictures that cuts and flashes are found in
 _STILL = (9, 16)

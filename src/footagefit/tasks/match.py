@@ -47,6 +47,9 @@ FOLLOWED = {
     "tone": Control("", 0.0, 1.0, 1.0, "how much of what makes it lighter or darker"),
     "colour": Control("", 0.0, 1.0, 1.0, "how much of what changes its hues"),
     "anchor": Control("", 0.0, 1.0, 1.0, "how much of what the set says, where both show it"),
+    "relit": Control(
+        "", 0.0, 1.0, 0.0, "1 where the key itself moved: the set's light place by place"
+    ),
 }
 OTHER, STILL = "other", "still"  # layers of a window that shows two real takes at once
 _FURTHER = 0.5  # how often two real takes are brought further apart
