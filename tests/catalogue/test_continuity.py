@@ -221,6 +221,30 @@ def test_fix_renders_and_says_what_is_left(footagefit, made_show, show_yaml, tmp
 
 
 @pytest.mark.filterwarnings("default::footagefit.errors.FootagefitWarning")
+def test_fix_takes_no_fit_of_another_task(footagefit, made_show, show_yaml, tmp_path):
+    code, _, err = footagefit(
+        "fix", f"show={show_yaml()}", f"out={tmp_path / 'fixes'}", "fit=base/relight"
+    )
+    assert code == 2 and "takes a match fit, and this one is relight" in err
+    assert not (tmp_path / "fixes").exists()
+
+
+@pytest.mark.filterwarnings("default::footagefit.errors.FootagefitWarning")
+def test_fix_that_could_fix_nothing_says_so_last(footagefit, show_yaml, tmp_path):
+    fit = small_fit(tmp_path / "zero", zero=True)
+    there = tmp_path / "fixes" / "12" / "12_T3_A" / "12_T3_A.0010.exr"
+    there.parent.mkdir(parents=True)
+    for number in range(40):
+        there.with_name(f"12_T3_A.{number:04d}.exr").write_bytes(b"somebody's")
+    code, _, err = footagefit(
+        "fix", f"show={show_yaml()}", "clip=12_T3_A", f"out={tmp_path / 'fixes'}", f"fit={fit}"
+    )
+    assert code == 2 and "not this job's" in err
+    assert "no take was fixed" in err.strip().splitlines()[-1]
+    assert there.read_bytes() == b"somebody's"
+
+
+@pytest.mark.filterwarnings("default::footagefit.errors.FootagefitWarning")
 def test_a_take_that_cannot_be_read_says_why(footagefit, tmp_path):
     for take in (1, 2):
         frames = shot(5, 8, take=take)

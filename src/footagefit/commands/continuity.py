@@ -200,8 +200,10 @@ def infer_line(show: Show, hero: Path, take: Judged, *, fit: Path) -> str:
     """
     import shlex
 
+    from footagefit.rendering.versions import RENDERS
+
     link = finest(take.shot)
-    out = fixed_path(show.work / "fixes", take.shot)
+    out = fixed_path(show.work / RENDERS, take.shot)  # not among what `fix` makes
     paths = {"fit": fit, "plate": show.work / link.path, "reference": hero, "out": out}
     words = [f"{name}={os.path.normpath(path)}" for name, path in paths.items()]
     words.append(f"frames={link.first}-{link.last}")

@@ -10,13 +10,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from footagefit.errors import FootagefitError, FootagefitWarning
+from footagefit.errors import FootagefitError, FootagefitWarning, UsageError
 
 if TYPE_CHECKING:
     from footagefit.catalogue.judging import Judged, SetupJudged
     from footagefit.dailies.entries import Medium, Shot
     from footagefit.dailies.show import Show
     from footagefit.footage.writing import Existing
+    from footagefit.rendering.fits import Fit
 
 As = Literal["table", "json"]
 UNITS = ("exposure", "white point", "tint", "contrast", "light")
@@ -67,7 +68,7 @@ def fix(
         for j in s.takes
         if fixable(j) and (clip is None or fnmatch(j.shot.name, clip))
     ]
-    fit = fit or match_fit(production)
+    used = _match(fit or match_fit(production))
     folder = (out or production.work / "fixes").expanduser()
     if not todo:
         print("every take that a match could help sits already")
@@ -80,22 +81,38 @@ def fix(
     done = [
         made
         for setup, take in todo
-        if (made := _matched(production, setup, take, fit, folder, existing, device)) is not None
+        if (made := _matched(production, setup, take, used, folder, existing, device)) is not None
     ]
+    if not done:
+        raise FootagefitError("no take was fixed: what was in the way is said above", path=folder)
     if as_ == "json":
-        print(json.dumps({"fit": str(fit), "takes": [_plain(d) for d in done]}, indent=1))
+        print(json.dumps({"fit": str(used.path), "takes": [_plain(d) for d in done]}, indent=1))
     else:
         _table(done)
-    if done:
-        print(f"timeline: {_timeline(production, done, folder, scene)}")
+    print(f"timeline: {_timeline(production, done, folder, scene)}")
     return 0
+
+
+def _match(path: Path) -> Fit:
+    """A match fit, or why there is none."""
+    from footagefit.rendering.fits import load_fit
+
+    fit = load_fit(path)
+    task = fit.task.spec.name
+    if task != "match":
+        raise UsageError(
+            f"fix takes a match fit, and this one is {task}",
+            path=path,
+            hint="Say fit=base/match or a fit that `footagefit train task=match` made",
+        )
+    return fit
 
 
 def _matched(
     show: Show,
     setup: SetupJudged,
     take: Judged,
-    fit: Path,
+    fit: Fit,
     folder: Path,
     existing: Existing,
     device: str,
