@@ -9,7 +9,7 @@ from footagefit.catalogue import measures, search
 from footagefit.catalogue.measuring import measure_show, of_picture
 from footagefit.catalogue.words import parsed
 from footagefit.dailies.database import Catalogue
-from footagefit.errors import UsageError
+from footagefit.errors import UsageError, WrongValue
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,23 @@ def test_a_light_is_nearest_to_itself(indexed):
 
 def test_unmeasured_shots_are_never_alike(indexed):
     assert np.isnan(search.light_vector(measures.Measures({}))).all()
+
+
+@pytest.mark.parametrize("query", ["ev>>0.8", "ev=1", "ev>", "ev<x"])
+def test_a_bound_that_is_none_is_an_error(query):
+    with pytest.raises(WrongValue, match="is no bound"):
+        parsed(query)
+
+
+@pytest.mark.filterwarnings("always::footagefit.errors.FootagefitWarning")
+def test_what_is_not_measured_is_said_every_time(footagefit, indexed, show_yaml, monkeypatch):
+    monkeypatch.setattr(measures, "version", lambda: "another")
+    for asked in ("query=ev<-20", "query=ev<20", "query=elephant"):
+        for _ in range(2):
+            code, _, err = footagefit("search", f"show={show_yaml()}", asked)
+            assert code == 0 and "are not measured" in err, asked
+    _, _, err = footagefit("search", f"show={show_yaml()}", "query=sc 12")
+    assert "are not measured" not in err
 
 
 def test_measures_of_another_version_are_stale(indexed, monkeypatch):

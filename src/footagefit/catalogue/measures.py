@@ -112,6 +112,15 @@ def stale(catalogue: Catalogue, shots: Sequence[Shot]) -> list[Shot]:
     return [s for s in shots if at[s.name] not in now]
 
 
+def missing(catalogue: Catalogue) -> int:
+    """How many shots have no measures of this version; soon told where none is."""
+    shots, made = (
+        catalogue.rows(f"SELECT COUNT(*) AS n FROM {table}", values)[0]["n"]
+        for table, values in (("shots", []), ("measures WHERE version = ?", [version()]))
+    )
+    return len(stale(catalogue, catalogue.shots())) if made < shots else 0
+
+
 def keep(db: sqlite3.Connection, key: Key, made: Measures) -> None:
     """Put a shot's measures in place of what was there."""
     plain: dict[str, object] = {"content": key[0], "first": key[1], "version": made.version}

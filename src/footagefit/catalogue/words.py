@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from footagefit.catalogue.measures import FIGURES, Measures
 from footagefit.dailies.entries import Shot
-from footagefit.errors import UnknownName, UsageError
+from footagefit.errors import UnknownName, UsageError, WrongValue
 
 SURE = 0.6  # expected cosine from which the estimator's direction is worth a word
 _CLOSE, _MEDIUM = 0.28, 0.12  # of the picture's height, brow to chin: a close-up, a medium shot
@@ -45,6 +45,7 @@ _SAME = {"frontal": "key_front", "interior": "int", "exterior": "ext", "cu": "cl
          "highkey": "high_key", "lowkey": "low_key"}  # fmt: skip
 _NUMBERED = {"sc": "sc", "scene": "sc", "tk": "tk", "take": "tk", "cam": "cam", "camera": "cam"}
 _BOUND = re.compile(r"^([a-z_]+)(<=|>=|<|>)([-+]?\d+(?:\.\d+)?)$")
+_BOUNDED = re.compile(r"[<>=]")
 _WHOLE = re.compile(r"^(sc\d+[a-z]*|tk\d+|cam[a-z])$")
 _WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*", re.UNICODE)
 
@@ -75,6 +76,10 @@ def parsed(text: str) -> Query:
     bounds: list[tuple[str, str, float]] = []
     for piece in said.split():
         bound = _BOUND.match(piece)
+        if bound is None and _BOUNDED.search(piece):
+            raise WrongValue(
+                f"query: {piece!r} is no bound", hint="Say query='ev>1', with <, >, <= or >="
+            )
         if bound is None:
             parts += _WORD.findall(piece)
             continue

@@ -59,6 +59,8 @@ def search(
         found = {s.name: s for s in catalogue.shots([h.shot for h in hits])}
         shots = [found[h.shot] for h in hits]
         known = measures.kept(catalogue, shots)
+        if not hits or like or light or (asked is not None and asked.bounds):
+            _unmeasured(catalogue)
         if as_ == "json":
             print(json.dumps({"shots": [_plain(h, found, known) for h in hits]}, indent=1))
         else:
@@ -83,7 +85,6 @@ def measured(show: Show, shots: Sequence[Shot] | None = None) -> None:
 
 def _index(show: Show) -> None:
     """Make the index anew where a scan, a mark or new measures left it behind."""
-    from footagefit.catalogue import measures
     from footagefit.catalogue import search as finding
     from footagefit.dailies.database import Catalogue
 
@@ -92,7 +93,13 @@ def _index(show: Show) -> None:
             return
     with Catalogue(show.catalogue, write=True) as catalogue:
         finding.index(catalogue)
-        behind = len(measures.stale(catalogue, catalogue.shots()))
+
+
+def _unmeasured(catalogue: Catalogue) -> None:
+    """Say how many shots could not be found by measures, for there are none of them."""
+    from footagefit.catalogue import measures
+
+    behind = measures.missing(catalogue)
     if behind:
         line = f"{behind} shots are not measured, or by an older version: say measure=true"
         warnings.warn(FootagefitWarning(line), stacklevel=2)
