@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import socket
 from pathlib import Path
 
@@ -107,6 +109,22 @@ def test_a_stopped_or_wider_report_judges_only_what_is_new(film, report, footage
     assert f"{total - 1} of {total} were judged already" in out
     assert "MB for the first view" in out
     assert {p: p.read_bytes() for p in report.rglob("*") if p.is_file()} == before
+
+
+def test_a_narrower_report_keeps_what_was_judged_unless_told_otherwise(
+    film, report, footagefit, tmp_path
+):
+    out = tmp_path / "report"
+    shutil.copytree(report, out)
+    code, said, err = footagefit(*words(film, out, "match_v001"))
+    assert code == 0 and "prune=true removes them" in said, err
+    code, said, err = footagefit(*words(film, out))
+    assert code == 0 and "kept" not in said, err
+    everything = int(re.search(r"(\d+) of (\d+) were judged already", said + err)[2])
+    assert f"{everything} of {everything} were judged already" in said + err
+    code, said, err = footagefit(*words(film, out, "match_v001"), "prune=true")
+    assert code == 0 and "were removed" in said, err
+    assert len(list((out / "judged").iterdir())) < len(list((report / "judged").iterdir()))
 
 
 def test_what_cannot_be_compared_is_said_in_one_line(film, footagefit, tmp_path):

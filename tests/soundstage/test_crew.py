@@ -3,8 +3,14 @@
 import hashlib
 import json
 import math
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -191,6 +197,28 @@ def test_a_killed_stage_goes_on_and_ends_the_same(show, tmp_path):
     list(crew.shoot(SCRIPT, out, film=counting))
     assert len(again) == len(SCRIPT.takes) - 1
     assert hashes(show) == hashes(out)
+
+
+def test_ctrl_c_is_said_once_and_at_once(tmp_path):
+    """As a terminal does: everything in the foreground hears it."""
+    words = [sys.executable, "-m", "footagefit.cli", "stage", f"out={tmp_path / 'show'}",
+             "preset=demo", "workers=2"]  # fmt: skip
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's & turns it off
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard,
+        start_new_session=True,
+    ) as running:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "show" / "truth").is_dir() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            time.sleep(1.0)  # workers are at their imports, or at work
+            os.killpg(running.pid, signal.SIGINT)
+            _, err = running.communicate(timeout=20)
+        finally:
+            running.kill()
+    assert running.returncode == 130 and "Traceback" not in err, err
+    assert err.strip().splitlines()[-1].startswith("stopped; "), err
 
 
 def test_a_foreign_folder_and_another_show_are_refused(show, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from footagefit.errors import AlreadyThere, FootagefitWarning, UsageError, WrongValue
 
@@ -35,6 +35,7 @@ def compare(
     long_side_px: int,
     loop_px: int,
     pictures: Pictures,
+    prune: bool,
     dry_run: bool,
 ) -> int:
     """Judge fits on the same frames and write the report; see configs/compare.yaml."""
@@ -64,7 +65,8 @@ def compare(
     judges = _judges(loaded, dailies, asked, shelf)
     results = _results(judges, picked)
     columns = _columns(loaded, results, production)
-    _write(columns, checks, judges, picked, production, shelf)
+    data = _write(columns, checks, judges, picked, production, shelf)
+    _tidy(shelf.folder, data, prune)
     return 0
 
 
@@ -203,7 +205,8 @@ def _labels(loaded: dict[str, Fit]) -> dict[str, str]:
 def _write(
     columns: Sequence[Column], checks: dict[str, str], judges: dict[str, Judge],
     picked: Sequence[Shot], production: Show, shelf: Shelf,
-) -> None:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
+    """Write the page; returns what is in it."""
     from footagefit import __version__
     from footagefit.evaluation.compared import PLATE, Told, gather
     from footagefit.evaluation.measured import METRICS
@@ -229,17 +232,26 @@ def _write(
         rates[shot.name] = reader.media[reader.link(shot).path].rate or production.rate
     data = gather(told, columns, picked, METRICS, shelf=shelf, rates=rates)
     index = side_by_side.write(shelf.folder, data)
-    gone = side_by_side.prune(shelf.folder, data)
-    if gone:
-        print(f"{gone} files of an earlier report were removed")
-    _say_sizes(index, side_by_side.size_of(shelf.folder, data))
+    print(f"report: {index}")
+    return data
 
 
-def _say_sizes(index: Path, size: Size) -> None:
+def _tidy(folder: Path, data: dict[str, Any], prune: bool) -> None:
+    """Remove what other fits and shots left in the folder, or say that it is kept."""
+    from footagefit.report import side_by_side
+
+    if prune and (gone := side_by_side.prune(folder, data)):
+        print(f"{gone} files of other fits and shots were removed")
+    elif not prune and (kept := len(side_by_side.others(folder, data))):
+        print(f"{kept} files of other fits and shots are kept: prune=true removes them")
+    _say_sizes(side_by_side.size_of(folder, data))
+
+
+def _say_sizes(size: Size) -> None:
     import warnings
 
     all_mb, first_mb = size.all_bytes / 1e6, size.first_bytes / 1e6
-    print(f"report: {index}\n{all_mb:.1f} MB in all, {first_mb:.2f} MB for the first view")
+    print(f"{all_mb:.1f} MB in all, {first_mb:.2f} MB for the first view")
     if size.first_bytes > FIRST_VIEW_BYTES:
         line = f"the first view is {first_mb:.1f} MB, over 5. Say shots= to show fewer"
         warnings.warn(FootagefitWarning(line), stacklevel=2)

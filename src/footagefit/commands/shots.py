@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from footagefit.dailies.entries import SIDES
 from footagefit.errors import UnknownName, WrongValue
 
 if TYPE_CHECKING:
@@ -64,11 +65,15 @@ def chosen(
         and (scene is None or scene.upper() in (s.scene.upper(), s.slate.scene.upper()))
         and (side is None or s.side == side)
     ]
-    if clip is not None and not found:
+    if side is not None and side not in SIDES:
+        raise UnknownName("side", side, list(SIDES))
+    if found or (clip is None and scene is None):
+        return found
+    if side is not None and chosen(shots, clip=clip, scene=scene, side=None):
+        raise WrongValue(f"side={side}: none of these shots is", hint="Leave side= out")
+    if clip is not None:
         raise UnknownName("shot", clip, [s.name for s in shots])
-    if scene is not None and not found:
-        raise UnknownName("scene", scene, sorted({s.scene for s in shots}))
-    return found
+    raise UnknownName("scene", scene, sorted({s.scene for s in shots}))
 
 
 def mark(

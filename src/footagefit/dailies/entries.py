@@ -10,7 +10,7 @@ from fractions import Fraction
 
 SHOT, SLATE, BARS, BLACK, DISSOLVE, FADE = "shot", "slate", "bars", "black", "dissolve", "fade"
 PROXY, ORIGINAL, PLATE = "proxy", "original", "plate"
-TRAIN, VAL, OUT = "train", "val", "out"
+TRAIN, VAL, OUT = SIDES = "train", "val", "out"
 
 # What a medium or a shot is listed with; a person reads these words in tables and JSON.
 SHORT = "short"  # fewer frames than the cut takes from it

@@ -65,13 +65,19 @@ def size_of(folder: Path, data: Mapping[str, Any]) -> Size:
     return Size(everything, sum(p.stat().st_size for p in first))
 
 
-def prune(folder: Path, data: Mapping[str, Any]) -> int:
-    """Remove pictures of shots and fits that are not in the report any more; returns how many."""
+def others(folder: Path, data: Mapping[str, Any]) -> list[Path]:
+    """Pictures and judgements of shots and fits that are not in the report."""
     kept = {shot["folder"].split("/", 1)[1]: shot for shot in data["shots"]}
     keys = {c["key"] for c in data["columns"]}
-    gone = [p for p in _files(folder / "shots") if not _wanted(p, folder / "shots", kept, keys)]
-    gone += [p for p in _files(folder / "judged")
-             if p.relative_to(folder / "judged").parts[0] not in keys]  # fmt: skip
+    found = [p for p in _files(folder / "shots") if not _wanted(p, folder / "shots", kept, keys)]
+    found += [p for p in _files(folder / "judged")
+              if p.relative_to(folder / "judged").parts[0] not in keys]  # fmt: skip
+    return found
+
+
+def prune(folder: Path, data: Mapping[str, Any]) -> int:
+    """Remove what is of others; returns how many files that were."""
+    gone = others(folder, data)
     for path in gone:
         path.unlink()
     for root in ("shots", "judged"):

@@ -6,8 +6,11 @@ Here: the order of work. Files of a take are `delivery`'s, papers `sidecars`', t
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,12 +117,31 @@ def _in_processes(
 ) -> Iterator[Take]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(left)), mp_context=context)
+    before = set(multiprocessing.active_children())
     try:
-        waiting = [pool.submit(_one, take, out, script, film) for take in left]
+        with _deaf():
+            waiting = [pool.submit(_one, take, out, script, film) for take in left]
         for future in as_completed(waiting):
             yield future.result()
+    except BaseException:
+        for worker in set(multiprocessing.active_children()) - before:
+            worker.terminate()  # a take is put in place whole or not at all
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that begin meanwhile do not hear Ctrl-C: who asked for them says so, once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def _one(take: Take, out: Path, script: Script, film: delivery.Film) -> Take:
