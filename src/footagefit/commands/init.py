@@ -194,7 +194,7 @@ def _unknown(guess: Guess, given: str | None) -> list[str]:
     if guess.unsure and given is None:
         lines.append(
             f"space: {len(guess.unsure)} clips do not say ({_some(guess.unsure)}); "
-            "set space: to what the camera or the lab delivered"
+            f"set space: to what the camera or the lab delivered, such as {colour.SUCH}"
         )
     if len(guess.spaces) > 1:
         lines.append("space: clips differ; each keeps its own, space: is for those that do not say")

@@ -62,6 +62,10 @@ def names() -> list[str]:
     return [space.getName() for space in _config(source()).getColorSpaces()]
 
 
+# For people who have to say one: what dailies mostly come in.
+SUCH = "g24_rec709 (graded proxies), acescct, lin_ap1 (ACEScg) or the camera's log, as arri_logc4"
+
+
 def resolve(name: str) -> str:
     """The config's own name of a colour space, from a name, alias or role in any letter case.
 
