@@ -65,7 +65,8 @@ class OutputForm:
 
     def resolved(self, info: ClipInfo, path: Path) -> OutputForm:
         """Every `auto` decided, from the input and the type of file to be made."""
-        suffix = _ALIASES.get(path.suffix.lower(), path.suffix.lower())
+        suffix = known_suffix(path)
+        suffix = _ALIASES.get(suffix, suffix)
         space = info.space if self.space == "auto" else self.space
         if suffix in MOVIES:
             return replace(self, space=space, codec=_codec(self.codec, suffix, info))
@@ -83,6 +84,21 @@ class OutputForm:
         if compression == "auto":
             compression = _compression(info, suffix)
         return replace(self, space=space, depth=depth, compression=compression)
+
+
+def known_suffix(path: Path) -> str:
+    """The suffix of a file that can be written, in small letters.
+
+    Raises:
+        UnknownName: It is none of those that can, or a folder was named.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (*PICTURES, *MOVIES) and not path.is_dir():
+        return suffix
+    example = path / "shot.####.exr" if path.is_dir() or not suffix else "shot.####.exr"
+    name = suffix if suffix and not path.is_dir() else path.name
+    raise UnknownName("output type", name, [*PICTURES, *MOVIES], path=path,
+                      hint=f"Say out={example}")  # fmt: skip
 
 
 def _codec(codec: str, suffix: str, info: ClipInfo) -> str:
@@ -180,7 +196,7 @@ def open_writer(
             own, and `manifest.merge` makes them one.
     """
     path = Path(path).expanduser()
-    suffix = path.suffix.lower()
+    suffix = known_suffix(path)
     form = form or OutputForm()
     if suffix in MOVIES:
         from footagefit.footage.movie_writer import MovieWriter
@@ -193,8 +209,6 @@ def open_writer(
             source=source,
             job=job,
         )
-    if suffix not in PICTURES:
-        raise UnknownName("output type", suffix or path.name, [*PICTURES, *MOVIES], path=path)
     from footagefit.footage.sequence_writer import SequenceWriter
 
     return SequenceWriter(
