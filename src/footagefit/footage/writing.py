@@ -8,7 +8,7 @@ with open_writer("matched.####.exr", form=OutputForm(depth="half"), info=clip.in
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -180,6 +180,7 @@ def open_writer(
     threads: int | None = None,
     job: Mapping[str, object] | None = None,
     part: str = "",
+    frames: Sequence[int] | None = None,
 ) -> Writer:
     """The writer for a path: a pattern or one picture, or a movie.
 
@@ -194,6 +195,7 @@ def open_writer(
         job: What else makes this job what it is; frames of another job are not gone on with.
         part: Name of one part of a job that several processes share; each keeps a record of its
             own, and `manifest.merge` makes them one.
+        frames: All that will be written, if that is known; a movie of others is refused.
     """
     path = Path(path).expanduser()
     suffix = known_suffix(path)
@@ -208,6 +210,7 @@ def open_writer(
             existing=existing,
             source=source,
             job=job,
+            frames=frames,
         )
     from footagefit.footage.sequence_writer import SequenceWriter
 
