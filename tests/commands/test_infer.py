@@ -246,6 +246,23 @@ def test_another_space_than_the_shows_is_warned_of_by_name(words, footagefit, tm
     assert "the plate is ACEScg, and the fit learnt film in ARRI LogC4" in err
 
 
+def test_an_uncertain_plate_is_taken_as_the_fits_show(words, footagefit, tmp_path, write_picture):
+    plain = write_picture(tmp_path / "plain.exr", picture(3).astype(np.float16))
+    words = [*words, f"plate={plain}", "dry_run=true"]
+    code, _, err = footagefit(*words)
+    assert code == 2 and "Say space=<name>" in err and "in the show" not in err
+    for spaces, expected in ((["ARRI LogC4"], 0), (["ARRI LogC4", "ACEScct"], 2)):
+        show = make_fit(
+            tmp_path / f"show_{len(spaces)}", lineage={"show": "film", "spaces": spaces}
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", FootagefitWarning)
+            code, out, err = footagefit(*words, f"fit={show}")
+        assert code == expected, err
+        assert ("taken as ARRI LogC4, which the fit learnt in" in err) == (not expected)
+        assert ("ARRI LogC4, frames" in out) == (not expected)
+
+
 def test_an_uncertain_reference_is_taken_as_the_plate(words, footagefit, tmp_path, write_picture):
     plain = write_picture(tmp_path / "plain.exr", picture(3).astype(np.float16))
     with warnings.catch_warnings():
