@@ -41,6 +41,7 @@ from footagefit.rendering.replaced import Replaced
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
 _UNSURE, _MUCH = 0.4, 0.004  # of a handle's pixels; share of them that is worth a look
+_NAMES = {"drop": "dropped frame"}  # of what is looked for, where its key is not its name
 _SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
@@ -194,14 +195,26 @@ class Filler(Renderer):
             if self._ends[number][0] < ENDS:
                 ended.add(near)
 
+    @cached_property
+    def _marked_any(self) -> bool:
+        """Whether the mask marks anything in any frame."""
+        mattes = (self.shot.matte(number) for number in self._plan.shot_frames)
+        return any(matte is not None and bool((matte > 0).any()) for matte in mattes)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person had better know or look at."""
         lines = []
         plan = self._plan
         if plan.fill.cleanup.find is not None:
-            path = plan.found_path
-            lines.append(f"found: masks in {path}; correct them and say mask={path}")
+            path, kind = plan.found_path, plan.fill.cleanup.find
+            if self._marked_any or plan.gaps:
+                lines.append(f"found: masks in {path}; correct them and say mask={path}")
+            else:
+                lines.append(f"no {_NAMES.get(kind, kind)} found, and nothing was changed: where "
+                             f"there is one paint it into {path} and say mask={path}")  # fmt: skip
+        elif plan.mask is not None and not self._marked_any:
+            lines.append(f"{plan.mask.info.path}: the mask marks nothing")
         if self.gone:
             lines.append(f"holes all over, filled from their neighbours: {ranges(self.gone)}")
         made = sorted(set(self.frames) - set(self.footage.shown) - set(self.gone))
