@@ -98,6 +98,7 @@ def test_one_clear_line_and_exit_code_two(footagefit, tmp_path):
         (["convert", "in=x", "out=y", "dry_run=maybe"], "dry_run: expected true or false"),
         (["convert", "in=x", "out=y", "threads=many"], "threads: expected a whole number"),
         (["convert", "in=x", "out=y", "missing=guess"], "missing: expected error|hold|black"),
+        (["infer", "fit=x", "plate=y", "cleanup.find=wires"], "Say cleanup.find=<wire|boom"),
         (["convert", "in=x", "out=y", "output.depth=13"], "unknown depth '13'"),
         (["convert", "stray"], "is not key=value"),
         (["convert", "--frames", "3"], "Say key=value"),

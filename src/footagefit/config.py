@@ -251,27 +251,32 @@ def _first_sentence(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def bind(function: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def bind(
+    function: Callable[..., Any], config: Mapping[str, Any], *, where: str = ""
+) -> dict[str, Any]:
     """Arguments for `function` from a composed config, nested `_target_`s built, types checked.
 
     Args:
         function: Keyword-only; its parameters are the schema. `in_` takes the key `in`.
         config: As `compose` returns it.
+        where: The key that holds them, for messages: `find` of `cleanup` is typed `cleanup.find`.
     """
     # A class's own hints are its attributes'; its constructor is the schema.
     hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
     parameters = inspect.signature(function).parameters
     names = {name.rstrip("_"): name for name in parameters}
     bound: dict[str, Any] = {}
+    before = f"{where}." if where else ""
     for key, value in config.items():
         if key not in names:
-            raise UnknownName("key", key, names)
-        hint = hints.get(names[key], Any)
+            raise UnknownName("key", before + key, [before + name for name in names])
+        hint, full = hints.get(names[key], Any), before + key
         built = Raw(value) if hint is Raw and isinstance(value, Mapping) else None
-        bound[names[key]] = checked(key, instantiate(value, key) if built is None else built, hint)
+        value = instantiate(value, full) if built is None else built
+        bound[names[key]] = checked(full, value, hint)
     for key, name in names.items():
         if name not in bound and parameters[name].default is inspect.Parameter.empty:
-            raise UsageError(f"{key} is not set", hint=f"Say {key}=...")
+            raise UsageError(f"{before}{key} is not set", hint=f"Say {before}{key}=...")
     return bound
 
 
@@ -294,7 +299,7 @@ def instantiate(value: Any, where: str = "") -> Any:
     factory = get_object(target)
     arguments = {key: item for key, item in value.items() if key != "_target_"}
     try:
-        return factory(**bind(factory, arguments))
+        return factory(**bind(factory, arguments, where=where))
     except FootagefitError:
         raise
     except (TypeError, ValueError) as error:

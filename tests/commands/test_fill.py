@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fill_helpers import HEIGHT, WIDTH, cleanup_fit, extend_fit, mattes, pan, seen
 from footagefit import cli
 from footagefit.errors import FootagefitWarning
+from footagefit.rendering import found
 from rendering_helpers import ACESCG, fit, reference, stored
 
 __all__ = ["cleanup_fit", "extend_fit", "fit", "mattes", "pan", "reference"]
@@ -193,3 +195,23 @@ def test_a_base_is_named_and_warned_of(pan, reference, out, footagefit):
     assert code == 0, err
     assert "fit=base/match: the base that ships; nothing of this show is in it" in err
     assert "2 frames written" in said
+
+
+def test_nothing_found_and_a_mask_that_marks_nothing_are_told(
+    cleanup_fit, pan, mattes, footagefit, tmp_path, monkeypatch
+):
+    def none(kind, read, numbers):
+        for number in numbers:
+            yield number, torch.zeros_like(read(number)[:1])
+
+    monkeypatch.setattr(found, "find", none)
+    words = ["infer", f"fit={cleanup_fit}", f"plate={pan()}"]
+    for kind, name in (("boom", "boom"), ("drop", "dropped frame")):
+        out = f"out={tmp_path / kind / 'c.####.exr'}"
+        code, said, err = footagefit(*words, out, f"cleanup.find={kind}")
+        assert code == 0, err
+        assert f"no {name} found, and nothing was changed" in said
+        assert f"say mask={tmp_path / kind}" in said and "masks in" not in said
+    mask = mattes(lambda number: np.zeros((HEIGHT, WIDTH)))
+    code, said, err = footagefit(*words, f"mask={mask}", f"out={tmp_path / 'o' / 'c.####.exr'}")
+    assert code == 0 and f"{mask}: the mask marks nothing" in said, err

@@ -204,6 +204,9 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
         (["layers=normals"], "unknown layer of a match fit 'normals'; known: gain"),
         (["layers=gain", f"out={tmp_path / 'o' / 'm.####.dpx'}"], "holds no layers"),
         ([f"out={tmp_path / 'o' / 'm.exr'}"], "one file for 6 frames"),
+        ([f"out={tmp_path / 'o' / 'd'}"], f"Say out={tmp_path / 'o' / 'd' / 'shot.####.exr'}"),
+        ([f"out={tmp_path}"], f"Say out={tmp_path / 'shot.####.exr'}"),
+        ([f"out={tmp_path / 'o' / 'm.jxl'}"], "unknown output type '.jxl'; known: .exr"),
         (["frames=1001-2000"], "the clip has frames 1001-1006"),
         ([f"plate={gap}"], "1 missing: 3"),
         (["shot=1001-1003"], "lacks frames 1004-1006"),
@@ -241,6 +244,23 @@ def test_another_space_than_the_shows_is_warned_of_by_name(words, footagefit, tm
         code, _, err = footagefit(*words, f"fit={other}")
     assert code == 0
     assert "the plate is ACEScg, and the fit learnt film in ARRI LogC4" in err
+
+
+def test_an_uncertain_plate_is_taken_as_the_fits_show(words, footagefit, tmp_path, write_picture):
+    plain = write_picture(tmp_path / "plain.exr", picture(3).astype(np.float16))
+    words = [*words, f"plate={plain}", "dry_run=true"]
+    code, _, err = footagefit(*words)
+    assert code == 2 and "Say space=<name>" in err and "in the show" not in err
+    for spaces, expected in ((["ARRI LogC4"], 0), (["ARRI LogC4", "ACEScct"], 2)):
+        show = make_fit(
+            tmp_path / f"show_{len(spaces)}", lineage={"show": "film", "spaces": spaces}
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", FootagefitWarning)
+            code, out, err = footagefit(*words, f"fit={show}")
+        assert code == expected, err
+        assert ("taken as ARRI LogC4, which the fit learnt in" in err) == (not expected)
+        assert ("ARRI LogC4, frames" in out) == (not expected)
 
 
 def test_an_uncertain_reference_is_taken_as_the_plate(words, footagefit, tmp_path, write_picture):

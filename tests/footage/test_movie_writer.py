@@ -20,6 +20,7 @@ from footagefit.footage import colour
 from footagefit.footage.burn_in import burn_in
 from footagefit.footage.movie import MovieClip
 from footagefit.footage.movie_writer import MovieWriter
+from footagefit.footage.opening import open_clip
 from footagefit.footage.writing import OutputForm
 from footagefit.records import Box, ClipInfo
 
@@ -241,6 +242,24 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path):
     with MovieWriter(path, form=form, info=info(), existing="replace") as out:
         out.write(1001, ramp()[1])
     assert path.read_bytes() != before
+
+
+def test_a_movie_of_other_frames_is_not_taken_for_this_one(tmp_path, write_picture, footagefit):
+    pixels = np.full((16, 32, 3), 0.18, np.float32)
+    for number in range(1001, 1007):
+        write_picture(tmp_path / f"a.{number}.exr", pixels)
+    movie = tmp_path / "r.mov"
+    words = ["convert", f"in={tmp_path}/a.####.exr", f"out={movie}", "space=acescg", "rate=24",
+             "output.space=srgb_display"]  # fmt: skip
+    assert footagefit(*words)[0] == 0
+    before = movie.read_bytes()
+    code, said, _ = footagefit(*words)
+    assert code == 0 and "6 frames were there already" in said
+    code, _, err = footagefit(*words, "frames=1001-1004")
+    assert code == 2 and "with frames 1001-1006, and 1001-1004 are asked for" in err
+    assert "existing=replace" in err and movie.read_bytes() == before
+    assert footagefit(*words, "frames=1001-1004", "existing=replace")[0] == 0
+    assert open_clip(movie).info.length == 4
 
 
 def test_what_cannot_be_is_refused_at_once(tmp_path):

@@ -295,6 +295,9 @@ def test_wrong_forms_name_the_right_ones(tmp_path):
         open_writer(tmp_path / "a.exr", info=info(), form=OutputForm(depth="10"))
     with pytest.raises(UnknownName, match=r"\.gif.*\.exr"):
         open_writer(tmp_path / "a.gif", info=info())
+    for name in ("folder", "a.gif"):  # also where a form is settled before a file is opened
+        with pytest.raises(UnknownName, match=r"\.exr.*Say out=.*shot\.####\.exr"):
+            OutputForm().resolved(info(), tmp_path / name)
     with (
         pytest.raises(WrongValue, match="#### into its name"),
         open_writer(tmp_path / "a.exr", info=info()) as writer,

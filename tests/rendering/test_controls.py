@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -105,3 +106,20 @@ def test_wedges():
     for text in ("strength", "strength=1", "strength=0:1:0", "=0:1:1", "strength=0:1:0.001"):
         with pytest.raises(WrongValue, match="wedge"):
             wedge_values(text)
+
+
+def test_a_word_that_is_none_of_the_choices_names_them():
+    mode = Control("", 0, 1, 0, "replace the key, or add one", choices=("replace", "add"))
+    spec = replace(SPEC, controls={**SPEC.controls, "light.mode": mode})
+    assert animation(spec, {"light.mode": "add"}).at(1) == {"light.mode": 1.0}
+    with pytest.raises(UnknownName, match=r"'ad'; known: add, replace\. Say light\.mode=replace"):
+        animation(spec, {"light.mode": "ad"})
+
+
+def test_a_name_that_is_not_known_is_told_the_nearest_and_the_controls_alone():
+    others = ["extend.right", "temporal", "local", "output.depth"]
+    with pytest.raises(UnknownName, match=r"known: strength \(0\.\.1\), light") as told:
+        animation(SPEC, {"strenght": 1}, also_known=others)
+    assert not any(name in str(told.value) for name in others)
+    with pytest.raises(UnknownName, match="known: temporal, strength"):
+        animation(SPEC, {"tempral": 1}, also_known=others)

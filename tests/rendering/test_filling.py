@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from safetensors import safe_open
 
 import footagefit
 from fill_helpers import (
@@ -22,8 +23,9 @@ from fill_helpers import (
     pan,
     seen,
 )
-from footagefit.errors import FootagefitError, FootagefitWarning
+from footagefit.errors import FootagefitError, FootagefitWarning, WrongValue
 from footagefit.footage.picture import PictureFile
+from footagefit.motion.propagation import Propagation
 from footagefit.rendering import fits
 from footagefit.rendering.ask import Ask
 from footagefit.rendering.canvas import Extend
@@ -217,6 +219,70 @@ def test_a_handle_ends_where_confidence_does(extend_fit, pan, tmp_path):
     cut = next(note for note in done.notes if note.startswith("not made: "))
     assert "-1048: confidence ends there" in cut
     assert not (tmp_path / "o" / "e.1048.exr").exists()
+
+
+def test_ends_are_worked_out_as_far_as_frames_are_wanted(extend_fit, pan, tmp_path):
+    looked: list[int] = []
+
+    def told(items, *, total, label):
+        for number in items:
+            yield number
+            looked.extend([number] * (label == "ends"))
+
+    def made(frames, name="e", progress=told):
+        looked.clear()
+        out = tmp_path / name / "e.####.exr"
+        asked = Filling(extend=Extend(head=30, tail=400))
+        return footagefit.render(plate, fit=extend_fit, fill=asked, frames=frames, out=out,
+                                 progress=progress)  # fmt: skip
+
+    plate = pan()
+    assert made("1003").frames == (1003,) and not looked
+    assert made("999,1010-1011").frames and looked == [1000, 999, 1009, 1010, 1011]
+    far, stored = made("1008-1408"), read_ends(tmp_path / "e")
+    known = [n for n in stored if n > 1008]
+    assert known == list(range(1009, known[-1] + 1)) and known[-1] < 1060  # it stops where it ends
+    cut = next(note for note in far.notes if note.startswith("not made: "))
+    assert f"{known[-1]}-1408: confidence ends there" in cut
+    assert far.frames[-1] == known[-1] - 1
+
+
+def test_ends_that_were_stopped_go_on(extend_fit, pan, tmp_path, monkeypatch):
+    asked, plate = Filling(extend=Extend(tail=4)), pan()
+    out = tmp_path / "o" / "e.####.exr"
+
+    def stopped(items, *, total, label):
+        for number in items:
+            yield number
+            if label == "ends" and number == 1010:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        footagefit.render(plate, fit=extend_fit, fill=asked, out=out, progress=stopped)
+    assert sorted(read_ends(out.parent)) == [1009, 1010]
+    worked, real = [], Propagation.at
+
+    def at(self, number):
+        worked.append(number)
+        return real(self, number)
+
+    monkeypatch.setattr(Propagation, "at", at)
+    footagefit.render(plate, fit=extend_fit, fill=asked, out=out)
+    assert worked[:2] == [1011, 1012]
+    assert sorted(read_ends(out.parent)) == [1009, 1010, 1011, 1012]
+
+
+def read_ends(folder):
+    """Confidence beyond the ends as it is kept beside the frames."""
+    with safe_open(folder / "e.fields.safetensors", framework="pt") as opened:
+        ends = json.loads(opened.metadata()["footagefit"])["ends"]
+    return {int(number): ends[number] for number in sorted(ends, key=int)}
+
+
+def test_lengths_beyond_reason_are_refused():
+    for name in ("head", "tail"):
+        with pytest.raises(WrongValue, match=f"extend.{name}: 5000 is over 1000 frames"):
+            Extend(**{name: 5000})
 
 
 def test_a_slower_shot_has_a_frame_between_each_two(extend_fit, pan, tmp_path):

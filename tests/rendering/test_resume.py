@@ -94,6 +94,30 @@ def test_fields_that_were_cut_short_are_decided_again(fit, plate, reference, tmp
     assert files(out.parent) == before
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_a_look_that_was_stopped_goes_on(fit, plate, reference, tmp_path, monkeypatch, half):
+    whole, cut = tmp_path / "whole" / "m.####.exr", tmp_path / "cut" / "m.####.exr"
+    said = {"plate": plate, "fit": fit, "reference": reference, "half": half}
+    footagefit.render(out=whole, **said)
+
+    def stopped(items, *, total, label):
+        for number in items:
+            yield number
+            if number == 1020:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        footagefit.render(out=cut, progress=stopped, **said)
+    assert not list(cut.parent.glob("m.*"))
+    looked, real = [], FieldModel.look
+    monkeypatch.setattr(
+        FieldModel, "look", lambda model, given: looked.append(1) or real(model, given)
+    )
+    footagefit.render(out=cut, **said)
+    assert len(looked) == 2  # of four batches: 1001-1007 and 1008-1015 were kept
+    assert files(cut.parent) == files(whole.parent)
+
+
 class Fails:
     """The field model, that fails some times before it works."""
 

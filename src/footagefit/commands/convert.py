@@ -55,7 +55,13 @@ def convert(
     out.expanduser().parent.mkdir(parents=True, exist_ok=True)
     straight = _stored_as_is(clip, form, out)
     with open_writer(
-        out, info=clip.info, form=form, existing=existing, source=clip.info.path, threads=threads
+        out,
+        info=clip.info,
+        form=form,
+        existing=existing,
+        source=clip.info.path,
+        threads=threads,
+        frames=wanted,
     ) as writer:
         kept = _convert(clip, writer, wanted, straight)
     if kept:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from footagefit.errors import WrongValue
+from footagefit.errors import UnknownName, WrongValue
 from footagefit.report import pictures as pages
 
 if TYPE_CHECKING:
     from PIL import Image
 
 CELL_PX = 192
+SUFFIXES = (".jpg", ".jpeg", ".png")
 _CAPTION_PX = 26
 _GAP_PX = 4
 _TEXT, _WARN = (230, 230, 230), (255, 176, 64)
@@ -64,6 +65,9 @@ def save_sheet(
     cells: Sequence[Cell], path: Path, *, columns: int = 6, cell_px: int = CELL_PX
 ) -> Path:
     """Write a contact sheet; the suffix picks the form."""
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        raise UnknownName("type of contact sheet", path.suffix or path.name, SUFFIXES, path=path,
+                          hint="Say sheet=contact.jpg")  # fmt: skip
     sheet = contact_sheet(cells, columns=columns, cell_px=cell_px)
     path.parent.mkdir(parents=True, exist_ok=True)
     passing = path.with_name(f".part-{path.name}")

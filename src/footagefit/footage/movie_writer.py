@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -24,6 +24,7 @@ from footagefit.footage import alpha as coverage
 from footagefit.footage import colour, movie_tags, timecode, yuv
 from footagefit.footage.burn_in import burn_in
 from footagefit.footage.manifest import Manifest, job_of
+from footagefit.footage.pattern import ranges
 from footagefit.footage.writing import Entry, Existing, OutputForm, Writer
 from footagefit.records import ClipInfo, Native
 
@@ -85,6 +86,7 @@ class MovieWriter(Writer):
         existing: What to do where the movie is there already.
         source: The clip the frames came from.
         job: What else makes this job what it is.
+        frames: All that will be in it, where that is known.
     """
 
     def __init__(
@@ -96,10 +98,11 @@ class MovieWriter(Writer):
         existing: Existing = "resume",
         source: Path | None = None,
         job: Mapping[str, object] | None = None,
+        frames: Sequence[int] | None = None,
     ) -> None:
         self.form = form.resolved(info, path)
         self._path, self._info, self._existing = path, info, existing
-        self._source = source
+        self._source, self._frames = source, frames
         if not path.parent.is_dir():
             raise WriteError("the folder does not exist", path=path.parent, hint="Make it first")
         self._codec = _CODECS[self.form.codec]
@@ -132,7 +135,15 @@ class MovieWriter(Writer):
 
             with opened(self._path) as (container, stream):
                 length = len(build_index(self._path, container, stream))
-            return range(int(entry["frame"]), int(entry["frame"]) + length)
+            there = range(int(entry["frame"]), int(entry["frame"]) + length)
+            if self._frames is not None and list(there) != sorted(self._frames):
+                raise AlreadyThere(
+                    f"is there already, with frames {ranges(there)}, and "
+                    f"{ranges(self._frames)} are asked for",
+                    path=self._path,
+                    hint="Say existing=replace, or choose another out=",
+                )
+            return there
         raise AlreadyThere(
             "is there already and is not this job's",
             path=self._path,

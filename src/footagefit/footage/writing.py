@@ -8,7 +8,7 @@ with open_writer("matched.####.exr", form=OutputForm(depth="half"), info=clip.in
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -65,7 +65,8 @@ class OutputForm:
 
     def resolved(self, info: ClipInfo, path: Path) -> OutputForm:
         """Every `auto` decided, from the input and the type of file to be made."""
-        suffix = _ALIASES.get(path.suffix.lower(), path.suffix.lower())
+        suffix = known_suffix(path)
+        suffix = _ALIASES.get(suffix, suffix)
         space = info.space if self.space == "auto" else self.space
         if suffix in MOVIES:
             return replace(self, space=space, codec=_codec(self.codec, suffix, info))
@@ -83,6 +84,21 @@ class OutputForm:
         if compression == "auto":
             compression = _compression(info, suffix)
         return replace(self, space=space, depth=depth, compression=compression)
+
+
+def known_suffix(path: Path) -> str:
+    """The suffix of a file that can be written, in small letters.
+
+    Raises:
+        UnknownName: It is none of those that can, or a folder was named.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (*PICTURES, *MOVIES) and not path.is_dir():
+        return suffix
+    example = path / "shot.####.exr" if path.is_dir() or not suffix else "shot.####.exr"
+    name = suffix if suffix and not path.is_dir() else path.name
+    raise UnknownName("output type", name, [*PICTURES, *MOVIES], path=path,
+                      hint=f"Say out={example}")  # fmt: skip
 
 
 def _codec(codec: str, suffix: str, info: ClipInfo) -> str:
@@ -164,6 +180,7 @@ def open_writer(
     threads: int | None = None,
     job: Mapping[str, object] | None = None,
     part: str = "",
+    frames: Sequence[int] | None = None,
 ) -> Writer:
     """The writer for a path: a pattern or one picture, or a movie.
 
@@ -178,9 +195,10 @@ def open_writer(
         job: What else makes this job what it is; frames of another job are not gone on with.
         part: Name of one part of a job that several processes share; each keeps a record of its
             own, and `manifest.merge` makes them one.
+        frames: All that will be written, if that is known; a movie of others is refused.
     """
     path = Path(path).expanduser()
-    suffix = path.suffix.lower()
+    suffix = known_suffix(path)
     form = form or OutputForm()
     if suffix in MOVIES:
         from footagefit.footage.movie_writer import MovieWriter
@@ -192,9 +210,8 @@ def open_writer(
             existing=existing,
             source=source,
             job=job,
+            frames=frames,
         )
-    if suffix not in PICTURES:
-        raise UnknownName("output type", suffix or path.name, [*PICTURES, *MOVIES], path=path)
     from footagefit.footage.sequence_writer import SequenceWriter
 
     return SequenceWriter(

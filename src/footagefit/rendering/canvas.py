@@ -26,6 +26,7 @@ from footagefit.tasks.base import lens_coordinates
 
 _MOST_SIDE = 4.0  # times the plate's own side that a canvas may have
 _MOST_RETIME = 16
+_MOST_HANDLE = 1000  # frames before or after; confidence ends long before
 _ASPECT_OFF = 0.01
 _COLUMNS = ("x", "y", "width", "height")
 _SAY_BOX = "Say extend.reframe=1001:0,0,1920,1080,1050:96,40,1728,972, or a CSV with frame,x,y"
@@ -66,6 +67,12 @@ class Extend:
                 raise WrongValue(
                     f"extend.{name}: {getattr(self, name)} is below 0",
                     hint=f"Say extend.{name}=64, or extend.reframe= to show less",
+                )
+        for name in ("head", "tail"):
+            if getattr(self, name) > _MOST_HANDLE:
+                raise WrongValue(
+                    f"extend.{name}: {getattr(self, name)} is over {_MOST_HANDLE} frames",
+                    hint=f"Say extend.{name}=24; what goes on is told for some frames, no more",
                 )
         if self.aspect is not None and not 0.1 <= self.aspect <= 10.0:
             raise WrongValue(f"extend.aspect: {self.aspect:g} is outside 0.1..10",

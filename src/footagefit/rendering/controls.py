@@ -10,6 +10,7 @@ never overshoots a key; before the first and after the last it holds.
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -116,10 +117,11 @@ def animation(
     for name in [*tracks, *asked]:
         if name not in spec.controls:
             listed = [described(n, c) for n, c in spec.controls.items()]
-            known = [*listed, *also_known]
+            near = difflib.get_close_matches(name, list(also_known), n=3, cutoff=0.7)
+            known = [*listed, *near]
             raise UnknownName(f"control of a {spec.name} fit", name, known, path=where.get(name))
     for name, value in asked.items():
-        tracks[name] = _track(name, _worded(value, spec.controls[name]))
+        tracks[name] = _track(name, _worded(name, value, spec.controls[name]))
         where[name] = None
     for name, track in tracks.items():
         _check(name, track, spec, where[name])
@@ -168,10 +170,15 @@ def _check(name: str, track: Track, spec: TaskSpec, path: Path | None) -> None:
             )
 
 
-def _worded(value: Asked, control: Control) -> Asked:
+def _worded(name: str, value: Asked, control: Control) -> Asked:
     """A word of the control's choices as its number."""
-    if isinstance(value, str) and value.strip() in control.choices:
-        return control.choices.index(value.strip())
+    if not control.choices or not isinstance(value, str):
+        return value
+    word = value.strip()
+    if word in control.choices:
+        return control.choices.index(word)
+    if any(c.isalpha() for c in word):
+        raise UnknownName(name, word, control.choices, hint=f"Say {name}={control.choices[0]}")
     return value
 
 

@@ -6,19 +6,22 @@ look. What does not: how they are filtered (`temporal.py`), applying them.
 Looks are decided for every frame of the shot, whichever frames are to be written, in batches
 fixed by frame number: so a frame does not depend on what was asked for beside it. They are stored
 unfiltered, with how they are to be filtered; a frame's look is then summed up frame by frame in
-one order, the same in every process that reads the file.
+one order, the same in every process that reads the file. A batch that is decided is kept in a
+hidden folder until all are, so that a first pass that was stopped goes on.
 
 Shapes: T frames, B batch, C channels, H rows, W columns, K cells.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Collection, Generator, Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +120,12 @@ def decide(
         keep: Frames to hold in memory for the second pass, as far as there is room.
     """
     stored = read_stored(path, key)
-    tensors = stored[0] if stored else (yield from _looked_at(shot, frames, work=work, keep=keep))
+    begun = _Begun(path.with_name(f".{path.name}.begun"), key)
+    tensors = (
+        stored[0]
+        if stored
+        else (yield from _looked_at(shot, frames, work=work, keep=keep, begun=begun))
+    )
     smoothing = choose(
         temporal,
         list(frames),
@@ -126,35 +134,80 @@ def decide(
         controls_move=shot.animation.moves,
     )
     store(path, tensors, {"key": key, "temporal": temporal, "smoothing": smoothing.plain()})
+    begun.forget()
+
+
+class _Begun:
+    """What a first pass has decided so far, a file for each batch.
+
+    Args:
+        folder: Where they lie; gone when the pass is done.
+        key: Of the content they are decided from.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder, self._key = folder, key
+
+    def kept(self, frames: Sequence[int]) -> tuple[Tensors, bool] | None:
+        """A batch that was decided before, and whether in half precision."""
+        stored = read_stored(self._file(frames), self._key)
+        if stored is None or stored[0]["frames"].tolist() != list(frames):
+            return None
+        return stored[0], bool(stored[1]["half"])
+
+    def keep(self, frames: Sequence[int], tensors: Tensors, *, half: bool) -> None:
+        """Keep a batch; where that cannot be it is decided again, should the pass be stopped."""
+        with contextlib.suppress(OSError, WriteError):
+            self._folder.mkdir(exist_ok=True)
+            told = {"key": self._key, "half": half}
+            store(self._file(frames), {**tensors, "frames": torch.tensor(frames)}, told)
+
+    def forget(self) -> None:
+        """Let go of them: the pass is done."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _file(self, frames: Sequence[int]) -> Path:
+        return self._folder / f"{frames[0]}-{frames[-1]}.safetensors"
 
 
 def _looked_at(
-    shot: Shot, frames: Sequence[int], *, work: Work, keep: Collection[int]
+    shot: Shot, frames: Sequence[int], *, work: Work, keep: Collection[int], begun: _Begun
 ) -> Generator[int, None, Tensors]:
     """Every frame's look, and tiny pictures of all; yields frame numbers as it goes."""
-    looks, tiny, still = [], [], None
-    middle = frames[len(frames) // 2]
+    batches = [list(group) for _, group in groupby(frames, lambda number: number // BATCH)]
+    kept = [begun.kept(batch) for batch in batches]
+    still, middle = None, frames[len(frames) // 2]
     loads = ahead(
-        frames,
+        [n for batch, found in zip(batches, kept, strict=True) if found is None for n in batch],
         lambda number: shot.load(number, keep=number in keep),
         workers=work.readers if shot.passes_through else 1,
         depth=lambda: work.depth,
     )
-    for _, group in groupby(loads, lambda loaded: loaded.number // BATCH):
-        smalls = []
-        for loaded in group:
+    parts: list[Tensors] = []
+    for batch, found in zip(batches, kept, strict=True):
+        if found is not None:
+            parts.append(found[0])
+            work.half = work.half and found[1]
+            yield from batch
+            continue
+        smalls, tiny = [], []
+        for loaded in islice(loads, len(batch)):
             small = _small(shot, loaded, work)
             smalls.append(small)
             tiny.append(resampled(small.plate.cpu(), TINY)[0])
             still = small if loaded.number == middle else still
             yield loaded.number
-        if work.half and not looks:
+        if work.half and not parts:
             _check_half(smalls[:1], work, frame=frames[0])
-        looks.append(_looks(smalls, work, frame=frames[len(tiny) - 1]))
-    raw = {n: torch.cat([look[n] for look in looks]) for n in looks[0]}
-    tensors = {f"{_RAW}{name}": tensor for name, tensor in raw.items()}
+        look = _looks(smalls, work, frame=batch[-1])
+        made = {f"{_RAW}{name}": tensor for name, tensor in look.items()}
+        parts.append({**made, "tiny": torch.stack(tiny)})
+        begun.keep(batch, parts[-1], half=work.half)
+    tensors = {n: torch.cat([part[n] for part in parts]) for n in parts[0] if n != "frames"}
     tensors["frames"] = torch.tensor(list(frames))
-    tensors["tiny"] = torch.stack(tiny)
+    raw = {n.removeprefix(_RAW): t for n, t in tensors.items() if n.startswith(_RAW)}
+    if still is None:  # it was looked at before the pass was stopped
+        still = _small(shot, shot.load(middle), work)
     tensors["still"] = _held_still(raw, still, work, frame=middle)
     return tensors
 
@@ -215,10 +268,8 @@ def _check_half(smalls: Sequence[Given], work: Work, *, frame: int) -> None:
         warnings.warn(FootagefitWarning(line), stacklevel=3)
 
 
-def _held_still(raw: Look, still: Given | None, work: Work, *, frame: int) -> Tensor:
+def _held_still(raw: Look, still: Given, work: Work, *, frame: int) -> Tensor:
     """Stops that each frame's look adds to one and the same small picture (T,K)."""
-    if still is None:
-        return torch.zeros(next(iter(raw.values())).shape[0], 1)
 
     def job(device: torch.device, model: Model) -> Tensor:
         given = Given(*(t.to(device) for t in still))

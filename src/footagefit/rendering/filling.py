@@ -41,6 +41,7 @@ from footagefit.rendering.replaced import Replaced
 GONE = 0.999  # a mask over more of the plate than this leaves nothing of the frame
 ENDS = 0.35  # mean confidence below which frames beyond the ends are not made
 _UNSURE, _MUCH = 0.4, 0.004  # of a handle's pixels; share of them that is worth a look
+_NAMES = {"drop": "dropped frame"}  # of what is looked for, where its key is not its name
 _SUREST = 0.99  # that a pixel of another frame can be; 1 marks the plate's own
 
 
@@ -99,10 +100,15 @@ class Filler(Renderer):
             total = len(plan.timeline.numbers)
             self.propagation.prepare(partial(progress, total=total, label="motion"))
         if stored is None:
-            self._ends = self._beyond(progress)
-            told = {"key": self._key, "gone": self.gone, "ends": self._ends}
-            fields.store(plan.fields_path, {"frames": torch.tensor(plan.timeline.numbers)}, told)
-        self.cut = _beyond_confidence(self._ends, self.footage.shown)
+            self._keep()
+        self._beyond(progress)
+        self.cut = _beyond_confidence(self._ends, self._far())
+
+    def _keep(self) -> None:
+        """Keep what is known of the shot so far, so that a pass that is stopped goes on."""
+        told = {"key": self._key, "gone": self.gone, "ends": self._ends}
+        numbers = torch.tensor(self._plan.timeline.numbers)
+        fields.store(self._plan.fields_path, {"frames": numbers}, told)
 
     @cached_property
     def _key(self) -> str:
@@ -160,21 +166,40 @@ class Filler(Renderer):
                 hint="Mask less, or widen shot=",
             )
 
-    def _beyond(self, progress: Progress) -> dict[int, list[float]]:
+    def _far(self) -> tuple[list[int], list[int]]:
+        """Frames before the plate's first and after its last, outwards."""
+        line = self._plan.timeline
+        own = line.shown(self._plan.shot_frames)
+        before = [n for n in line.numbers if n < own[0]]
+        return before[::-1], [n for n in line.numbers if n > own[-1]]
+
+    def _beyond(self, progress: Progress) -> None:
         """Of frames beyond the plate's first and last: how sure they are, and how much is not.
 
+        Outwards, as far as frames are to be written or confidence reaches, whichever ends first.
         Only where the nearest frame has pixels: what lies beside the picture is another matter.
         """
-        line, shown = self._plan.timeline, self.footage.shown
-        own = line.shown(self._plan.shot_frames)
-        far = [n for n in line.numbers if not own[0] <= n <= own[-1]]
-        found = {}
+        before, after = self._far()
+        wanted = self._plan.frames
+        far = [*(n for n in before if n >= wanted[0]), *(n for n in after if n <= wanted[-1])]
+        shown, ended = self.footage.shown, set[int]()
         for number in progress(iter(far), total=len(far), label="ends") if far else ():
             near = shown[0] if number < shown[0] else shown[-1]
-            sure = self.propagation.at(number).confidence_1HW[self.footage.hole(near) <= 0]
-            unsure = float((sure < _UNSURE).float().mean())
-            found[number] = [round(float(sure.mean()), 4), round(unsure, 4)]
-        return found
+            if near in ended:
+                continue
+            if number not in self._ends:
+                sure = self.propagation.at(number).confidence_1HW[self.footage.hole(near) <= 0]
+                unsure = float((sure < _UNSURE).float().mean())
+                self._ends[number] = [round(float(sure.mean()), 4), round(unsure, 4)]
+                self._keep()
+            if self._ends[number][0] < ENDS:
+                ended.add(near)
+
+    @cached_property
+    def _marked_any(self) -> bool:
+        """Whether the mask marks anything in any frame."""
+        mattes = (self.shot.matte(number) for number in self._plan.shot_frames)
+        return any(matte is not None and bool((matte > 0).any()) for matte in mattes)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -182,17 +207,21 @@ class Filler(Renderer):
         lines = []
         plan = self._plan
         if plan.fill.cleanup.find is not None:
-            path = plan.found_path
-            lines.append(f"found: masks in {path}; correct them and say mask={path}")
+            path, kind = plan.found_path, plan.fill.cleanup.find
+            if self._marked_any or plan.gaps:
+                lines.append(f"found: masks in {path}; correct them and say mask={path}")
+            else:
+                lines.append(f"no {_NAMES.get(kind, kind)} found, and nothing was changed: where "
+                             f"there is one paint it into {path} and say mask={path}")  # fmt: skip
+        elif plan.mask is not None and not self._marked_any:
+            lines.append(f"{plan.mask.info.path}: the mask marks nothing")
         if self.gone:
             lines.append(f"holes all over, filled from their neighbours: {ranges(self.gone)}")
-        made = sorted(
-            set(plan.timeline.numbers) - set(self.footage.shown) - {*self.gone, *self.cut}
-        )
+        made = sorted(set(self.frames) - set(self.footage.shown) - set(self.gone))
         if made:
             lines.append(f"frames that the plate does not have, made: {ranges(made)}")
         if self.cut:
-            best = max(self._ends[n][0] for n in self.cut)
+            best = max(self._ends[n][0] for n in self.cut if n in self._ends)
             lines.append(
                 f"not made: {ranges(self.cut)}: confidence ends there "
                 f"({best:.2f}, and {ENDS:g} is wanted)"
@@ -327,14 +356,13 @@ def _marked(made: Tensor, carried: Carried) -> Tensor:
     return 1.0 - made * (1.0 - carried.confidence_1HW.clamp_max(_SUREST))
 
 
-def _beyond_confidence(ends: dict[int, list[float]], shown: Sequence[int]) -> list[int]:
+def _beyond_confidence(
+    ends: dict[int, list[float]], sides: tuple[list[int], list[int]]
+) -> list[int]:
     """Frames from the first on, outwards, whose confidence is too low."""
     cut = []
-    for side in (
-        sorted((n for n in ends if n < shown[0]), reverse=True),
-        sorted(n for n in ends if n > shown[-1]),
-    ):
-        low = next((i for i, n in enumerate(side) if ends[n][0] < ENDS), len(side))
+    for side in sides:
+        low = next((i for i, n in enumerate(side) if n in ends and ends[n][0] < ENDS), len(side))
         cut += side[low:]
     return sorted(cut)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,7 @@ class Plan:
         self._check_fit()
         keeps = ask.grain == "keep"
         self.regrain = None if keeps else Regrain(self.fit.signature, path=self.fit.path)
-        self.clip = open_clip(
-            ask.plate,
-            space=ask.space,
-            layer=ask.layer,
-            matrix=ask.matrix,
-            levels=ask.levels,
-            rate=ask.rate,
-        )
+        self.clip = self._open_plate()
         self.frames = self._frames()
         self.shot_frames = self._shot_frames()
         self.animation: Animation = animation(
@@ -75,6 +68,28 @@ class Plan:
         self.out = self._out()
         self.form = ask.form.resolved(self.clip.info, self.out)
         self._check_out()
+
+    def _open_plate(self) -> Clip:
+        """The plate; in the space of the fit's show where nobody knows its own."""
+        ask = self.ask
+        how = partial(open_clip, ask.plate, layer=ask.layer, matrix=ask.matrix, levels=ask.levels,
+                      rate=ask.rate)  # fmt: skip
+        try:
+            return how(space=ask.space)
+        except UnknownSpace as error:
+            learnt = self._learnt_in()
+            if len(learnt) != 1:
+                hint = (error.hint or "").partition("; or set")[0]
+                raise UnknownSpace(error.what, path=error.path, frame=error.frame,
+                                   hint=hint) from error  # fmt: skip
+        _warn(f"{ask.plate}: its colour space is not certain; taken as {learnt[0]}, which the fit "
+              "learnt in")  # fmt: skip
+        return how(space=learnt[0])
+
+    def _learnt_in(self) -> list[str]:
+        """Colour spaces of the footage that the fit learnt from, as far as they are known."""
+        spaces = self.fit.card.get("lineage", {}).get("spaces") or []
+        return [s for s in map(str, spaces) if colour.known(s)]
 
     def _check_fit(self) -> None:
         spec = self.fit.task.spec
@@ -149,8 +164,7 @@ class Plan:
         return matte
 
     def _warn_of_space(self) -> None:
-        spaces = self.fit.card.get("lineage", {}).get("spaces") or []
-        known = [s for s in map(str, spaces) if colour.known(s)]
+        known = self._learnt_in()
         if known and not any(colour.same(self.clip.info.space, s) for s in known):
             show = self.fit.card["lineage"].get("show", "its show")
             beside = colour.encoding(self.clip.info.space) == "scene-linear"

@@ -260,6 +260,7 @@ class Renderer:
             threads=plan.bounds.threads,
             job=plan.job,
             part=plan.ask.part,
+            frames=self.frames,
         ) as writer:
             todo = [number for number in self.frames if not writer.has(number)]
             for _ in progress(self._made(todo, writer), total=len(todo), label="render"):
