@@ -176,6 +176,25 @@ def test_scripts_at_the_top_are_the_verbs():
         assert done.returncode == (0 if known else 2), done.stderr
 
 
+@pytest.mark.parametrize("name", ["train.py", "infer.py"])
+def test_scripts_say_where_the_package_is_when_their_python_has_none(name, tmp_path):
+    bare = [sys.executable, "-I", "-S", str(ROOT / name), "--help"]
+    done = subprocess.run(bare, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "this Python has no footagefit" in done.stderr
+    assert ". .venv/bin/activate" in done.stderr
+
+
+def test_readme_and_demo_say_how_to_get_at_what_was_set_up():
+    opening = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What it does")[0]
+    assert ". .venv/bin/activate" in opening
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo: ")[2]
+    said = recipe.partition("\n\n")[0].splitlines()[-1]
+    assert "$(BIN)/activate" in said
+    assert "$(BIN)/footagefit" in said
+
+
 def test_convert_says_what_it_did_and_does_nothing_on_a_dry_run(
     footagefit, tmp_path, write_picture, noise
 ):
