@@ -22,6 +22,7 @@ from footagefit.errors import FootagefitError, MissingPart, UnknownName, UsageEr
 
 ALLOWED_TARGETS = ("footagefit.", "torch.optim.", "pytorch_lightning.")
 _VERBATIM = ("path", "paths", "text")
+_EITHER = (("trainer.max_steps", "trainer.max_minutes"),)  # one that is said puts the other out
 _EXTRAS = {"hydra/sweeper/optuna": "sweep", "hydra/launcher/submitit": "farm"}
 _KEY_LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w.]*):(?P<value> .*|)$")
 
@@ -205,7 +206,18 @@ def _words(verb: str, overrides: Sequence[str]) -> list[str]:
     kinds = {key.name: key.kind for key in keys(verb)}
     words = [quote(word, kinds) for word in overrides]
     _check_words(verb, words)
-    return words
+    return words + [f"{name}=null" for name in _put_out(words)]
+
+
+def _put_out(words: Sequence[str]) -> list[str]:
+    """Keys whose default gives way to another key that was said; who takes both refuses both."""
+    said = dict(word.lstrip("+").partition("=")[::2] for word in words)
+    found = []
+    for pair in _EITHER:
+        for one, other in (pair, pair[::-1]):
+            if said.get(one, "null") != "null" and other not in said:
+                found.append(other)
+    return found
 
 
 def _plain(verb: str, cfg: Any) -> dict[str, Any]:
@@ -251,27 +263,33 @@ def _first_sentence(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def bind(function: Callable[..., Any], config: Mapping[str, Any]) -> dict[str, Any]:
+def bind(
+    function: Callable[..., Any], config: Mapping[str, Any], where: str = ""
+) -> dict[str, Any]:
     """Arguments for `function` from a composed config, nested `_target_`s built, types checked.
 
     Args:
         function: Keyword-only; its parameters are the schema. `in_` takes the key `in`.
         config: As `compose` returns it.
+        where: The key that holds it, as typed; empty for a verb's own.
     """
     # A class's own hints are its attributes'; its constructor is the schema.
     hints = typing.get_type_hints(function.__init__ if inspect.isclass(function) else function)
     parameters = inspect.signature(function).parameters
     names = {name.rstrip("_"): name for name in parameters}
     bound: dict[str, Any] = {}
+    above = f"{where}." if where else ""
     for key, value in config.items():
+        full = f"{above}{key}"
         if key not in names:
-            raise UnknownName("key", key, names)
+            raise UnknownName("key", full, [f"{above}{name}" for name in names])
         hint = hints.get(names[key], Any)
         built = Raw(value) if hint is Raw and isinstance(value, Mapping) else None
-        bound[names[key]] = checked(key, instantiate(value, key) if built is None else built, hint)
+        built = instantiate(value, full) if built is None else built
+        bound[names[key]] = checked(full, built, hint)
     for key, name in names.items():
         if name not in bound and parameters[name].default is inspect.Parameter.empty:
-            raise UsageError(f"{key} is not set", hint=f"Say {key}=...")
+            raise UsageError(f"{above}{key} is not set", hint=f"Say {above}{key}=...")
     return bound
 
 
@@ -294,7 +312,7 @@ def instantiate(value: Any, where: str = "") -> Any:
     factory = get_object(target)
     arguments = {key: item for key, item in value.items() if key != "_target_"}
     try:
-        return factory(**bind(factory, arguments))
+        return factory(**bind(factory, arguments, where))
     except FootagefitError:
         raise
     except (TypeError, ValueError) as error:
