@@ -37,6 +37,7 @@ demo: setup
 	@echo "$(DEMO)/matched (a take that is half a stop off, matched to its hero, with its review movie)"
 	@echo "and $(DEMO)/show/work/runs: standing.png of the run (reference, plate, the best classical way,"
 	@echo "this fit, and the truth), and its review pictures as training went on"
+	@echo; echo "to go on by yourself: . $(BIN)/activate, then footagefit --help (or $(BIN)/footagefit --help)"
 
 test: setup
 	@$(BIN)/python -m pytest -n $(WORKERS)

@@ -7,7 +7,15 @@ python infer.py --help
 
 import sys
 
-from footagefit.cli import main
+try:
+    from footagefit.cli import main
+except ModuleNotFoundError as error:
+    print(
+        f"footagefit: this Python has no {error.name}. Run `make setup` once, then "
+        "`. .venv/bin/activate`, or say .venv/bin/python infer.py ...",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 if __name__ == "__main__":
     sys.exit(main(["infer", *sys.argv[1:]]))

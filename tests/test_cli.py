@@ -142,6 +142,62 @@ def test_help_lists_every_verb_and_every_key(footagefit):
             assert key.help
 
 
+MISSPELLED = [
+    (["task=mtch"], "unknown task 'mtch'; known: match, ", "Say task=match."),
+    (["task=xyz"], "unknown task 'xyz'; known: cleanup, extend, match, relight.", "one of them"),
+    (["model=feild"], "unknown model 'feild'; known: field, ", "Say model=field."),
+    (["trainer=minuts"], "unknown trainer 'minuts'; known: minutes, ", "Say trainer=minutes."),
+    (
+        ["trainer.max_minuts=1"],
+        "unknown key 'trainer.max_minuts'; known: trainer.max_minutes, ",
+        "",
+    ),
+    (["task.familys=[a]"], "known: task.families, ", "`footagefit train --help`"),
+    (["task=relight", "task.familys=1"], "known: task.", "`footagefit train task=relight --help`"),
+    (["model.widht=8"], "known: model.width, ", ""),
+    (["max_minutes=5"], "unknown key 'max_minutes'; known: trainer.max_minutes, ", ""),
+    (["trainr=minutes"], "unknown key 'trainr'; known: trainer, ", ""),
+    (["-m", "task=match,relihgt"], "unknown task 'relihgt'; known: relight, ", ""),
+    (["experiment=base/mtch"], "known: base/match, ", "Say experiment=base/match."),
+    (["experiment=base/fill", "task.kindz=[a]"], "known: task.kinds, ", ""),
+]
+
+
+@pytest.mark.parametrize(("words", "named", "step"), MISSPELLED)
+def test_misspelled_words_of_train_name_the_known_ones(footagefit, words, named, step):
+    code, _, err = footagefit("train", "show=film.yaml", *words)
+    assert code == 2
+    assert err.count("\n") == 1, err
+    assert named in err
+    assert step in err
+    assert ".." not in err
+
+
+@pytest.mark.parametrize("verb", ["train", "validate"])
+def test_help_lists_groups_with_their_choices_and_keys(footagefit, verb):
+    _, text, _ = footagefit(verb, "--help")
+    assert re.search(r"^  task=match +cleanup, extend, match, relight$", text, re.M)
+    assert re.search(r"^  model=field +diffusion, field, fill, relight$", text, re.M)
+    assert re.search(r"^  trainer=default +ddp, default, fsdp, minutes$", text, re.M)
+    for group, choice in (("task", "match"), ("model", "field"), ("trainer", "default")):
+        keys = config.group_keys(group, choice)
+        assert len(keys) > 5
+        for key in keys:
+            assert f"\n  {key.name}={key.default}\n      {key.help[:40]}" in text
+    assert "_target_" not in text
+    _, text, _ = footagefit(verb, "trainer=minutes", "model=relight", "--help")
+    assert "\n  trainer.max_minutes=5.0\n      length in minutes" in text
+    assert "\n  trainer.max_steps=null\n" in text
+    assert "\nkeys of model=relight" in text
+
+
+def test_every_choice_of_a_group_says_what_its_keys_mean():
+    for verb in ("train", "validate"):
+        for group in config.groups(verb).values():
+            for choice in group.choices:
+                assert all(key.help for key in config.group_keys(group.name, choice)), choice
+
+
 def test_every_config_binds_to_its_verb():
     """The function is the schema: same keys, and every default of the right type."""
     import inspect
@@ -175,6 +231,25 @@ def test_scripts_at_the_top_are_the_verbs():
         verb = name.removesuffix(".py")
         known = verb in {v.name for v in VERBS}
         assert done.returncode == (0 if known else 2), done.stderr
+
+
+@pytest.mark.parametrize("name", ["train.py", "infer.py"])
+def test_scripts_say_where_the_package_is_when_their_python_has_none(name, tmp_path):
+    bare = [sys.executable, "-I", "-S", str(ROOT / name), "--help"]
+    done = subprocess.run(bare, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "this Python has no footagefit" in done.stderr
+    assert ". .venv/bin/activate" in done.stderr
+
+
+def test_readme_and_demo_say_how_to_get_at_what_was_set_up():
+    opening = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What it does")[0]
+    assert ". .venv/bin/activate" in opening
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo: ")[2]
+    said = recipe.partition("\n\n")[0].splitlines()[-1]
+    assert "$(BIN)/activate" in said
+    assert "$(BIN)/footagefit" in said
 
 
 def test_convert_says_what_it_did_and_does_nothing_on_a_dry_run(

@@ -60,7 +60,7 @@ def _run(name: str, words: list[str]) -> int:
         raise UnknownName("verb", name, verbs, hint="`footagefit --help` says what each does")
     verb = verbs[name]
     if any(word in ("-h", "--help") for word in words):
-        print(_verb_help(verb))
+        print(_verb_help(verb, [word for word in words if "=" in word]))
         return 0
     plain = [word for word in words if word not in _MANY]
     overrides = _opened(verb, [_override(verb, word) for word in plain])
@@ -129,19 +129,34 @@ def _overview() -> str:
     )
 
 
-def _verb_help(verb: Verb) -> str:
+def _verb_help(verb: Verb, words: Sequence[str]) -> str:
+    """Keys and groups; of groups, those of what the words choose."""
     bare = f" <{verb.positional}>" if verb.positional else ""
     lines = [f"footagefit {verb.name}{bare}: {verb.summary}", ""]
     for example in verb.examples:
         lines.append(f"  {example}")
     lines += ["", "keys:"] if verb.examples else ["keys:"]
-    for key in config.keys(verb.name):
-        default = "required" if key.default == "???" else key.default
-        lines.append(f"  {key.name}={default if default != 'required' else ''}".ljust(30))
-        if default == "required":
-            lines[-1] = f"  {key.name}=  (required)".ljust(30)
-        lines += textwrap.wrap(key.help, 88, initial_indent="      ", subsequent_indent="      ")
+    lines += [line for key in config.keys(verb.name) for line in _key_help(key)]
+    groups = config.groups(verb.name)
+    if groups:
+        chosen = config.chosen(verb.name, words)
+        lines += ["", "chosen by name, each with keys of its own:"]
+        for group in groups.values():
+            lines.append(f"  {group.name}={group.default}".ljust(30) + ", ".join(group.choices))
+        for name, choices in chosen.items():
+            for choice in choices:
+                keys = config.group_keys(name, choice)
+                others = f"; of another: footagefit {verb.name} {name}=<it> --help"
+                lines += ["", f"keys of {name}={choice}{others}:"] if keys else []
+                lines += [line for key in keys for line in _key_help(key)]
     return "\n".join(lines)
+
+
+def _key_help(key: config.Key) -> list[str]:
+    first = f"  {key.name}=" + ("  (required)" if key.default == "???" else key.default)
+    indent = " " * 6
+    wrapped = textwrap.wrap(key.help, 88, initial_indent=indent, subsequent_indent=indent)
+    return [first, *wrapped]
 
 
 def _show_warning(

@@ -7,6 +7,7 @@ value is taken exactly as typed, whatever Hydra's grammar would make of it.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 import types
@@ -22,6 +23,7 @@ from footagefit.errors import FootagefitError, MissingPart, UnknownName, UsageEr
 
 ALLOWED_TARGETS = ("footagefit.", "torch.optim.", "pytorch_lightning.")
 _VERBATIM = ("path", "paths", "text")
+_EITHER = (("trainer.max_steps", "trainer.max_minutes"),)  # one that is said puts the other out
 _EXTRAS = {"hydra/sweeper/optuna": "sweep", "hydra/launcher/submitit": "farm"}
 _KEY_LINE = re.compile(r"^(?P<indent> *)(?P<key>[A-Za-z_][\w.]*):(?P<value> .*|)$")
 
@@ -57,13 +59,92 @@ def config_dir() -> Path:
     raise MissingPart("no configs folder", path=package, hint="Install footagefit again")
 
 
+@dataclass(frozen=True)
+class Group:
+    """What a verb takes whole, by name: `task=match`.
+
+    Attributes:
+        name: As typed.
+        default: The choice where nothing is said; `null` is none.
+        choices: What there is.
+    """
+
+    name: str
+    default: str
+    choices: tuple[str, ...]
+
+
 @lru_cache(maxsize=32)
 def keys(verb: str) -> tuple[Key, ...]:
     """The documented keys of a verb's root file, in file order; nested ones dotted."""
+    return tuple(key for key in _keys_in(config_dir() / f"{verb}.yaml") if key.help)
+
+
+@lru_cache(maxsize=32)
+def groups(verb: str) -> dict[str, Group]:
+    """The groups of a verb's root file, by name, in file order."""
+    found = {}
+    for name, default in _defaults(config_dir() / f"{verb}.yaml"):
+        folder = config_dir() / name
+        files = sorted(folder.rglob("*.yaml"))
+        choices = tuple(f.relative_to(folder).with_suffix("").as_posix() for f in files)
+        found[name] = Group(name, default or "null", choices)
+    return found
+
+
+@lru_cache(maxsize=32)
+def group_keys(group: str, choice: str) -> tuple[Key, ...]:
+    """Keys of one choice of a group, as typed; none where it sets keys of others."""
+    path = config_dir() / group / f"{choice}.yaml"
+    if "@package _global_" in path.read_text(encoding="utf-8").partition("\n")[0]:
+        return ()
+    found: dict[str, Key] = {}
+    for _, other in _defaults(path):
+        found |= {key.name: key for key in group_keys(group, str(other))}
+    for key in _keys_in(path):
+        name = f"{group}.{key.name}"
+        if not key.name.startswith("_"):
+            was = found.get(name, key)
+            found[name] = Key(name, key.default, was.kind, key.help or was.help)
+    return tuple(found.values())
+
+
+def chosen(verb: str, words: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Choices of each group as the words leave it; several in a sweep, or where none is plain."""
+    taken: dict[str, tuple[str, ...]]
+    taken = {g.name: (g.default,) for g in groups(verb).values() if g.default != "null"}
+    said = {name: value for name, equals, value in (w.partition("=") for w in words) if equals}
+    experiment = said.get("experiment", "null")
+    if experiment in groups(verb).get("experiment", Group("", "", ())).choices:
+        for name, choice in _defaults(config_dir() / "experiment" / f"{experiment}.yaml"):
+            taken[name.removeprefix("override /")] = (str(choice),)
+    for name, group in groups(verb).items():
+        if name in said:
+            named = tuple(c for c in re.findall(r"[\w/-]+", said[name]) if c in group.choices)
+            taken[name] = named or (group.choices if taken.get(name) else ())
+    return taken
+
+
+def _defaults(path: Path) -> list[tuple[str, str | None]]:
+    """A file's own list of groups and choices; what it goes on from has no group."""
+    import yaml
+
+    raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    found: list[tuple[str, str | None]] = []
+    for entry in raw.get("defaults", []):
+        if isinstance(entry, dict):
+            found += entry.items()
+        elif entry != "_self_":
+            found.append(("", entry))
+    return found
+
+
+def _keys_in(path: Path) -> list[Key]:
+    """Keys of a file as it stands, with the comment above each as its help."""
     found: list[Key] = []
     parents: list[tuple[int, str]] = []
     comment: list[str] = []
-    for line in (config_dir() / f"{verb}.yaml").read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         bare = line.strip()
         if bare.startswith("#"):
             comment.append(bare.lstrip("#").strip())
@@ -75,10 +156,10 @@ def keys(verb: str) -> tuple[Key, ...]:
             name = ".".join([p[1] for p in parents] + [match["key"]])
             if not match["value"].strip():
                 parents.append((indent, match["key"]))
-            elif comment:
+            else:
                 found.append(_key(name, match["value"].strip(), " ".join(comment)))
         comment = []
-    return tuple(found)
+    return found
 
 
 def _key(name: str, default: str, comment: str) -> Key:
@@ -205,7 +286,18 @@ def _words(verb: str, overrides: Sequence[str]) -> list[str]:
     kinds = {key.name: key.kind for key in keys(verb)}
     words = [quote(word, kinds) for word in overrides]
     _check_words(verb, words)
-    return words
+    return words + [f"{name}=null" for name in _put_out(words)]
+
+
+def _put_out(words: Sequence[str]) -> list[str]:
+    """Keys whose default gives way to another key that was said; who takes both refuses both."""
+    said = {name.lstrip("+"): value for name, _, value in (w.partition("=") for w in words)}
+    found = []
+    for pair in _EITHER:
+        for one, other in (pair, pair[::-1]):
+            if said.get(one, "null") != "null" and other not in said:
+                found.append(other)
+    return found
 
 
 def _plain(verb: str, cfg: Any) -> dict[str, Any]:
@@ -225,18 +317,45 @@ def _plain(verb: str, cfg: Any) -> dict[str, Any]:
 
 
 def _check_words(verb: str, words: Sequence[str]) -> None:
-    """Reject unknown keys early, naming the known ones; Hydra's own message names none."""
+    """Reject unknown names early, naming the known ones; Hydra's own message names none."""
     known = [key.name for key in keys(verb)]
     roots = {name.partition(".")[0] for name in known}
-    groups = {folder.name for folder in config_dir().iterdir() if folder.is_dir()}
+    known += groups(verb)
     for word in words:
-        name, equals, _ = word.partition("=")
+        name, equals, value = word.partition("=")
         name = name.lstrip("+~")
         if not equals and not word.startswith("~"):
             raise UsageError(f"{word!r} is not key=value", hint=f"Say for example {known[0]}=...")
         root = re.split(r"[.@/]", name)[0]
-        if root not in roots | groups | {"hydra"} or (root in roots and not _fits(name, known)):
-            raise UnknownName("key", name, known, hint=f"See `footagefit {verb} --help`")
+        if root in groups(verb):
+            _check_group(verb, name, value, words)
+        elif root != "hydra" and not (root in roots and _fits(name, known)):
+            inner = [k.name for g, c in _all_chosen(verb, words) for k in group_keys(g, c)]
+            hint = f"See `footagefit {verb} --help`"
+            raise UnknownName("key", name, dict.fromkeys(known + inner), hint=hint)
+
+
+def _check_group(verb: str, name: str, value: str, words: Sequence[str]) -> None:
+    """Whether a choice, or a key of what was chosen, is one of those there are."""
+    root, dot, inner = name.partition(".")
+    if root == name and re.fullmatch(r"[\w/.,-]*", value):
+        group = groups(verb)[root]
+        for choice in value.split(","):
+            if choice not in group.choices and choice != "null":
+                near = difflib.get_close_matches(choice, group.choices, n=1, cutoff=0.55)
+                hint = f"Say {root}={near[0]}" if near else f"Say {root}=<one of them>"
+                raise UnknownName(root, choice, group.choices, hint=hint)
+    choices = chosen(verb, words).get(root, ())
+    known = [key.name for choice in choices for key in group_keys(root, choice)]
+    if dot and known and not inner.startswith("_") and not _fits(name, known):
+        plain = choices == (groups(verb)[root].default,)
+        line = verb if plain else f"{verb} {root}={choices[0]}"
+        hint = f"`footagefit {line} --help` says what each does"
+        raise UnknownName("key", name, dict.fromkeys(known), hint=hint)
+
+
+def _all_chosen(verb: str, words: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, c) for name, choices in chosen(verb, words).items() for c in choices]
 
 
 def _fits(name: str, known: Sequence[str]) -> bool:
@@ -248,7 +367,7 @@ def _fits(name: str, known: Sequence[str]) -> bool:
 
 def _first_sentence(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def bind(

@@ -155,7 +155,7 @@ VERBS = (
         sweeps=True,
         examples=(
             "footagefit train show=film.yaml task=match",
-            "footagefit train show=film.yaml task=match trainer=minutes trainer.max_minutes=5",
+            "footagefit train show=film.yaml task=match trainer.max_minutes=5",
             "footagefit train resume=film_work/runs/match_v001",
             "footagefit train -m show=film.yaml trainer.rate=0.0005,0.001 model.width=16,32",
             "footagefit train -m show=film.yaml sweep=optuna hydra.sweeper.n_trials=40",

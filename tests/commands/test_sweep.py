@@ -84,7 +84,7 @@ def test_what_cannot_be_swept_is_one_line(show, footagefit, monkeypatch):
         (["train", "-m", f"show={show}", "trainer.rate=interval(0,1)"], "Say sweep=optuna"),
         (["train", "-m", f"show={show}", "sweep=optuna"], 'pip install "footagefit[sweep]"'),
         (["train", "-m", f"show={show}", "cluster=slurm"], 'pip install "footagefit[farm]"'),
-        (["train", "-m", f"show={show}", "sweep=magic"], "sweep/magic"),
+        (["train", "-m", f"show={show}", "sweep=magic"], "unknown sweep 'magic'; known: optuna"),
         (["train", f"show={show}", "sweep=optuna"], "Say footagefit train -m"),
         (["convert", "-m", "in=x"], "Verbs that take -m: train"),
     ]

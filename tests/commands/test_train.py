@@ -72,17 +72,39 @@ def test_what_is_wrong_is_said_in_one_line(show, tmp_path, capsys):
         ([f"show={tmp_path / 'no.yaml'}"], "no such show"),
         ([f"show={show}", "task=mach"], "mach"),
         ([f"show={show}", "task.familys=[exposure]"], "familys"),
-        ([f"show={show}", "trainer.max_steps=ten"], "max_steps: expected a whole number"),
+        ([f"show={show}", "trainer.max_steps=ten"], "Say trainer.max_steps=<a whole number>"),
+        ([f"show={show}", "trainer.max_minutes=soon"], "Say trainer.max_minutes=<a number>"),
+        ([f"show={show}", "trainer.rate=abc"], "trainer.rate: expected a number, got 'abc'"),
+        ([f"show={show}", "trainer.max_minutes=-1"], "trainer.max_minutes: a run takes more than"),
+        ([f"show={show}", "trainer.max_minutes=0"], "Say trainer.max_minutes=5"),
+        ([f"show={show}", "trainer.max_steps=0"], "trainer.max_steps: a run takes more than"),
         ([f"show={show}", "tracking=wandbb"], "tracking: expected jsonl|wandb|tensorboard|all"),
         ([f"resume={tmp_path}"], "no run there"),
         ([f"show={show}", f"init_from={tmp_path}"], "missing or not JSON"),
-        ([f"show={show}", "trainer.max_minutes=3"], "one of them"),
+        ([f"show={show}", "trainer.max_minutes=3", "trainer.max_steps=9"], "one of them"),
+        ([f"show={show}", "trainer.max_minutes=3", "trainer.max_steps=9"], "trainer=minutes"),
     ]
     for words, expected in cases:
         assert cli.main(["train", *words]) == 2, words
         err = capsys.readouterr().err
         assert err.count("\n") == 1, err
         assert expected in err
+
+
+@pytest.mark.parametrize(
+    ("words", "length"),
+    [
+        (["trainer.max_minutes=3"], "3 minutes"),
+        (["trainer=minutes"], "5 minutes"),
+        (["trainer=minutes", "trainer.max_minutes=3"], "3 minutes"),
+        (["trainer=minutes", "trainer.max_steps=9"], "9 steps"),
+        (["trainer.max_minutes=null"], "1500 steps"),
+        (["trainer.max_steps=null", "trainer.max_minutes=3"], "3 minutes"),
+    ],
+)
+def test_a_length_that_is_said_puts_out_the_one_that_is_not(show, capsys, words, length):
+    assert cli.main(["train", f"show={show}", "dry_run=true", *words]) == 0, capsys.readouterr().err
+    assert f"match with field, {length}, from" in capsys.readouterr().out
 
 
 def test_dry_run_writes_nothing(show, capsys):

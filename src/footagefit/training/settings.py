@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -88,11 +89,7 @@ class Settings:
     trust_cache: bool = False
 
     def __post_init__(self) -> None:
-        if (self.max_steps is None) == (self.max_minutes is None):
-            raise UsageError(
-                "a run is as long as trainer.max_steps or trainer.max_minutes says: one of them",
-                hint="Say trainer.max_steps=null with trainer.max_minutes=5",
-            )
+        self._check_length()
         if self.strategy == "fsdp" and (self.ranks < 2 or self.precision == "16"):
             raise UsageError(
                 "trainer.strategy=fsdp parts a model over several devices, in 32 bit or bf16",
@@ -135,6 +132,24 @@ class Settings:
                 f"trainer.batch_size: {self.batch_size} pictures do not divide into {parts} parts "
                 "(devices x nodes x accumulate)",
                 hint=f"Say trainer.batch_size={max(1, self.batch_size // parts) * parts}",
+            )
+
+    def _check_length(self) -> None:
+        """One budget, and more than nothing of it."""
+        for name, value, unit in (
+            ("max_minutes", self.max_minutes, "minutes"),
+            ("max_steps", self.max_steps, "steps"),
+        ):
+            if value is not None and not 0 < value < math.inf:
+                raise WrongValue(
+                    f"trainer.{name}: a run takes more than 0 {unit}, got {value:g}",
+                    hint=f"Say trainer.{name}={5 if unit == 'minutes' else 1500}",
+                )
+        if (self.max_steps is None) == (self.max_minutes is None):
+            raise UsageError(
+                "a run is as long as trainer.max_steps or trainer.max_minutes says: one of them",
+                hint="Say trainer.max_minutes=5 alone, trainer=minutes (5 of them), or "
+                "trainer.max_steps=1500 alone",
             )
 
     @property
