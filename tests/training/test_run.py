@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -73,7 +74,9 @@ def test_a_run_says_where_it_stands(undisturbed, tmp_path):
     assert len(lines(table)) == 1 + len(table)
 
 
-def test_stopped_and_resumed_is_bit_identical(undisturbed, tmp_path, plan, waves, monkeypatch):
+def test_stopped_and_resumed_is_bit_identical(
+    undisturbed, tmp_path, plan, waves, monkeypatch, capfd
+):
     folder = begun(plan(), tmp_path / "run")
     hear = callbacks.Checkpoints.on_train_batch_end
 
@@ -87,6 +90,10 @@ def test_stopped_and_resumed_is_bit_identical(undisturbed, tmp_path, plan, waves
     with pytest.raises(Stopped, match=r"stopped at step 4.*resume="):
         execute(folder, waves())
     assert int(weights_of(folder)["step"]) == 4
+    said = capfd.readouterr().err
+    assert said.count("train: told to stop; saving") == 1
+    assert "held-out frames at step 3" in said
+    assert "at step 4" not in said  # it ends at once: what it came to is judged when it goes on
     execute(folder, waves())
     assert same(weights_of(folder), weights_of(undisturbed[0]))
 
@@ -158,9 +165,34 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(
     assert int(weights_of(folder)["step"]) == 3
 
 
+def test_what_takes_long_is_said_before_it_begins(tmp_path, plan, waves, capfd):
+    execute(begun(plan(max_steps=1), tmp_path / "run"), waves())
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith(("train: ", "review: "))] == [
+        "train: building the model, and 2 held-out examples",
+        "train: trying a step and a look for their memory",
+        "review: looking at 2 held-out frames at step 0",
+        "review: looking at 2 held-out frames at step 1",
+        "train: judging the fit and the classical ways on 2 held-out frames",
+    ]
+    execute(tmp_path / "run", waves())
+    assert "before it goes on from its checkpoint" in capfd.readouterr().err
+
+
+def test_until_minutes_are_steps_minutes_are_told(tmp_path, capfd):
+    trainer = SimpleNamespace(callback_metrics={}, max_steps=10_000_000, global_step=12)
+    budget = callbacks.Budget(tmp_path / "budget.json", minutes=1.5, begun=100.0)
+    budget._report(trainer, 118.0, 12)  # pyright: ignore[reportArgumentType]
+    assert capfd.readouterr().err.startswith("train: step 12, 0.3 of 1.5 minutes, loss")
+    budget = callbacks.Budget(tmp_path / "budget.json", minutes=None, begun=100.0)
+    trainer.max_steps = 24
+    budget._report(trainer, 118.0, 12)  # pyright: ignore[reportArgumentType]
+    assert capfd.readouterr().err.startswith("train: 12/24 steps, loss nan, ETA 18 s")
+
+
 def test_minutes_become_steps_once(tmp_path, plan, waves, monkeypatch):
     monkeypatch.setattr(callbacks, "_TIMED", (1, 3))
-    folder = begun(plan(max_steps=None, max_minutes=0.0), tmp_path / "run")
+    folder = begun(plan(max_steps=None, max_minutes=1e-6), tmp_path / "run")
     numbers = execute(folder, waves())
     assert numbers["steps"] == 4
     assert json.loads((folder / "budget.json").read_text())["steps"] == 4

@@ -91,9 +91,16 @@ class Budget(Callback):
         loss = float(trainer.callback_metrics.get("train/loss", math.nan))
         total = trainer.max_steps
         left_s = (total - trainer.global_step) * (now - self._clock) / max(1, done)
-        eta = "" if self._open else f", ETA {left_s:.0f} s"
-        line = f"train: {trainer.global_step}/{total} steps, loss {loss:.4f}{eta}"
-        print(line, file=sys.stderr, flush=True)
+        far, eta = f"{trainer.global_step}/{total} steps", f", ETA {left_s:.0f} s"
+        if self._open:  # until it is timed nobody knows how many steps there are
+            gone = (now - self.begun) / 60.0
+            far, eta = f"step {trainer.global_step}, {gone:.1f} of {self.minutes:g} minutes", ""
+        say(f"train: {far}, loss {loss:.4f}{eta}")
+
+
+def say(line: str) -> None:
+    """Tell what is being done, at once, beside what a command prints as its result."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def set_length(trainer: pl.Trainer, module: pl.LightningModule, steps: int) -> None:
@@ -134,6 +141,7 @@ class Review(Callback):
         self.kept: dict[str, float] = {}  # numbers of the weights that are kept
         self.known: dict[int, torch.Tensor] = {}  # what parted best weights made, by pairs' ids
         self._looked = -1
+        self.stopped: Callable[[], bool] = lambda: False  # whether the run ends before its time
 
     def state_dict(self) -> dict[str, Any]:
         """Kept in checkpoints."""
@@ -172,7 +180,12 @@ class Review(Callback):
             self.look(trainer, pl_module)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """After the last step; of parted weights, what the best made is kept to be judged."""
+        """After the last step; of parted weights, what the best made is kept to be judged.
+
+        Of a run that was told to stop there is nothing to judge: it is looked at when it goes on.
+        """
+        if self.stopped():
+            return
         if trainer.global_step != self._looked:
             self.look(trainer, pl_module)
         if isinstance(pl_module, FineTune) and self.pairs and parted(pl_module.model):
@@ -187,6 +200,8 @@ class Review(Callback):
         if not isinstance(pl_module, FineTune) or not self.pairs:
             return
         weights = average_of(pl_module)
+        if trainer.is_global_zero:
+            say(f"review: looking at {len(self.pairs)} held-out frames at step {self._looked}")
         if trainer.is_global_zero or parted(pl_module.model):
             with predicting(pl_module, weights) as predict:
                 values, strips = self._judged(predict), self._strips(predict)
@@ -205,7 +220,8 @@ class Review(Callback):
                 tracker.picture(step, name, picture)
         print(
             f"review: step {step}, {values['val/psnr']:.2f} dB "
-            f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB"
+            f"(plates {values['val/psnr_plate']:.2f} dB), log {values['val/psnr_log']:.2f} dB",
+            flush=True,
         )
 
     def _strips(self, predict: Predict) -> dict[str, Any]:
@@ -262,6 +278,7 @@ class Checkpoints(Callback):
     def __init__(self, folder: Path, *, every: int) -> None:
         self.folder, self.every = folder, every
         self.told = False
+        self.stopping = False  # told, and all ranks agree
         self._before: dict[int, Any] = {}
 
     @property
@@ -290,6 +307,7 @@ class Checkpoints(Callback):
         if told or (self.every and trainer.global_step % self.every == 0):
             self.save(trainer)
         if told:
+            self.stopping = True
             trainer.should_stop = True
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -324,6 +342,8 @@ class Checkpoints(Callback):
             ) from error
 
     def _hear(self, number: int, frame: Any) -> None:
+        if not self.told:  # past Python's buffers: what a signal interrupts may be writing to them
+            os.write(2, b"\ntrain: told to stop; saving after this step or look, then it ends\n")
         self.told = True
 
 

@@ -165,13 +165,16 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
     with warnings.catch_warnings():
         quiet()
         from footagefit.training.buckets import examples_of
-        from footagefit.training.callbacks import Budget, Checkpoints, Review
+        from footagefit.training.callbacks import Budget, Checkpoints, Review, say
         from footagefit.training.latents import kept_for
         from footagefit.training.mirrors import trackers
         from footagefit.training.preflight import Preflight, preflight
         from footagefit.training.standing import best_of, shot_rows, stand
 
         set_threads(settings)
+        first = int(os.environ.get("RANK", "0")) == 0
+        if first:
+            say(f"train: building the model, and {settings.val_windows} held-out examples")
         task = plan.recipe.build_task()
         module = module_of(plan, folder, task)
         if settings.variants:
@@ -190,12 +193,16 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             best=folder / "checkpoints" / "best.safetensors",
             views=sides.views,
         )
+        review.stopped = lambda: checkpoints.stopping
         budget = Budget(folder / "budget.json", minutes=settings.max_minutes, begun=begun)
         examples = examples_of(sides.train, plan.recipe, settings, task=task)
         held = [*pairs, *examples.largest()] if pairs else []
         calls = [Preflight(held, settings), budget, review, checkpoints]
         trainer = trainer_of(settings, module.total_steps, calls)
         device = trainer.strategy.root_device
+        if first:
+            on = " before it goes on from its checkpoint" if checkpoints.last.exists() else ""
+            say(f"train: trying a step and a look for their memory{on}")
         if settings.strategy != "fsdp":
             preflight(module, held, settings, device=device)
         batches = _batches(sides.kept or examples, settings, checkpoints, trainer)
@@ -204,6 +211,7 @@ def execute(folder: Path, sides: Sides, *, plan: Plan | None = None) -> dict[str
             **review.kept, "steps": float(trainer.global_step), "s": time.monotonic() - begun
         }  # fmt: skip
         if trainer.is_global_zero and pairs and not checkpoints.told:
+            say(f"train: judging the fit and the classical ways on {len(pairs)} held-out frames")
             fit = best_of(plan, folder, task, device=device, known=review.known)
             stand(plan, folder, fit=fit, pairs=pairs, view=sides.view)
             _told(made, folder, numbers, rows=shot_rows(fit, sides, pairs))
