@@ -11,6 +11,8 @@ import footagefit
 from footagefit import cli
 from small_training import SMALL
 
+BASES = Path(footagefit.__file__).parent / "models" / "weights"
+
 
 @pytest.fixture
 def show(tmp_path, write_picture) -> Path:
@@ -81,6 +83,11 @@ def test_what_is_wrong_is_said_in_one_line(show, tmp_path, capsys):
         ([f"show={show}", "tracking=wandbb"], "tracking: expected jsonl|wandb|tensorboard|all"),
         ([f"resume={tmp_path}"], "no run there"),
         ([f"show={show}", f"init_from={tmp_path}"], "missing or not JSON"),
+        (
+            [f"show={show}", f"init_from={BASES / 'relight_relight'}"],
+            "task match is learnt by field",
+        ),
+        ([f"show={show}", f"keyframes={tmp_path / 'none'}"], "no before there"),
         ([f"show={show}", "trainer.max_minutes=3", "trainer.max_steps=9"], "one of them"),
         ([f"show={show}", "trainer.max_minutes=3", "trainer.max_steps=9"], "trainer=minutes"),
     ]

@@ -16,6 +16,7 @@ from footagefit.errors import (
     FootagefitWarning,
     UnknownName,
     UsageError,
+    WrongValue,
 )
 from footagefit.training.mirrors import Tracking
 from footagefit.training.settings import MAY_CHANGE, Settings
@@ -52,6 +53,7 @@ def train(
     from footagefit.training.lightning import check_machine
     from footagefit.training.mirrors import mirrors_of
     from footagefit.training.run import Plan, finish
+    from footagefit.training.shows import check_keyframes
 
     recipe = fitting(Recipe(part_of("task", task), part_of("model", model)))
     if resume is not None:
@@ -61,6 +63,8 @@ def train(
         if show is None and stage_scenes is None:
             raise UsageError("show is not set", hint="Say show=<YAML or folder of dailies>")
         recipe, start = started(recipe, init_from)
+        if keyframes is not None and show is not None:
+            check_keyframes(show, keyframes)
         plan = Plan(
             recipe=recipe,
             settings=trainer,
@@ -249,6 +253,13 @@ def started(recipe: Recipe, init_from: str) -> tuple[Recipe, str | None]:
             print(f"no {named} is shipped: training starts from nothing")
             return recipe, None
     fit = load_fit(path, bases=recipe.bases)
+    learns = recipe.build_task().spec.models
+    if fit.recipe.model.name not in learns:
+        raise WrongValue(
+            f"init_from={init_from}: its model is {fit.recipe.model.name}, and task "
+            f"{recipe.task.name} is learnt by {', '.join(learns)}",
+            hint="Say init_from=base, or a fit of such a model",
+        )
     sizes = {**fit.recipe.model.settings, **recipe.model.settings}
     return Recipe(recipe.task, replace(fit.recipe.model, settings=sizes)), str(path)
 

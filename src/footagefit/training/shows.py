@@ -88,6 +88,14 @@ def with_keyframes(sides: Sides, folder: str | None, *, space: str | None) -> Si
     return replace(sides, train=Mixed(sides.train, keyframes))
 
 
+def check_keyframes(show: Path, folder: Path) -> None:
+    """Whether they can be read, before anything that takes long is done."""
+    from footagefit.dailies.show import load_show
+    from footagefit.tasks.keyframes import read_keyframes
+
+    read_keyframes(folder, space=load_show(show).space or "auto")
+
+
 def with_real_pairs(sides: Sides, dailies: Dailies, *, task: Task, settings: Settings) -> Sides:
     """The sides, with takes that do not sit together among what a match learns from."""
     from footagefit.dailies.entries import TRAIN
