@@ -229,6 +229,23 @@ def test_fix_takes_no_fit_of_another_task(footagefit, made_show, show_yaml, tmp_
     assert not (tmp_path / "fixes").exists()
 
 
+@pytest.mark.parametrize("verb", ["fix", "continuity"])
+def test_a_fit_of_another_task_is_refused_before_any_work(
+    footagefit, made_show, show_yaml, monkeypatch, verb
+):
+    """Before a take is judged, let alone rendered."""
+
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr("footagefit.commands.continuity.judged", never)
+    code, out, err = footagefit(verb, f"show={show_yaml()}", "fit=base/relight")
+    assert code == 2 and not out and err.count("\n") == 1
+    assert "takes a match fit, and this one is relight" in err
+    code, _, err = footagefit(verb, f"show={show_yaml()}", "fit=base/mtch")
+    assert code == 2 and "base/match" in err
+
+
 @pytest.mark.filterwarnings("default::footagefit.errors.FootagefitWarning")
 def test_fix_that_could_fix_nothing_says_so_last(footagefit, show_yaml, tmp_path):
     fit = small_fit(tmp_path / "zero", zero=True)
@@ -240,7 +257,9 @@ def test_fix_that_could_fix_nothing_says_so_last(footagefit, show_yaml, tmp_path
         "fix", f"show={show_yaml()}", "clip=12_T3_A", f"out={tmp_path / 'fixes'}", f"fit={fit}"
     )
     assert code == 2 and "not this job's" in err
-    assert "no take was fixed" in err.strip().splitlines()[-1]
+    last = err.strip().splitlines()[-1]
+    assert "no take was fixed" in last and "not this job's" in last
+    assert "Say existing=replace, or out=" in last and "skip" not in last
     assert there.read_bytes() == b"somebody's"
 
 

@@ -37,3 +37,11 @@ def test_clips_that_do_not_say_their_space_are_counted(footagefit, show):
 def test_workers_are_counted_from_none(footagefit, show):
     code, _, err = footagefit("scan", f"show={show('g24_rec709')}", "workers=-3")
     assert code == 2 and "workers=-3" in err
+
+
+def test_what_is_written_of_an_unknown_space_is_what_scan_does(footagefit, show, tmp_path):
+    show("null")
+    code, out, err = footagefit("init", str(tmp_path / "A001"), f"out={tmp_path / 'guess.yaml'}")
+    assert code == 0 and "g24_rec709" in out, err
+    text = (tmp_path / "guess.yaml").read_text()
+    assert "space: null" in text and "nothing is learnt of clips" in text and "refused" not in text

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import footagefit
-from footagefit.errors import FootagefitWarning
+from footagefit.errors import AlreadyThere, FootagefitWarning
 from footagefit.footage.manifest import continues, job_of, manifest_path, merge
 from footagefit.records import Box, ClipInfo
 
@@ -78,6 +78,29 @@ def test_a_stopped_job_is_known_again_and_another_is_not(tmp_path):
     job = job_of(out, writer.form, about.path, {"fit": "x"})
     assert continues(manifest_path(out), job)
     assert not continues(manifest_path(out), {**job, "fit": "y"})
+
+
+def test_paths_typed_otherwise_are_no_other_job(tmp_path, monkeypatch):
+    """What was rendered goes on, whoever typed a path from where; another fit does not."""
+    out, about = tmp_path / "a.####.exr", info(tmp_path)
+
+    def writing(source: str, fit: str, weights: str = "ab", reference: str = "hero.mov"):
+        job = {"fit": {"hash": weights, "path": fit}, "reference": reference}
+        return footagefit.open_writer(out, info=about, source=Path(source), job=job)
+
+    monkeypatch.chdir(tmp_path)
+    with writing(str(tmp_path / "shot.mov"), str(tmp_path / "fits" / "v1")) as writer:
+        writer.write(1, torch.zeros(3, 12, 20))
+    with writing("shot.mov", "fits/v1", reference=str(tmp_path / "hero.mov")) as writer:
+        assert writer.has(1)
+    for other in (
+        writing("shot.mov", "fits/v1", weights="cd"),
+        writing("other.mov", "fits/v1"),
+        writing("shot.mov", "fits/v1", reference="other.mov"),
+    ):
+        with pytest.raises(AlreadyThere):
+            other.has(1)
+        other.abort()
 
 
 def test_kept_pixels_are_not_taken_for_another_colour_space(tmp_path, write_picture):

@@ -37,8 +37,9 @@ def continuity(
     from footagefit.dailies.show import load_show
 
     production = load_show(show)
+    through = match_fit(production, fit)
     setups = judged(production, scene=scene, clip=clip, hero=hero)
-    lines = _lines(production, setups, fit or match_fit(production))
+    lines = _lines(production, setups, through)
     page = (out or production.work / "reports" / "continuity.html").expanduser()
     broken = unreadable(production)
     plain = records.plain(production.name, setups, lines=lines, unreadable=broken)
@@ -179,10 +180,23 @@ def lit_otherwise(judged: Judged) -> bool:
     return told or (judged.figures or {}).get("light", 0.0) > LIMITS["light"]
 
 
-def match_fit(show: Show) -> Path:
-    """The show's newest match fit, else the base that ships."""
-    import footagefit
+def match_fit(show: Show, asked: Path | None = None) -> Path:
+    """The fit that was asked for, else the show's newest match fit, else the base that ships.
 
+    Raises:
+        UsageError: What was asked for learnt another task.
+    """
+    import footagefit
+    from footagefit.rendering.fits import taught
+
+    if asked is not None:
+        if (task := taught(asked)) != "match":
+            raise UsageError(
+                f"fit= takes a match fit, and this one is {task}",
+                path=asked,
+                hint="Say fit=base/match or a fit that `footagefit train task=match` made",
+            )
+        return asked
     folder = show.work / "fits"
     found = sorted(folder.glob("match_v*/card.json"), key=lambda p: p.stat().st_mtime)
     package = Path(footagefit.__file__).resolve().parent

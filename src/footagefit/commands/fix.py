@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from footagefit.errors import FootagefitError, FootagefitWarning, UsageError
+from footagefit.errors import AlreadyThere, FootagefitError, FootagefitWarning
 
 if TYPE_CHECKING:
     from footagefit.catalogue.judging import Judged, SetupJudged
@@ -59,8 +59,10 @@ def fix(
     """Match outliers; see configs/fix.yaml for each key."""
     from footagefit.commands.continuity import fixable, judged, match_fit
     from footagefit.dailies.show import load_show
+    from footagefit.rendering.fits import load_fit
 
     production = load_show(show)
+    path = match_fit(production, fit)
     setups = judged(production, scene=scene, clip=clip)
     todo = [
         (s, j)
@@ -68,7 +70,6 @@ def fix(
         for j in s.takes
         if fixable(j) and (clip is None or fnmatch(j.shot.name, clip))
     ]
-    used = _match(fit or match_fit(production))
     folder = (out or production.work / "fixes").expanduser()
     if not todo:
         print("every take that a match could help sits already")
@@ -78,13 +79,20 @@ def fix(
             said = ", ".join(d.said for d in take.differences)
             print(f"{take.shot.name} to {setup.hero.name}: {said}")
         return 0
-    done = [
-        made
-        for setup, take in todo
-        if (made := _matched(production, setup, take, used, folder, existing, device)) is not None
-    ]
+    used = load_fit(path)
+    done: list[Fixed] = []
+    left: list[tuple[str, FootagefitError]] = []
+    for setup, take in todo:
+        try:
+            done.append(_matched(production, setup, take, used, folder, existing, device))
+        except FootagefitError as error:
+            left.append((take.shot.name, _with_step(error)))
+    for name, error in left if done else left[:-1]:
+        warnings.warn(FootagefitWarning(f"{name} was left out: {error}"), stacklevel=2)
     if not done:
-        raise FootagefitError("no take was fixed: what was in the way is said above", path=folder)
+        last = left[-1][1]
+        what = f"{last.what}, and no take was fixed"
+        raise FootagefitError(what, path=last.path, frame=last.frame, hint=last.hint)
     if as_ == "json":
         print(json.dumps({"fit": str(used.path), "takes": [_plain(d) for d in done]}, indent=1))
     else:
@@ -93,19 +101,12 @@ def fix(
     return 0
 
 
-def _match(path: Path) -> Fit:
-    """A match fit, or why there is none."""
-    from footagefit.rendering.fits import load_fit
-
-    fit = load_fit(path)
-    task = fit.task.spec.name
-    if task != "match":
-        raise UsageError(
-            f"fix takes a match fit, and this one is {task}",
-            path=path,
-            hint="Say fit=base/match or a fit that `footagefit train task=match` made",
-        )
-    return fit
+def _with_step(error: FootagefitError) -> FootagefitError:
+    """An error with a next step that `fix` takes: it skips nothing."""
+    if not isinstance(error, AlreadyThere):
+        return error
+    hint = "Say existing=replace, or out=<another folder>"
+    return FootagefitError(error.what, path=error.path, frame=error.frame, hint=hint)
 
 
 def _matched(
@@ -116,7 +117,7 @@ def _matched(
     folder: Path,
     existing: Existing,
     device: str,
-) -> Fixed | None:
+) -> Fixed:
     """Render one take, and judge the result as the take was judged."""
     from footagefit.commands.continuity import lit_otherwise
     from footagefit.commands.heroes import finest, fixed_path, reference_of
@@ -133,17 +134,13 @@ def _matched(
     path = fixed_path(folder, take.shot)
     movie = medium.form == "movie"
     form = OutputForm(space=colour.WORKING, depth="half") if movie else OutputForm()
-    try:
-        render(
-            show.work / link.path, fit=fit, out=path, form=form, existing=existing, device=device,
-            reference=reference_of(show, setup.hero, media), frames=f"{link.first}-{link.last}",
-            space=medium.space or show.space or "auto", progress=track,
-            controls={"relit": 1.0} if lit_otherwise(take) else None,
-        )  # fmt: skip
-        after = _judged(show, setup, take, media, path)
-    except FootagefitError as error:
-        warnings.warn(FootagefitWarning(f"{take.shot.name} was left out: {error}"), stacklevel=2)
-        return None
+    render(
+        show.work / link.path, fit=fit, out=path, form=form, existing=existing, device=device,
+        reference=reference_of(show, setup.hero, media), frames=f"{link.first}-{link.last}",
+        space=medium.space or show.space or "auto", progress=track,
+        controls={"relit": 1.0} if lit_otherwise(take) else None,
+    )  # fmt: skip
+    after = _judged(show, setup, take, media, path)
     before = {n: abs((take.figures or {}).get(n, 0.0)) for n in UNITS}
     return Fixed(take.shot, setup.hero.name, path, (link.first, link.last), before, after)
 

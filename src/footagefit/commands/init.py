@@ -169,7 +169,7 @@ def _space_line(space: str | None, guess: Guess) -> str:
         return f"space: {_text(space)}"
     if space is not None:
         return f"space: {_text(space)}  # {len(guess.unsure)} clips do not say: check this"
-    return "space: null  # not known: clips that do not say are refused until you fill this in"
+    return "space: null  # to fill in: until then nothing is learnt of clips that do not say"
 
 
 def _report(guess: Guess, out: Path, given: str | None) -> None:

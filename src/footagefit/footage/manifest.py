@@ -44,6 +44,24 @@ def job_of(
     return json.loads(json.dumps(whole, default=str, sort_keys=True))
 
 
+def same_job(one: object, other: object) -> bool:
+    """Whether two jobs are one: however their paths were typed, and wherever the fit lay."""
+    return _untyped(one) == _untyped(other)
+
+
+def _untyped(job: object) -> object:
+    if not isinstance(job, Mapping):
+        return job
+    plain = dict(job)
+    for name in ("source", "reference", "mask"):
+        if isinstance(plain.get(name), str):
+            plain[name] = os.path.abspath(plain[name])
+    fit = plain.get("fit")
+    if isinstance(fit, Mapping) and fit.get("hash"):
+        plain["fit"] = fit["hash"]
+    return plain
+
+
 class Manifest:
     """The record of one job's frames, safe to feed from several threads.
 
@@ -71,7 +89,7 @@ class Manifest:
             entries = list(_lines(_journal_of(path)))
             if not entries:
                 continue
-            if entries[0].get("job") != self.job:
+            if not same_job(entries[0].get("job"), self.job):
                 if path == self.path:
                     self.journal.unlink()
                 continue
@@ -138,14 +156,15 @@ def merge(path: Path) -> int:
     if parts:
         _write(path, job, done)
     for part in parts:
-        if _read(part).get("job") == job:
+        if same_job(_read(part).get("job"), job):
             part.unlink()
     return len(done)
 
 
 def continues(path: Path, job: Mapping[str, Any]) -> bool:
     """Whether a job lies there, begun and not finished, that is this very one."""
-    return any(next(_lines(_journal_of(p)), {}).get("job") == job for p in [path, *_parts_of(path)])
+    begun = (next(_lines(_journal_of(p)), {}).get("job") for p in [path, *_parts_of(path)])
+    return any(same_job(one, job) for one in begun)
 
 
 def unfinished(path: Path) -> bool:
@@ -202,7 +221,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _finished(path: Path, job: object) -> dict[str, dict[str, Any]] | None:
     kept = _read(path)
-    if not kept or kept.get("job") != job:
+    if not kept or not same_job(kept.get("job"), job):
         return None
     return {entry["file"]: entry for entry in kept.get("frames", [])}
 

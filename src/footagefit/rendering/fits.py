@@ -201,7 +201,7 @@ def load_fit(path: str | Path, *, bases: Sequence[str] = ()) -> Fit:
     from safetensors.torch import load_file
 
     path = Path(path).expanduser()
-    if len(path.parts) == 2 and path.parts[0] == "base" and not path.exists():
+    if _is_base(path):
         return _base(path.parts[1])
     card = _card(path)
     for name in _HASHED:
@@ -224,9 +224,7 @@ def load_fit(path: str | Path, *, bases: Sequence[str] = ()) -> Fit:
 def _base(name: str) -> Fit:
     """The base of a task, as it ships; some tasks share one."""
     own = {read_recipe(p / RECIPE).task.name: p for p in _BASES.iterdir() if (p / CARD).is_file()}
-    known = sorted(p.stem for p in (config.config_dir() / "task").glob("*.yaml"))
-    if name not in known:
-        raise UnknownName("base", f"base/{name}", [f"base/{task}" for task in known])
+    _check_task(name)
     task = Recipe(Part(name), Part("")).build_task()
     folder = own.get(name, _BASES / (task.spec.base or name))
     if not folder.is_dir():
@@ -239,6 +237,26 @@ def _base(name: str) -> Fit:
         return replace(fit, path=Path("base", name))
     recipe = replace(fit.recipe, task=Part(name))
     return replace(fit, path=Path("base", name), recipe=recipe, task=task)
+
+
+def _check_task(name: str) -> None:
+    known = sorted(p.stem for p in (config.config_dir() / "task").glob("*.yaml"))
+    if name not in known:
+        raise UnknownName("base", f"base/{name}", [f"base/{task}" for task in known])
+
+
+def taught(path: str | Path) -> str:
+    """The task that a fit learnt, or the base that ships; no weights are read."""
+    path = Path(path).expanduser()
+    if _is_base(path):
+        _check_task(path.name)
+        return path.name
+    _card(path)
+    return read_recipe(path / RECIPE).task.name
+
+
+def _is_base(path: Path) -> bool:
+    return len(path.parts) == 2 and path.parts[0] == "base" and not path.exists()
 
 
 def fit_of(fit: Fit | Path, *, signature: Path | None = None, bases: Sequence[str] = ()) -> Fit:
