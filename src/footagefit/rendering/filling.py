@@ -79,6 +79,7 @@ class Filler(Renderer):
         self.shot = self.footage.shot
         self.gone: list[int] = []
         self.cut: list[int] = []
+        self._marked = True  # whether the mask marks anything
         self._ends: dict[int, list[float]] = {}
 
     def look(self, progress: Progress = quiet) -> None:
@@ -91,6 +92,7 @@ class Filler(Renderer):
         stored = fields.read_stored(plan.fields_path, self._key)
         if stored is not None:
             self.gone, ends = list(stored[1]["gone"]), stored[1]["ends"]
+            self._marked = bool(stored[1].get("marked", True))
             self._ends = {int(number): value for number, value in ends.items()}
         elif plan.alpha is None:
             self.gone = self._holes(progress)
@@ -106,7 +108,9 @@ class Filler(Renderer):
 
     def _keep(self) -> None:
         """Keep what is known of the shot so far, so that a pass that is stopped goes on."""
-        told = {"key": self._key, "gone": self.gone, "ends": self._ends}
+        told = {
+            "key": self._key, "gone": self.gone, "ends": self._ends, "marked": self._marked,
+        }  # fmt: skip
         numbers = torch.tensor(self._plan.timeline.numbers)
         fields.store(self._plan.fields_path, {"frames": numbers}, told)
 
@@ -146,15 +150,17 @@ class Filler(Renderer):
         self.shot.mask = open_clip(plan.found_path, space=colour.WORKING)
 
     def _holes(self, progress: Progress) -> list[int]:
-        """Frames that are holes all over."""
+        """Frames that are holes all over; whether any frame has one is noted."""
         if self.shot.mask is None:
             return []
-        gone = []
+        gone, self._marked = [], False
         shown = self.footage.shown
         for number in progress(iter(shown), total=len(shown), label="holes"):
             frame = self._plan.timeline.frame_of(number)
             matte = None if frame is None else self.shot.matte(frame)
-            if matte is not None and float((matte > 0).float().mean()) > GONE:
+            share = 0.0 if matte is None else float((matte > 0).float().mean())
+            self._marked = self._marked or share > 0.0
+            if share > GONE:
                 gone.append(number)
         return gone
 
@@ -195,12 +201,6 @@ class Filler(Renderer):
             if self._ends[number][0] < ENDS:
                 ended.add(near)
 
-    @cached_property
-    def _marked_any(self) -> bool:
-        """Whether the mask marks anything in any frame."""
-        mattes = (self.shot.matte(number) for number in self._plan.shot_frames)
-        return any(matte is not None and bool((matte > 0).any()) for matte in mattes)
-
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person had better know or look at."""
@@ -208,12 +208,12 @@ class Filler(Renderer):
         plan = self._plan
         if plan.fill.cleanup.find is not None:
             path, kind = plan.found_path, plan.fill.cleanup.find
-            if self._marked_any or plan.gaps:
+            if self._marked or plan.gaps:
                 lines.append(f"found: masks in {path}; correct them and say mask={path}")
             else:
                 lines.append(f"no {_NAMES.get(kind, kind)} found, and nothing was changed: where "
                              f"there is one paint it into {path} and say mask={path}")  # fmt: skip
-        elif plan.mask is not None and not self._marked_any:
+        elif plan.mask is not None and not self._marked:
             lines.append(f"{plan.mask.info.path}: the mask marks nothing")
         if self.gone:
             lines.append(f"holes all over, filled from their neighbours: {ranges(self.gone)}")
