@@ -45,3 +45,19 @@ def test_what_is_written_of_an_unknown_space_is_what_scan_does(footagefit, show,
     assert code == 0 and "g24_rec709" in out, err
     text = (tmp_path / "guess.yaml").read_text()
     assert "space: null" in text and "nothing is learnt of clips" in text and "refused" not in text
+
+
+def test_a_folder_without_footage_is_refused_and_left_alone(footagefit, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, out, err = footagefit("scan", "show=empty")
+    assert code == 2 and "empty: no footage below the roots" in err and not out
+    assert [p.name for p in tmp_path.iterdir()] == ["empty"]
+
+
+def test_dailies_that_are_all_gone_are_said_to_be(footagefit, show, tmp_path):
+    path = show("g24_rec709")
+    assert footagefit("scan", f"show={path}", "workers=0")[0] == 0
+    (tmp_path / "A001" / "12_T1_A.mov").unlink()
+    code, out, err = footagefit("scan", f"show={path}", "workers=0")
+    assert code == 0 and "1 gone" in out, err

@@ -32,7 +32,8 @@ from footagefit.dailies.finding import Found, content_of, find
 from footagefit.dailies.measures import VERSION
 from footagefit.dailies.sharing import Share
 from footagefit.dailies.show import Show
-from footagefit.errors import MissingPart
+from footagefit.errors import MissingPart, UsageError
+from footagefit.footage.pattern import MOVIES, PICTURES
 
 Detector = Literal["auto", "builtin", "learned"]
 Slates = Literal["auto", "names", "boards"]
@@ -92,9 +93,16 @@ def scan_show(
             what names leave open, if a text recogniser is installed.
         share: Look at no more than this share, for the scan without one that comes after it.
         progress: Wraps the iterable of results to show how far it is.
+
+    Raises:
+        UsageError: There is no footage, and never was; nothing is written.
     """
     items = find(show.roots, show.work, exclude=show.exclude)
     clips = [i for i in items if i.form != "sidecar"]
+    if not clips and not show.catalogue.exists():
+        where = ", ".join(str(root) for root in show.roots)
+        hint = f"It reads {', '.join(MOVIES + PICTURES)}"
+        raise UsageError("no footage below the roots", path=where, hint=hint)
     settings = _settings(show, detector, slates)
     scanned_as = f"{VERSION} {settings!r}"
     if share is not None:
