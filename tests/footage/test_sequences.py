@@ -322,3 +322,14 @@ def test_path_type_does_not_matter(sequence):
         open_clip(str(path), space="ACEScg").numbers
         == open_clip(Path(path), space="ACEScg").numbers
     )
+
+
+def test_what_lies_near_a_path_that_is_none_is_named(tmp_path):
+    (tmp_path / "dailies" / "empty").mkdir(parents=True)
+    with pytest.raises(UnreadableClip, match="dailies/empty holds no footage"):
+        open_clip(tmp_path / "dailies" / "empty" / "a.mov")
+    for lost in ("dailys/a.mov", "dailys/empty/a.####.exr"):
+        with pytest.raises(UnreadableClip, match=f"does not exist; there is {tmp_path}/dailies"):
+            open_clip(tmp_path / lost)
+    with pytest.raises(UnreadableClip, match=r"elsewhere does not exist\.$"):
+        open_clip(tmp_path / "elsewhere" / "a.mov")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import replace
 from fractions import Fraction
@@ -82,7 +83,7 @@ def _open(
 ) -> Clip:
     pattern = parse(path)
     if pattern is not None:
-        files = pattern.on_disk()
+        files = pattern.on_disk() if path.parent.is_dir() else {}
         if not files:
             raise UnreadableClip(
                 "no files match the pattern", path=path, hint=_near(pattern, path.parent)
@@ -158,7 +159,21 @@ def _only(folder: Path) -> Path:
 def _near(pattern: Pattern | None, folder: Path) -> str:
     """What lies there instead, as the next step."""
     if not folder.is_dir():
-        return f"The folder {folder} does not exist"
+        near = _near_folders(folder)
+        return f"The folder {folder} does not exist{near}"
     found = [p.name for p in in_folder(folder)][:4]
     found += [p.name for p in sorted(folder.iterdir()) if p.suffix.lower() in MOVIES][:4]
-    return f"There is {', '.join(found)}" if found else "The folder holds no footage"
+    return f"There is {', '.join(found)}" if found else f"{folder.resolve()} holds no footage"
+
+
+def _near_folders(folder: Path) -> str:
+    """Folders whose names are much like the one that is not there."""
+    lost = folder.absolute()
+    while not lost.parent.is_dir():
+        lost = lost.parent
+    try:
+        names = [p.name for p in lost.parent.iterdir() if p.is_dir()]
+    except OSError:
+        return ""
+    near = difflib.get_close_matches(lost.name, names, n=3, cutoff=0.6)
+    return f"; there is {', '.join(str(lost.parent / name) for name in near)}" if near else ""
