@@ -92,7 +92,37 @@ def test_an_edl_reads_back(footagefit, made_show, show_yaml, tmp_path):
 def test_forms_without_an_adapter_say_what_to_install(footagefit, show_yaml, tmp_path):
     code, _, err = footagefit("select", f"show={show_yaml()}", f"out={tmp_path / 'cut.aaf'}")
     if code:  # an adapter may be installed
-        assert code == 2 and "pip install otio-aaf-adapter" in err
+        assert code == 2 and 'pip install "footagefit[edit]"' in err
+
+
+def never(*_, **__):
+    raise AssertionError
+
+
+def test_files_of_no_known_type_are_refused_before_a_take_is_judged(
+    footagefit, show_yaml, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("footagefit.commands.continuity.judged", never)
+    code, _, err = footagefit("select", f"show={show_yaml()}", f"out={tmp_path / 'cut.foo'}")
+    assert code == 2 and ".otio, .edl" in err and ".part" not in err
+    for name in ("cont", "cont.json", ""):
+        code, _, err = footagefit("continuity", f"show={show_yaml()}", f"out={tmp_path / name}")
+        assert code == 2 and "Say out=continuity.html" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["show.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scene=12", "side=train"], "side=train: none of these shots is"),
+        (["clip=12_T1_A", "side=out"], "side=out: none of these shots is"),
+        (["scene=14", "side=val"], "unknown scene '14'"),
+        (["side=vall"], "unknown side 'vall'; known: val"),
+    ],
+)
+def test_a_filter_that_finds_none_is_named(footagefit, show_yaml, words, said):
+    code, _, err = footagefit("shots", f"show={show_yaml()}", *words)
+    assert code == 2 and said in err
 
 
 def test_the_take_in_the_middle_is_no_outlier_in_white():
@@ -234,10 +264,6 @@ def test_a_fit_of_another_task_is_refused_before_any_work(
     footagefit, made_show, show_yaml, monkeypatch, verb
 ):
     """Before a take is judged, let alone rendered."""
-
-    def never(*_, **__):
-        raise AssertionError
-
     monkeypatch.setattr("footagefit.commands.continuity.judged", never)
     code, out, err = footagefit(verb, f"show={show_yaml()}", "fit=base/relight")
     assert code == 2 and not out and err.count("\n") == 1

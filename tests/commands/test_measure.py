@@ -131,6 +131,25 @@ def test_a_flat_and_a_dry_run(show, footagefit, tmp_path, write_picture):
     assert code == 2 and "lens=" in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("chessboard={0}/board.####.png", "lens=32 mm"), ("flat={0}/flat.exr", "lens=32 mm"),
+        ("chessboard={0}", "lens=32 mm"), ("hdri={0}/sky.exr", "setup=12A"),
+    ],
+)  # fmt: skip
+def test_references_that_are_not_there_are_told_before_footage_is_read(
+    show, footagefit, tmp_path, words, monkeypatch
+):
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr("footagefit.commands.measure._picked", never)
+    given = [word.format(tmp_path) for word in words]
+    code, _, err = footagefit("measure", f"show={show / 'show.yaml'}", f"out={tmp_path}", *given)
+    assert code == 2 and str(tmp_path) in err and err.count("\n") == 1
+
+
 def pixels(pattern: Path, number: int) -> np.ndarray:
     path = pattern.with_name(pattern.name.replace("####", f"{number:04d}"))
     opened = oiio.ImageInput.open(str(path))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from footagefit.commands.heroes import finest, fixed_path, reference_of
 from footagefit.commands.progress import track
-from footagefit.errors import UsageError
+from footagefit.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from footagefit.catalogue.judging import Judged, SetupJudged
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from footagefit.dailies.show import Show
 
 As = Literal["table", "json"]
+PAGES = (".html", ".htm")
 _FIXABLE = ("exposure", "white point", "tint", "contrast", "key direction")
 
 
@@ -38,9 +39,12 @@ def continuity(
 
     production = load_show(show)
     through = match_fit(production, fit)
+    page = (out or production.work / "reports" / "continuity.html").expanduser()
+    if page.suffix.lower() not in PAGES or page.is_dir():
+        named = page.suffix or page.name
+        raise UnknownName("type of page", named, PAGES, path=page, hint="Say out=continuity.html")
     setups = judged(production, scene=scene, clip=clip, hero=hero)
     lines = _lines(production, setups, through)
-    page = (out or production.work / "reports" / "continuity.html").expanduser()
     broken = unreadable(production)
     plain = records.plain(production.name, setups, lines=lines, unreadable=broken)
     text = json.dumps(plain, indent=1)

@@ -73,13 +73,37 @@ class References:
 
 
 def check(given: References) -> None:
-    """Raise where one is given without what it belongs to."""
+    """Raise where one is given without what it belongs to, or is not there."""
     if (given.chessboard or given.flat) and given.lens is None:
         raise UsageError("chessboard= and flat= need lens=", hint="Say lens=<its name>")
     spheres = given.spheres
     if (given.chart or spheres.hdri or spheres.ball) and given.setup is None:
         raise UsageError("chart=, hdri= and ball= need setup=", hint="Say setup=<its name>")
     spheres.check()
+    for path in (given.chessboard, given.flat, given.chart, spheres.hdri, spheres.ball):
+        if path is not None:
+            _check_there(path)
+
+
+def _check_there(path: Path) -> None:
+    from footagefit.footage import colour
+    from footagefit.footage.opening import open_clip
+
+    for file in _files(path):
+        open_clip(file, space=colour.WORKING, sidecar="none").close()
+
+
+def _files(path: Path) -> list[Path]:
+    """A pattern or a picture, or the single pictures of a folder."""
+    from footagefit.footage.pattern import PICTURES
+
+    folder = path.expanduser()
+    if not folder.is_dir():
+        return [folder]
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    if not files:
+        raise UsageError("holds no pictures", path=path, hint=f"It reads {', '.join(PICTURES)}")
+    return files
 
 
 def with_references(made: Signature, given: References, show: Show) -> Signature:
@@ -101,15 +125,10 @@ def _pictures(path: Path, space: str, *, exr: str = "auto") -> list[np.ndarray]:
     Cameras' stills are display pictures unless they say otherwise; EXR is certain itself.
     """
     from footagefit.footage.opening import open_clip
-    from footagefit.footage.pattern import PICTURES
     from footagefit.signature.coordinates import channels_last
 
-    folder = path.expanduser()
-    files = [folder]
-    if folder.is_dir():
-        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     made = []
-    for file in files:
+    for file in _files(path):
         known = exr if file.suffix.lower() == ".exr" else space
         clip = open_clip(file, space=known, sidecar="none")
         made += [channels_last(clip.read([n]).rgb_TCHW[0]) for n in clip.numbers]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from footagefit.errors import AlreadyThere, MissingPart, WrongValue
+from footagefit.errors import AlreadyThere, MissingPart, UnknownName, WrongValue
 
 if TYPE_CHECKING:
     from footagefit.catalogue.ranking import Ranked
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 As = Literal["table", "json"]
 Ranking = list[tuple[str, "list[Ranked]"]]
-_ADAPTERS = {".xml": "otio-fcp-adapter", ".aaf": "otio-aaf-adapter"}
+_OWN = (".otio", ".edl", ".ale")
+_EXTRA = (".xml", ".aaf")  # by adapters of the extra `edit`
 
 
 def select(
@@ -74,16 +75,16 @@ def _check(out: Path, existing: str) -> None:
     """Before anything is measured: whether the cut could be written at all."""
     if out.expanduser().exists() and existing == "error":
         raise AlreadyThere("a cut is there already", path=out, hint="Say existing=replace")
-    needs = _ADAPTERS.get(out.suffix.lower())
-    if needs is not None:
-        import opentimelineio as otio
+    import opentimelineio as otio
 
-        if out.suffix.lower()[1:] not in otio.adapters.suffixes_with_defined_adapters(
-            read=False, write=True
-        ):
-            raise MissingPart(
-                f"no adapter writes {out.suffix}", path=out, hint=f"pip install {needs}"
-            )
+    suffix = out.suffix.lower()
+    able = otio.adapters.suffixes_with_defined_adapters(read=False, write=True)
+    if suffix in _OWN or suffix[1:] in able:
+        return
+    if suffix in _EXTRA:
+        hint = 'pip install "footagefit[edit]"'
+        raise MissingPart(f"no adapter writes {suffix}", path=out, hint=hint)
+    raise UnknownName("type of cut", suffix or out.name, (*_OWN, *_EXTRA), path=out)
 
 
 def _cut(show: Show, ranking: Ranking, picks: int, out: Path, handles: int, existing: str) -> Path:
