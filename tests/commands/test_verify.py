@@ -134,6 +134,15 @@ def test_a_fit_that_is_gone_or_another_is_told(words, footagefit, tmp_path, fit)
     assert told["fit"]["today"] == "another fit now" and told["as_made"]
 
 
+@pytest.mark.filterwarnings("ignore::footagefit.errors.FootagefitWarning")
+def test_a_base_that_ships_is_there(words, footagefit, tmp_path):
+    words[1] = "fit=base/match"
+    code, _, err = footagefit(*words)
+    assert code == 0, err
+    told = asked(footagefit, str(tmp_path / "o"))[1]["manifests"][0]["fit"]
+    assert told["path"] == "base/match" and told["today"] == "there"
+
+
 def test_what_convert_wrote_is_held_too(footagefit, shot, tmp_path):
     plate = shot(frames=range(1001, 1003))
     assert footagefit("convert", f"in={plate}", f"out={tmp_path / 'c' / 'c.####.png'}")[0] == 0

@@ -119,12 +119,12 @@ def _signature(one: Checked, house: str | None) -> dict[str, Any]:
 def _fit(told: dict[str, Any] | None) -> dict[str, Any] | None:
     """The fit that a job names, and what lies at its place today."""
     from footagefit.errors import FootagefitError
-    from footagefit.rendering.fits import WEIGHTS, read_card
+    from footagefit.rendering.fits import WEIGHTS, folder_of, read_card
 
     if told is None:
         return None
     try:
-        same = read_card(Path(told["path"]))["files"].get(WEIGHTS) == told["hash"]
+        same = read_card(folder_of(told["path"]))["files"].get(WEIGHTS) == told["hash"]
         today = "there" if same else "another fit now"
     except FootagefitError:
         today = "not here"

@@ -223,20 +223,28 @@ def load_fit(path: str | Path, *, bases: Sequence[str] = ()) -> Fit:
 
 def _base(name: str) -> Fit:
     """The base of a task, as it ships; some tasks share one."""
-    own = {read_recipe(p / RECIPE).task.name: p for p in _BASES.iterdir() if (p / CARD).is_file()}
-    _check_task(name)
-    task = Recipe(Part(name), Part("")).build_task()
-    folder = own.get(name, _BASES / (task.spec.base or name))
-    if not folder.is_dir():
-        raise BrokenFit(f"no {name} base is shipped", path=folder,
-                        hint="Train a fit on the show, and say fit=<its folder>")  # fmt: skip
-    fit = load_fit(folder)
+    fit = load_fit(_base_folder(name))
     line = f"fit=base/{name}: the base that ships; nothing of this show is in it"
     warnings.warn(FootagefitWarning(line), stacklevel=4)
     if fit.task.spec.name == name:
         return replace(fit, path=Path("base", name))
     recipe = replace(fit.recipe, task=Part(name))
+    task = recipe.build_task()
     return replace(fit, path=Path("base", name), recipe=recipe, task=task)
+
+
+def _base_folder(name: str) -> Path:
+    """Where the base of a task lies in the package."""
+    own = {read_recipe(p / RECIPE).task.name: p for p in _BASES.iterdir() if (p / CARD).is_file()}
+    _check_task(name)
+    if name in own:
+        return own[name]
+    task = Recipe(Part(name), Part("")).build_task()
+    folder = _BASES / (task.spec.base or name)
+    if not folder.is_dir():
+        raise BrokenFit(f"no {name} base is shipped", path=folder,
+                        hint="Train a fit on the show, and say fit=<its folder>")  # fmt: skip
+    return folder
 
 
 def _check_task(name: str) -> None:
@@ -342,6 +350,12 @@ def _recipe_text(recipe: Recipe) -> str:
         "model": {"name": recipe.model.name, "settings": dict(recipe.model.settings)},
     }
     return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True)
+
+
+def folder_of(path: str | Path) -> Path:
+    """A fit's folder; of `base/<task>` the one that ships."""
+    path = Path(path).expanduser()
+    return _base_folder(path.name) if _is_base(path) else path
 
 
 def read_card(path: str | Path) -> dict[str, Any]:
