@@ -52,6 +52,20 @@ def test_a_standing_camera_sees_the_background_elsewhere():
     assert float(made.confidence_1HW[hole > 0].min()) > 0.8
 
 
+@pytest.mark.parametrize("by", [0.0, 0.5])
+def test_what_lies_right_beside_a_hole_of_another_frame_is_carried(by):
+    """A swaying wire leaves its neighbour frames little else to show."""
+    frames = pan(Scene(24), 2, by=by, down=0.0)
+    holes = [torch.zeros(1, *SIZE) for _ in frames]
+    holes[0][..., 50:54] = holes[1][..., 54:58] = 1.0
+    shot = Shot([torch.where(h > 0, 0.0, f) for f, h in zip(frames, holes, strict=True)], holes)
+    made = Propagation(shot).at(1001)
+    hole = holes[0]
+    sees = hole * (torch.arange(SIZE[1]) < 54 - by)
+    assert float((made.confidence_1HW[sees > 0] > 0.2).float().mean()) > 0.9
+    assert decibels(made.rgb_CHW, frames[0], sees) > 30.0
+
+
 def test_what_is_said_of_the_grain_of_carried_pixels_goes_by_grain_and_light():
     frames = pan(Scene(20), COUNT, by=3.3, down=0.6)
     darker = [0.5 * f if n == MIDDLE else f for n, f in enumerate(frames)]

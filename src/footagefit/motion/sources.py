@@ -20,7 +20,6 @@ from footagefit.footage.holding import Holding
 from footagefit.motion import looks, warps
 from footagefit.signature import coordinates
 
-_HALO_PX = 1  # rims of holes are wet paint: what is so near a source's hole is not taken
 _TAPS = (5, 5)
 _FADES = 0.5  # a frame further, a view is worth so much less
 _AGAIN = 0.25  # of a first view, a further one of the same place
@@ -54,7 +53,7 @@ class Plate(NamedTuple):
     Attributes:
         codes_HWC: On the curve of `looks.bent`.
         stops_HW: Log2 of luminance.
-        known_HW: True where there is a pixel, and no hole's rim.
+        known_HW: True where there is a pixel.
     """
 
     codes_HWC: np.ndarray
@@ -110,16 +109,17 @@ def seen_plate(
     stops, codes = looks.stops(coordinates.luma(light)), looks.bent(light)
     if not gone.any():
         return Plate(codes, stops, ~gone)
-    side = 2 * _HALO_PX + 1
-    wide = cv2.dilate(gone.astype(np.uint8), np.ones((side, side), np.uint8))
     # A cubic filter reads two pixels beyond what it is asked for: no black may be there.
-    rows, columns = (np.nonzero(wide.any(axis))[0][[0, -1]] for axis in (1, 0))
-    part = np.s_[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+    spans = []
+    for axis in (1, 0):
+        there = np.nonzero(gone.any(axis))[0]
+        spans.append(slice(max(0, int(there[0]) - _TAPS[0]), int(there[-1]) + 1 + _TAPS[0]))
+    part = (spans[0], spans[1])
     known = (~gone[part]).astype(np.float32)
     share = np.maximum(cv2.blur(known, _TAPS), 1e-3)
     rim = cv2.blur(codes[part] * known[..., None], _TAPS) / share[..., None]
     codes[part] = np.where(gone[part][..., None], rim, codes[part])
-    return Plate(codes, stops, wide == 0)
+    return Plate(codes, stops, ~gone)
 
 
 def whole_plate(plate_CHW: Tensor, hole_1HW: Tensor | None) -> Plate:
