@@ -54,6 +54,27 @@ def test_variance_inside_is_that_outside(left):
     assert beside[0] == pytest.approx(beside[1], abs=0.06)
 
 
+@pytest.mark.parametrize(("strength", "kept"), [(0.8, (0.0, 0.1)), (12.0, (0.8, 1.1))])
+def test_made_up_texture_as_faint_as_grain_goes_and_what_is_more_stays(strength, kept):
+    """Carried pixels keep theirs: of them it is known what is grain."""
+    base, mask = clean(), hole()
+    plate = Synthesis(shot_noise(), seed=9).apply(base, number=3)
+    texture = Synthesis(shot_noise(), seed=11).apply(base, number=5) - base
+    made = base + strength * texture
+    dress = Dressing(None, grain=shot_noise())
+
+    def dressed(made: torch.Tensor, **named: torch.Tensor) -> torch.Tensor:
+        return dress(made, plate, mask, frame=3, seed=4, **named)
+
+    invented = torch.ones_like(mask)
+    inner = mask[0] > 0
+    there = (dressed(made, invented_1HW=invented) - dressed(base, invented_1HW=invented))[:, inner]
+    power = float((there**2).mean() / ((strength * texture[:, inner]) ** 2).mean())
+    assert kept[0] <= power <= kept[1]
+    carried = (dressed(made, invented_1HW=1.0 - invented) - dressed(base))[:, inner]
+    assert float((carried**2).mean() / ((strength * texture[:, inner]) ** 2).mean()) > 0.9
+
+
 def test_grain_is_its_frames_and_its_seeds():
     base, mask = clean(), hole()
     dress = Dressing(None, grain=shot_noise())

@@ -4,6 +4,9 @@ Here: a smooth field that closes the seam, the lens's softness and fringes on wh
 and as much grain as is missing. Not here: making pixels (`models`, `motion`), which pixels keep
 their stored values (`composite.py`).
 
+What a model makes up may hold texture as faint as grain, and would look grainier than the plate
+with grain on it: of made-up pixels, what is as grain would be goes first.
+
 Grain is put on by what is there already: a mean of four frames has a quarter of its variance left,
 so three quarters are added. Where no signature has the show's grain it is measured from the shot
 (`shot_grain.py`).
@@ -14,6 +17,7 @@ Shapes: C channels, H rows, W columns, T frames.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +28,7 @@ from footagefit.models.boxes import hull
 from footagefit.motion import spreading
 from footagefit.signature import chromatic, coordinates, sharpness
 from footagefit.signature.grain import Grain
+from footagefit.signature.grain_removal import Removal
 from footagefit.signature.grain_synthesis import Synthesis
 from footagefit.signature.record import Lens, of_plain
 
@@ -32,6 +37,7 @@ _REACH_PX = 40.0  # into the hole, at HD, over which a seam's field fades
 _MOST_EV = 0.35
 _TOE = 2.0**-6
 _ROUGH_EV = 0.25  # of a band, from which it tells little about its neighbour
+_ROUND_PX = 24  # of a hole, that tell how faint its texture is
 
 
 class Dressing:
@@ -72,8 +78,8 @@ class Dressing:
             grain_1HW: Share of the grain's variance that `made` has already, see
                 `motion.carried.Carried`; none by default.
             invented_1HW: 1 where `made` is no real pixel: its light is met to its surroundings,
-                and where it is sharper than these the lens is put on. Without it all is met, and
-                nothing gets the lens.
+                where it is sharper than these the lens is put on, and texture as faint as grain is
+                taken out before grain goes on. Without it all is met, and nothing else is done.
         """
         hole = mask_1HW > 0.0
         if not bool(hole.any()):
@@ -86,6 +92,9 @@ class Dressing:
             whole = whole + lacks * invented_1HW * (through - whole)
         if self.grain is not None:
             left = torch.zeros_like(mask_1HW) if grain_1HW is None else grain_1HW
+            if invented_1HW is not None and bool((invented_1HW * hole > 0.0).any()):
+                whole = _calmed(whole, invented_1HW * hole, self._removal)
+                left = left * (1.0 - invented_1HW) ** 2
             whole = self._grained(whole, left, hole, frame, seed)
         mixed = plate_CHW + mask_1HW * (whole - plate_CHW)
         mixed = torch.where(mask_1HW >= 1.0, whole, mixed)
@@ -104,6 +113,11 @@ class Dressing:
             out = sharpness.apply(out, self.lens.sharpness)
         return out
 
+    @cached_property
+    def _removal(self) -> Removal:
+        assert self.grain is not None
+        return Removal(self.grain)
+
     def _grained(
         self, frame_CHW: Tensor, left_1HW: Tensor, hole_1HW: Tensor, number: int, seed: int
     ) -> Tensor:
@@ -119,6 +133,15 @@ class Dressing:
         out = frame_CHW.clone()
         out[:, rows, columns] = part + (made - part) * lacks
         return out
+
+
+def _calmed(frame_CHW: Tensor, invented_1HW: Tensor, removal: Removal) -> Tensor:
+    """The frame without what is as faint as grain in pixels that were made up."""
+    part = hull(invented_1HW[None] > 0.0, margin_px=_ROUND_PX).part
+    rough = frame_CHW[:, *part]
+    out = frame_CHW.clone()
+    out[:, *part] += invented_1HW[:, *part] * (removal.remove(rough) - rough)
+    return out
 
 
 def _too_sharp(

@@ -26,7 +26,7 @@ from footagefit.signature.grain_patches import BLOCK_PX
 
 _BLOCKS, _FEWEST, _MOST = 1800, 3, 9  # wanted of all frames together; frames that are asked
 _MEETS, _SOFT_PX = 0.6, 3.0  # how sure of its place what surrounds a pixel must be to tell grain
-_STEADY_PX = 6.0  # over which the way to the next frame is made even
+_STEADY_PX = 18.0  # over which the way to the next frame is made even
 _SWEEPS, _DOUBT = 6, 0.3
 _NO_FLOOR = 0.7  # weight of there being none, beside a level's: texture in the dark is like one
 _DARK, _STOPS_BELOW, _MOST_SHARE = 0.05, 8.0, 0.12  # light, stops, share of the light
