@@ -28,7 +28,7 @@ import torch
 from fill_contract import contract, speed
 from fill_holes import Wire, strips, tubes
 from fill_scores import grain, lpips_or_none, near, sharpness, steady
-from fill_shots import HUNG, PANS, STAGED, Shot, Staging, kept, real, staged
+from fill_shots import HUNG, MOVING, PANS, STAGED, Shot, Staging, kept, real, staged
 from fill_ways import Hole, Made, baselines, ours
 from rows import Row, arguments, show, words
 
@@ -88,7 +88,8 @@ def main() -> None:
                  for p in options.clips]  # fmt: skip
         for part, way in _PARTS.items():
             if part in options.only:
-                add(part.capitalize(), way(scored(part, [*shots, *clips])))
+                more = filmed(options.moving) if part in ("tubes", "wires") else []
+                add(part.capitalize(), way(scored(part, [*shots, *more, *clips])))
             if part == "borders" and part in options.only and options.pans:
                 add("Borders, two more pans", way(scored(part, filmed(options.pans))))
         if "found" in options.only:
@@ -122,7 +123,7 @@ def _options():
     options.seeds = int(said.get("seeds", 4))
     options.staged = STAGED[:1] if quick else STAGED
     options.hung = () if quick else HUNG
-    options.pans = () if quick else PANS
+    options.pans, options.moving = ((), ()) if quick else (PANS, MOVING)
     options.fits = {n: fit_of(Path(said.get(n, f"base/{n}"))) for n in ("cleanup", "extend")}
     unknown = set(options.only) - set(PARTS)
     if unknown:

@@ -55,6 +55,12 @@ STAGED = (
     Staging("push-in", "exterior", "medium", "dolly", 2.0),
     Staging("locked", "interior", "wide", "static", 2.0),
 )
+MOVING = (
+    Staging("night pan", "night", "medium", "pan", 2.0),
+    Staging("dolly", "interior", "wide", "dolly", 2.0),
+    Staging("hand held", "interior", "medium", "handheld", 2.0),
+    Staging("outside pan", "exterior", "wide", "pan", 2.0),
+)
 PANS = (
     Staging("pan two", "interior", "medium", "pan", 2.0),
     Staging("pan four", "interior", "wide", "pan", 2.0),
