@@ -142,6 +142,18 @@ def test_a_board_as_burnt_out_as_its_set_is_a_slate(tail: bool, frames: int) -> 
     assert [(p.kind, p.first, p.last) for p in parts] == want
 
 
+def test_a_burnt_out_board_may_have_more_faint_writing_than_it_hides() -> None:
+    performance = np.full((24, 90, 160, 3), 255, np.uint8)
+    performance[:, 60:80, 70:94] = (150, 110, 90)
+    board = performance[:5].copy()
+    board[:, 20:84, 24:136] = 255
+    for row in range(26, 80, 10):
+        for column in range(34, 37):
+            board[:, row : row + 6, column:126:9] = 232
+    parts = leaders.parts_of(tiny(np.concatenate([board, performance])), range(1, 30))
+    assert [(p.kind, p.first, p.last) for p in parts] == [(SLATE, 1, 5), (SHOT, 6, 29)]
+
+
 def test_a_board_may_come_or_go_where_a_moving_picture_comes_to_rest() -> None:
     moving = [4.9, 5.2, 5.7, 5.9, 5.8, 5.9, 5.8]
     tail = np.array([0.0, *moving, 6.6, 2.9, 0.4], np.float32)  # a clapper still swings

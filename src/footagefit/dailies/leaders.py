@@ -25,6 +25,7 @@ _BURNT_OUT = 225.0
 _CHANGED = 9  # code values that a thing that comes or goes changes a pixel by
 _LEAST_STEP = 6  # code values that grain and breath do not move a burnt-out pixel by
 _LEAST_HIDDEN = 0.015  # of the picture, that a board must hide to be told
+_MORE_INK = 3.0  # what a board may have of faint writing, over what it hides
 _ALONE = 2.5  # a board comes and goes with so many times the change of the frames it is held for
 _REST = 3  # so many of them
 _MOST_TRIED = 3  # places where one may have come or gone
@@ -288,7 +289,10 @@ def _is_burnt_out(run_THWC: np.ndarray, behind_HWC: np.ndarray) -> bool:
     white = of_tone & (board_HWC[..., 0] > bright - _LEAST_STEP)
     ink = stepped & was_of_tone & (behind_HWC[..., 0] > bright - _LEAST_STEP)
     hidden = stepped & ~ink
-    if float(hidden.mean()) < _LEAST_HIDDEN or hidden.sum() < ink.sum():
+    faint = float((ink & paper).sum())  # writing that is all but burnt out
+    if float(hidden.mean()) < _LEAST_HIDDEN:
+        return False
+    if hidden.sum() < max(ink.sum() - faint, ink.sum() / _MORE_INK):
         return False
     rows, columns = (np.flatnonzero(stepped.sum(a) >= 2) for a in (1, 0))
     if len(rows) < 2 or len(columns) < 2:

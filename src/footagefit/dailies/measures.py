@@ -18,7 +18,7 @@ from footagefit.dailies.looking import Look, linear_of
 from footagefit.footage.white import light_rgb
 from footagefit.records import ClipInfo
 
-VERSION = 4
+VERSION = 5
 _WHITE_EVERY = 12
 CURVES = ("exposure_ev", "white_k", "tint_duv", "motion_px", "focus", "jump")
 _LUMA = (0.2722287, 0.6740818, 0.0536895)  # ACEScg (AP1) to Y

@@ -99,11 +99,11 @@ def scan_show(
     """
     items = find(show.roots, show.work, exclude=show.exclude)
     clips = [i for i in items if i.form != "sidecar"]
+    settings = _settings(show, detector, slates)
     if not clips and not show.catalogue.exists():
         where = ", ".join(str(root) for root in show.roots)
         hint = f"It reads {', '.join(MOVIES + PICTURES)}"
         raise UsageError("no footage below the roots", path=where, hint=hint)
-    settings = _settings(show, detector, slates)
     scanned_as = f"{VERSION} {settings!r}"
     if share is not None:
         done = {} if again else sharing.known_already(show, scanned_as)
