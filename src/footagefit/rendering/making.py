@@ -25,7 +25,7 @@ from footagefit.rendering.fill_plan import FillPlan
 from footagefit.rendering.laid import LaidFootage
 from footagefit.rendering.noise import Noise
 from footagefit.rendering.shot_grain import measured
-from footagefit.rendering.work import Work
+from footagefit.rendering.work import Work, let_go
 from footagefit.signature.grain import Grain
 from footagefit.tasks.base import PlainWindow
 
@@ -60,6 +60,7 @@ class Making:
             carried: What other frames show there.
             near: The frame that tells grain and sharpness where this one has no pixel.
         """
+        let_go()
         made, kept = carried.rgb_CHW, self._model.kept(carried.confidence_1HW)
         if bool(((hole > 0) & (kept < 1.0)).any()):
             made = self._modelled(number, plate, hole, carried)
